@@ -1,0 +1,1 @@
+"""Geometry of the Earth, orbits and cameras."""

@@ -1,0 +1,1 @@
+"""Simulation, rig and reports."""

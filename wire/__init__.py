@@ -1,0 +1,1 @@
+"""All that crosses a process boundary: message types, packets, the link, recordings and the clock."""

@@ -1,0 +1,206 @@
+"""Message types: what one process may tell another, with units.
+
+Every value here is plain data. Times are ``int`` nanoseconds TAI since 1970-01-01, positions are WGS-84 ECEF in
+metres, angles are radians, quaternions are scalar first and turn sensor axes into ECEF axes.
+
+Sensor axes: +z is the boresight, +x points along increasing column, +y along increasing row. A line of sight is
+kept as tangent coordinates ``(x, y)``: the direction in sensor axes is ``(x, y, 1)`` divided by its length.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum, IntFlag
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float = NDArray[np.float64]
+
+SIGHT_DTYPE = np.dtype(
+    [
+        ("x", "<f4"),  # tangent of the line of sight along +column [1]
+        ("y", "<f4"),  # tangent of the line of sight along +row [1]
+        ("sigma_x", "<f4"),  # one sigma of x from the centroid alone [1]
+        ("sigma_y", "<f4"),  # one sigma of y from the centroid alone [1]
+        ("amplitude", "<f4"),  # peak over background, in units of the calibrated frame; negative if darker
+        ("snr", "<f4"),  # calibrated signal-to-noise ratio, always positive
+        ("n_pixels", "<u2"),  # pixels above the threshold
+        ("flags", "<u2"),  # PlotFlag
+    ]
+)
+"""One plot of a report in wire form: line of sight with sigmas."""
+
+
+class PlotFlag(IntFlag):
+    """What is particular about a plot."""
+
+    NONE = 0
+    DARK = 1  # darker than its surroundings
+    EDGE = 2  # touches the border of the frame
+    SATURATED = 4  # holds a saturated pixel
+    NEAR_BAD_PIXEL = 8  # holds or touches a replaced pixel
+
+
+class ReportFlag(IntFlag):
+    """What is particular about a report."""
+
+    NONE = 0
+    WARM_UP = 1  # the background is not yet settled: spatial stages alone
+    REGISTRATION_FAILED = 2  # the image gave no shift: the prediction was used
+    TRUNCATED = 4  # more plots than the report may hold: the weakest were counted and left out
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SensorState:
+    """Where a sensor is and where it looks at one instant.
+
+    Attributes
+    ----------
+    position_m : ndarray of float64, shape (3,)
+        Position, ECEF [m].
+    velocity_m_s : ndarray of float64, shape (3,)
+        Velocity in the rotating Earth frame, ECEF [m/s].
+    attitude : ndarray of float64, shape (4,)
+        Quaternion, scalar first, sensor axes to ECEF axes.
+    position_sigma_m : float
+        One sigma of the position, each axis [m].
+    pointing_sigma_rad : float
+        One sigma of the pointing, each axis, common to all plots of the frame [rad].
+    ifov_rad : float
+        Angle that one pixel spans at the boresight [rad].
+    """
+
+    position_m: Float
+    velocity_m_s: Float
+    attitude: Float
+    position_sigma_m: float
+    pointing_sigma_rad: float
+    ifov_rad: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One exposure of a focal plane.
+
+    Attributes
+    ----------
+    sensor_id : int
+        Identity of the sensor, 1 to 65535.
+    frame_id : int
+        Counts the exposures of this sensor without gaps.
+    time_ns : int
+        Mid-exposure, TAI [ns].
+    integration_time_s : float
+        Exposure time [s].
+    samples : ndarray of uint16, shape (rows, cols)
+        Raw samples [DN].
+    state : SensorState or None
+        State of the sensor at ``time_ns``; None for a recording without pointing.
+    """
+
+    sensor_id: int
+    frame_id: int
+    time_ns: int
+    integration_time_s: float
+    samples: NDArray[np.uint16]
+    state: SensorState | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PlotReport:
+    """All plots of one frame, in wire form.
+
+    Attributes
+    ----------
+    sensor_id, frame_id, time_ns : int
+        As in the frame.
+    state : SensorState
+        State of the sensor at ``time_ns``.
+    sights : ndarray of SIGHT_DTYPE, shape (n,)
+        Lines of sight, strongest first.
+    n_left_out : int
+        Plots found beyond the capacity of a report.
+    flags : ReportFlag
+        What is particular about this report.
+    """
+
+    sensor_id: int
+    frame_id: int
+    time_ns: int
+    state: SensorState
+    sights: NDArray[Any]
+    n_left_out: int = 0
+    flags: ReportFlag = ReportFlag.NONE
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """State of one onboard process, cumulative since its start."""
+
+    sensor_id: int
+    time_ns: int  # clock of the process, TAI [ns]
+    frames_processed: int
+    frames_missed: int  # gaps in frame_id
+    frames_refused: int  # bad header, shape, checksum, or not newer than the last one
+    plots_sent: int
+    reports_dropped: int  # left out of a full link window
+    step_median_us: int  # time of one chain step, last interval [us]
+    step_max_us: int  # longest chain step since the start [us]
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The last message of a sender: nothing follows."""
+
+    sensor_id: int
+    time_ns: int
+    frames_processed: int
+
+
+class TrackStatus(IntEnum):
+    """Life of a track."""
+
+    TENTATIVE = 0
+    CONFIRMED = 1
+    COASTING = 2
+    DROPPED = 3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Track:
+    """Estimate of one mover.
+
+    Attributes
+    ----------
+    id : int
+        Identity, never used twice.
+    time_ns : int
+        Time of the estimate, TAI [ns].
+    state : ndarray of float64, shape (6,)
+        Position [m] and velocity [m/s], ECEF.
+    covariance : ndarray of float64, shape (6, 6)
+        Covariance of ``state``.
+    status : TrackStatus
+        Life of the track.
+    score : float
+        Log-likelihood ratio of track against false plots [1].
+    hits, misses : int
+        Frames with and without an associated plot.
+    """
+
+    id: int
+    time_ns: int
+    state: Float
+    covariance: Float
+    status: TrackStatus
+    score: float
+    hits: int
+    misses: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """All tracks that are alive at one instant."""
+
+    time_ns: int
+    tracks: tuple[Track, ...]
