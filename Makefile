@@ -1,46 +1,59 @@
 # The commands that stay stable; `make help` lists them. Everything is set up in .venv and build/.
 SHELL := /bin/bash
 PYTHON ?= python3
-VENV := .venv
-PY := $(VENV)/bin/python
-SOURCES := $(shell find kernels wire geo flight ground hil -name '*.pyx' -o -name '*.pxd' 2>/dev/null)
+PY := .venv/bin/python
+STAMPS := build/stamps
+KERNEL_SOURCES := $(shell find kernels hil -name '*.pyx' -o -name '*.pxd' -o -name '*.h')
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test bench lint clean check-tools
+.PHONY: help demo test proof bench lint clean check-tools
 .DEFAULT_GOAL := help
 
 help: ## list the commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-check-tools:
-	@deploy/check-tools $(PYTHON)
+demo: $(STAMPS)/hil $(STAMPS)/kernels ## run the desktop emulation on the default scenario; ends by naming its report
+	@.venv/bin/lookdown-hil run scenarios/default.toml --out build/demo
 
-# A stamp a set of dependencies: what is installed is installed once, again only when its list changes.
-build/stamps/%: setup.py pyproject.toml | check-tools
-	@test -x $(PY) || { echo "== creating $(VENV)"; $(PYTHON) -m venv $(VENV); }
-	@echo "== installing lookdown[$*] into $(VENV) (once; a few minutes on a small board)"
-	@$(PY) -m pip install -q --progress-bar on "setuptools>=80" "cython>=3.1" "numpy>=2.0,<3" wheel
-	@$(PY) -m pip install --progress-bar on -q --no-build-isolation -e ".[$*]"
-	@mkdir -p build/stamps && touch $@ build/stamps/kernels
+test: $(STAMPS)/dev $(STAMPS)/kernels ## run the tests (options in TESTS="...")
+	@$(PY) -m pytest -m "not proof" $(TESTS)
 
-build/stamps/kernels: $(SOURCES)
-	@echo "== compiling the kernels"
-	@$(PY) setup.py -q build_ext --inplace
-	@mkdir -p build/stamps && touch $@
+proof: $(STAMPS)/dev $(STAMPS)/kernels ## run the long proofs: Monte Carlo against theory
+	@$(PY) -m pytest -m proof $(TESTS)
 
-demo: build/stamps/hil build/stamps/kernels ## run the desktop emulation on the default scenario; ends by naming its report
-	@$(VENV)/bin/lookdown-hil run scenarios/default.toml --out build/demo
+bench: $(STAMPS)/bench $(STAMPS)/kernels ## measure beside the peers: build/bench.json, docs/numbers.md
+	@$(PY) -m pytest tests/bench -o python_files='bench_*.py' --benchmark-json build/bench.json
+	@$(PY) tests/bench/numbers.py build/bench.json docs/numbers.md
 
-test: build/stamps/dev build/stamps/kernels ## run the tests
-	@$(PY) -m pytest -m "not proof" tests $(TESTS)
-
-bench: build/stamps/bench build/stamps/kernels ## measure kernels and chains beside their peers; writes build/bench.json and docs/numbers.md
-	@$(PY) -m pytest tests/bench --benchmark-json build/bench.json
-
-lint: build/stamps/dev ## ruff, cython-lint and strict mypy
-	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
-	@$(VENV)/bin/cython-lint kernels
-	@$(VENV)/bin/mypy kernels wire geo flight ground hil
+lint: $(STAMPS)/dev $(STAMPS)/kernels ## ruff, cython-lint and strict mypy
+	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
+	@.venv/bin/cython-lint kernels hil
+	@.venv/bin/mypy kernels wire geo flight ground hil
 
 clean: ## remove what was built (.venv stays)
 	rm -rf build && find kernels hil -name '*.so' -delete
+
+check-tools:
+	@deploy/check-tools $(PYTHON)
+
+$(PY): | check-tools
+	@echo "== creating .venv with $$($(PYTHON) -V)"
+	@$(PYTHON) -m venv .venv
+	@$(PY) -m pip install "setuptools>=80" wheel "cython>=3.1" "numpy>=2.0,<3"
+
+# One stamp a set of libraries: installed once, and again only when the lists change.
+$(STAMPS)/hil $(STAMPS)/dev $(STAMPS)/bench: pyproject.toml | $(PY)
+	@echo "== installing the libraries of lookdown[$(@F)] into .venv (once)"
+	@mkdir -p $(STAMPS) && $(PY) deploy/requirements.py $(@F) > build/requirements-$(@F).txt
+	@$(PY) -m pip install -r build/requirements-$(@F).txt
+	@touch $@
+
+$(STAMPS)/package: setup.py pyproject.toml | $(PY)
+	@echo "== installing lookdown into .venv and compiling its kernels (once; a few minutes on a small board)"
+	@$(PY) -m pip install --no-build-isolation --no-deps -e .
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/kernels: $(KERNEL_SOURCES) $(STAMPS)/package
+	@echo "== compiling what changed of the kernels"
+	@$(PY) setup.py -q build_ext --inplace
+	@mkdir -p $(STAMPS) && touch $@

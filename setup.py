@@ -71,6 +71,7 @@ def extensions() -> list[Extension]:
 
 
 setup(
+    options={"build_ext": {"parallel": os.cpu_count() or 1}},
     packages=list(packages()),
     package_dir=packages(),
     package_data={name: ["py.typed", "*.pyx", "*.pxd", "*.toml"] for name in packages()},

@@ -8,15 +8,21 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def recordings_folder() -> Path:
-    """Where the real recordings lie on this machine: ``LOOKDOWN_DATA`` or the shared folder beside the checkout."""
-    return Path(os.environ.get("LOOKDOWN_DATA", ROOT.parent / "shared" / "data"))
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--require-recordings",
+        action="store_true",
+        help="fail, rather than skip, a test whose real recordings are absent",
+    )
 
 
 @pytest.fixture(scope="session")
-def recordings() -> Path:
-    """Folder of the real recordings; the test is skipped, with the reason, where they are absent."""
-    folder = recordings_folder()
+def recordings(request: pytest.FixtureRequest) -> Path:
+    """Folder of the real recordings; without it the test is skipped, or fails under ``--require-recordings``."""
+    folder = Path(os.environ.get("LOOKDOWN_DATA", ROOT.parent / "shared" / "data"))
     if not (folder / "README.md").is_file():
-        pytest.skip(f"real recordings not found at {folder}; set LOOKDOWN_DATA to their folder")
+        reason = f"real recordings not found at {folder}; set LOOKDOWN_DATA to their folder"
+        if request.config.getoption("--require-recordings"):
+            pytest.fail(reason)
+        pytest.skip(reason)
     return folder
