@@ -1,0 +1,116 @@
+"""Configuration of one onboard process: one frozen tree, read from TOML.
+
+Every default makes sense for any sensor; what a sensor must state is its size, its optics (`psf_sigma_px`) and, when
+it is live, its endpoints. `config/flight.toml` is the commented example.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class ChainParameters:
+    """Parameters of the infrared chain.
+
+    Attributes
+    ----------
+    threshold : float
+        Smallest calibrated SNR of a plot [1]; 5 means about 6e-7 false pixels per pixel and frame on any scene.
+    max_plots : int
+        Plots that a report may hold; the weakest beyond are counted and left out.
+    psf_sigma_px : float
+        One sigma of the point-spread function, optics and detector together [px].
+    background_frames : int
+        Memory of the background's recursive mean and variance [frames].
+    window_px, guard_px : int
+        Odd sides of the window whose ring gives the local noise, and of its guard about the cell under test [px].
+    background_height_m : float
+        Height above the ellipsoid of the surface that fills the view, for the shift predicted from pointing [m].
+    """
+
+    threshold: float = 5.0
+    max_plots: int = 256
+    psf_sigma_px: float = 0.9
+    background_frames: int = 100
+    window_px: int = 17
+    guard_px: int = 7
+    background_height_m: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse values with which no chain can work."""
+        wanted = (
+            ("threshold", self.threshold > 0, "above 0"),
+            ("max_plots", 1 <= self.max_plots <= 65535, "1 to 65535"),
+            ("psf_sigma_px", 0.3 <= self.psf_sigma_px <= 3.0, "0.3 to 3"),
+            ("background_frames", 2 <= self.background_frames <= 10000, "2 to 10000"),
+            ("window_px", self.window_px % 2 == 1 and 5 <= self.window_px <= 127, "odd, 5 to 127"),
+            ("guard_px", self.guard_px % 2 == 1 and 1 <= self.guard_px < self.window_px, "odd, below window_px"),
+        )
+        for name, good, want in wanted:
+            if not good:
+                raise ValueError(f"{name}: wanted {want}, got {getattr(self, name)}; change it in [chain]")
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationFiles:
+    """Files of the factory calibration, each optional.
+
+    Attributes
+    ----------
+    gain, offset : Path or None
+        ``.npy`` of float32 [rows, cols]: calibrated = (sample - offset) * gain; 1 and 0 where absent.
+    bad_pixels : Path or None
+        ``.npy`` of bool [rows, cols]: pixels to replace by the mean of their good neighbours.
+    """
+
+    gain: Path | None = None
+    offset: Path | None = None
+    bad_pixels: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FlightConfig:
+    """One onboard process: which sensor, where its frames come from, where its reports go, how its chain is set.
+
+    Attributes
+    ----------
+    sensor_id : int
+        Identity of the sensor, 1 to 65535.
+    frames_endpoint : str
+        ZeroMQ endpoint that the process binds and frames arrive at; needed by ``run`` alone.
+    ground_endpoint : str
+        ZeroMQ endpoint of the ground process; needed by ``run`` alone.
+    rows, cols : int
+        Size of the focal plane [px]; 0: that of the first frame.
+    bit_depth : int
+        Bits of a sample; a sample of ``2 ** bit_depth - 1`` is saturated.
+    chain : ChainParameters
+        The infrared chain.
+    calibration : CalibrationFiles
+        Gain, offset and bad pixels.
+    """
+
+    sensor_id: int = 1
+    frames_endpoint: str = ""
+    ground_endpoint: str = ""
+    rows: int = 0
+    cols: int = 0
+    bit_depth: int = 16
+    chain: ChainParameters = field(default_factory=ChainParameters)
+    calibration: CalibrationFiles = field(default_factory=CalibrationFiles)
+
+    def __post_init__(self) -> None:
+        """Refuse values that no sensor has."""
+        if not 1 <= self.sensor_id <= 65535:
+            raise ValueError(f"sensor_id: wanted 1 to 65535, got {self.sensor_id}; give the sensor its own number")
+        if not 1 <= self.bit_depth <= 16:
+            raise ValueError(f"bit_depth: wanted 1 to 16, got {self.bit_depth}; samples are uint16")
+        if self.rows < 0 or self.cols < 0:
+            raise ValueError(
+                f"rows, cols: wanted sizes, or 0 for that of the first frame; got {self.rows}, {self.cols}"
+            )
+
+    @property
+    def saturation_dn(self) -> int:
+        """Sample value that means saturated [DN]."""
+        return (1 << self.bit_depth) - 1
