@@ -107,6 +107,33 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class FrameHeader:
+    """What goes ahead of the samples when a frame crosses a process boundary.
+
+    Attributes
+    ----------
+    sensor_id, frame_id, time_ns, integration_time_s, state
+        As in the frame.
+    injected_ns : int
+        Instant at which the frame was handed over, by the clock of the giver, TAI [ns]; 0 if unknown.
+    rows, cols : int
+        Size of the frame [px].
+    samples_crc : int
+        CRC-32C of the samples, little-endian, row by row.
+    """
+
+    sensor_id: int
+    frame_id: int
+    time_ns: int
+    integration_time_s: float
+    injected_ns: int
+    rows: int
+    cols: int
+    samples_crc: int
+    state: SensorState | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class PlotReport:
     """All plots of one frame, in wire form.
 
@@ -200,7 +227,18 @@ class Track:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Picture:
-    """All tracks that are alive at one instant."""
+    """All tracks that are alive at one instant.
+
+    Attributes
+    ----------
+    time_ns : int
+        Instant of the picture, TAI [ns].
+    tracks : tuple of Track
+        The tracks, those that matter most first.
+    n_left_out : int
+        Tracks beyond the capacity of a picture.
+    """
 
     time_ns: int
     tracks: tuple[Track, ...]
+    n_left_out: int = 0
