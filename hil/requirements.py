@@ -1,0 +1,195 @@
+"""Requirements of a scenario: what must hold, judged from the figures of a run.
+
+A scenario lists ``[[requirement]]`` tables. Each names one figure of the report by its dotted name, an operator and a
+bound. A figure that could not be measured (``None``) gives the verdict "not tested": it neither passes nor fails.
+"""
+
+import difflib
+import math
+import operator
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from lookdown.wire.errors import ConfigError
+
+Verdict = Literal["pass", "fail", "not tested"]
+
+OPERATORS: dict[str, Callable[[float, float], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    "==": operator.eq,
+    ">=": operator.ge,
+    ">": operator.gt,
+}
+
+METRICS: dict[str, tuple[str, str]] = {
+    # dotted name in report.json: (unit, what it says)
+    "detection.pd": ("1", "share of chances (mover inside the frame, unhidden, background settled) with a plot"),
+    "detection.pd_min": ("1", "the same share for the mover with the lowest one"),
+    "detection.pfa": ("1/pixel", "false plots per pixel and frame, background settled"),
+    "detection.false_per_frame": ("1/frame", "false plots per frame, background settled"),
+    "detection.warm_up_share": ("1", "share of frames taken while the background was still settling"),
+    "view.movers": ("1", "movers of the scenario"),
+    "view.satellites": ("1", "satellites that delivered frames"),
+    "view.two_views_min_s": ("s", "longest unbroken time in view of two satellites, for the mover with the least"),
+    "tracks.confirmed": ("1", "tracks that were confirmed at some time"),
+    "tracks.false": ("1", "confirmed tracks that belong to no mover for most of their confirmed life"),
+    "tracks.false_longest_s": ("s", "longest confirmed life without a mover of any track"),
+    "tracks.custody": ("1", "share of the time owed (two views, initiation allowance past) with a confirmed track"),
+    "tracks.custody_min": ("1", "the same share for the mover with the lowest one"),
+    "tracks.initiation_max_s": ("s", "longest time from the first instant in two views to the confirmed track"),
+    "tracks.swaps": ("1", "changes of the track that holds a mover"),
+    "tracks.rmse_m": ("m", "root mean square position error of confirmed tracks on movers"),
+    "tracks.gospa_m": ("m", "GOSPA metric, mean over time"),
+    "tracks.nees": ("1", "normalised estimation error squared, mean over six states; 6 is consistent"),
+    "tracks.within_3_sigma": ("1", "share of instants whose position error is inside the covariance's 3 sigma"),
+    "link.sent": ("1", "messages that the satellites handed to their link"),
+    "link.received": ("1", "messages that the ground stored"),
+    "link.lost": ("1", "messages sent and never stored"),
+    "link.repeated": ("1", "messages that arrived again and were dropped"),
+    "link.reports_missing": ("1", "frames sent for which no plot report was stored"),
+    "latency_ms.p50": ("ms", "time from the injection of a frame to its fused report, median"),
+    "latency_ms.p99": ("ms", "the same, 99th percentile"),
+    "latency_ms.max": ("ms", "the same, longest"),
+    "frames.sent": ("1", "frames injected"),
+    "frames.late": ("1", "frames injected later than their deadline by more than one frame period"),
+    "frames.missed": ("1", "gaps in the frame count, seen on board"),
+    "frames.refused": ("1", "frames refused on board"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """One line of what must hold.
+
+    Attributes
+    ----------
+    id : str
+        Short, stable name.
+    text : str
+        The requirement as a sentence.
+    metric : str
+        Dotted name of a figure, a key of `METRICS`.
+    op : str
+        Operator between figure and bound, a key of `OPERATORS`.
+    bound : float
+        What the figure is held against, in the unit of the metric.
+    """
+
+    id: str
+    text: str
+    metric: str
+    op: str
+    bound: float
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A requirement with its verdict; ``value`` is None where it was not tested."""
+
+    requirement: Requirement
+    verdict: Verdict
+    value: float | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the entry of ``report.json``."""
+        asked = self.requirement
+        return {
+            "id": asked.id,
+            "text": asked.text,
+            "verdict": self.verdict,
+            "value": self.value,
+            "bound": asked.bound,
+            "op": asked.op,
+            "metric": asked.metric,
+            "unit": METRICS[asked.metric][0],
+        }
+
+
+def check(requirements: Sequence[Requirement], where: str) -> None:
+    """Refuse requirements that could never be judged.
+
+    Raises
+    ------
+    ConfigError
+        An unknown metric or operator, or an id used twice.
+    """
+    seen: set[str] = set()
+    for asked in requirements:
+        if asked.metric not in METRICS:
+            near = difflib.get_close_matches(asked.metric, METRICS, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else "known: " + ", ".join(METRICS)
+            raise ConfigError(f"{where}: requirement {asked.id!r}: unknown metric {asked.metric!r}; {hint}")
+        if asked.op not in OPERATORS:
+            raise ConfigError(
+                f"{where}: requirement {asked.id!r}: unknown op {asked.op!r}; use one of {', '.join(OPERATORS)}"
+            )
+        if asked.id in seen:
+            raise ConfigError(f"{where}: two requirements have the id {asked.id!r}; give each its own")
+        seen.add(asked.id)
+
+
+def figure(figures: Mapping[str, Any], metric: str) -> float | None:
+    """Value of a dotted name in nested figures; None when absent or not a finite number."""
+    value: Any = figures
+    for part in metric.split("."):
+        if not isinstance(value, Mapping) or part not in value:
+            return None
+        value = value[part]
+    if value is None or isinstance(value, str) or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def judge(requirements: Sequence[Requirement], figures: Mapping[str, Any]) -> tuple[Judged, ...]:
+    """Hold each requirement against the figures of a run.
+
+    Examples
+    --------
+    >>> held = Requirement("LINK-1", "No report is lost.", "link.lost", "==", 0)
+    >>> judge([held], {"link": {"lost": 0}})[0].verdict
+    'pass'
+    """
+    judged = []
+    for asked in requirements:
+        value = figure(figures, asked.metric)
+        verdict: Verdict = "not tested"
+        if value is not None:
+            verdict = "pass" if OPERATORS[asked.op](value, asked.bound) else "fail"
+        judged.append(Judged(asked, verdict, value))
+    return tuple(judged)
+
+
+def junit_xml(judged: Sequence[Judged], scenario: str, duration_s: float, properties: Mapping[str, str]) -> bytes:
+    """Verdicts as a JUnit XML document, one test case a requirement."""
+    count = {verdict: sum(item.verdict == verdict for item in judged) for verdict in ("fail", "not tested")}
+    suite = ElementTree.Element(
+        "testsuite",
+        name=f"lookdown.{scenario}",
+        tests=str(len(judged)),
+        failures=str(count["fail"]),
+        errors="0",
+        skipped=str(count["not tested"]),
+        time=f"{duration_s:.3f}",
+    )
+    listed = ElementTree.SubElement(suite, "properties")
+    for name, text in properties.items():
+        ElementTree.SubElement(listed, "property", name=name, value=text)
+    for item in judged:
+        asked = item.requirement
+        case = ElementTree.SubElement(suite, "testcase", classname=f"lookdown.{scenario}", name=asked.id)
+        wanted = f"{asked.text} Wanted {asked.metric} {asked.op} {asked.bound:g} {METRICS[asked.metric][0]}"
+        if item.verdict == "fail":
+            message = f"{wanted}; measured {item.value:g}"
+            ElementTree.SubElement(case, "failure", message=message, type="requirement").text = message
+        elif item.verdict == "not tested":
+            ElementTree.SubElement(case, "skipped", message=f"{wanted}; not measured in this run")
+        else:
+            ElementTree.SubElement(case, "system-out").text = f"{wanted}; measured {item.value:g}"
+    suites = ElementTree.Element("testsuites")
+    suites.append(suite)
+    ElementTree.indent(suites)
+    text: str = ElementTree.tostring(suites, encoding="unicode")
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n'.encode()
