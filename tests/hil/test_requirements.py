@@ -3,7 +3,6 @@
 import xml.etree.ElementTree as ElementTree
 
 import pytest
-
 from lookdown.hil.requirements import METRICS, Requirement, check, figure, judge, junit_xml
 from lookdown.wire.errors import ConfigError
 
@@ -41,7 +40,7 @@ def test_a_figure_that_is_no_number_is_not_tested() -> None:
     ],
 )
 def test_requirements_that_could_never_be_judged_are_refused(requirement: Requirement, said: str) -> None:
-    with pytest.raises(ConfigError, match="scenario.toml") as caught:
+    with pytest.raises(ConfigError, match=r"scenario\.toml") as caught:
         check([HELD, requirement], "scenario.toml")
     assert said in str(caught.value)
 
