@@ -8,9 +8,10 @@ normalised. Without distortion.
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 from lookdown.geo.rotation import conjugate, from_matrix, rotate
 from lookdown.geo.sight import intersect_ellipsoid
-from numpy.typing import ArrayLike, NDArray
 
 Float = NDArray[np.float64]
 

@@ -7,10 +7,11 @@ Vallado et al. (2006), AIAA 2006-6753, for sgp4; Walker (1984), J. British Inter
 from dataclasses import dataclass, field
 
 import numpy as np
-from lookdown.geo.earth import GRAVITY_PARAMETER_M3_S2, J2, ROTATION_RATE_RAD_S, SEMI_MAJOR_AXIS_M
-from lookdown.geo.timescale import ecef_from_eci, julian_date_ut1, sidereal_time_rad, turn_about_pole
 from numpy.typing import ArrayLike, NDArray
 from sgp4.api import SGP4_ERRORS, Satrec
+
+from lookdown.geo.earth import GRAVITY_PARAMETER_M3_S2, J2, ROTATION_RATE_RAD_S, SEMI_MAJOR_AXIS_M
+from lookdown.geo.timescale import ecef_from_eci, julian_date_ut1, sidereal_time_rad, turn_about_pole
 
 Float = NDArray[np.float64]
 

@@ -8,8 +8,9 @@ out by the simulator and by the fusion alike. Vectorised over leading axes.
 from collections.abc import Callable
 
 import numpy as np
-from lookdown.geo.earth import SEMI_MAJOR_AXIS_M, SEMI_MINOR_AXIS_M, SPEED_OF_LIGHT_M_S
 from numpy.typing import ArrayLike, NDArray
+
+from lookdown.geo.earth import SEMI_MAJOR_AXIS_M, SEMI_MINOR_AXIS_M, SPEED_OF_LIGHT_M_S
 
 Float = NDArray[np.float64]
 

@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 import google_crc32c
 import numpy as np
+
 from lookdown.wire.errors import WireError
 from lookdown.wire.messages import Frame, FrameHeader
 from lookdown.wire.packet import decode, encode

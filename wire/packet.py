@@ -26,10 +26,11 @@ from typing import Any, TypeAlias
 
 import google_crc32c
 import numpy as np
+from numpy.typing import NDArray
+
 from lookdown.wire.dictionary import MAX_SIGHTS, MAX_TRACKS, PACKETS, STATE, Field, PacketType, Rows
 from lookdown.wire.errors import WireError
 from lookdown.wire.messages import End, FrameHeader, Health, Picture, PlotReport, ReportFlag, SensorState
-from numpy.typing import NDArray
 
 __all__ = ["FORMAT_VERSION", "MAX_PACKET_OCTETS", "MAX_SIGHTS", "MAX_TRACKS", "Message", "decode", "encode"]
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from lookdown.geo.camera import Camera, shift_field, stare_attitude, tile_centres
 from lookdown.geo.earth import geodetic_to_ecef
 from lookdown.geo.orbit import KeplerJ2Orbit

@@ -4,6 +4,7 @@ import numpy as np
 import pymap3d
 from hypothesis import given
 from hypothesis import strategies as st
+
 from lookdown.geo.earth import ecef_to_geodetic, enu_axes, geodetic_to_ecef
 
 LATS = np.radians(np.array([-90.0, -89.9999, -45.0, -1e-7, 0.0, 30.0, 60.0, 90.0]))

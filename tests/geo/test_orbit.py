@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from skyfield.api import EarthSatellite, load
+from skyfield.framelib import itrs
+
 from lookdown.geo.earth import GRAVITY_PARAMETER_M3_S2, ROTATION_RATE_RAD_S, SEMI_MAJOR_AXIS_M
 from lookdown.geo.orbit import KeplerJ2Orbit, Sgp4Orbit, walker_delta
 from lookdown.geo.timescale import ecef_from_eci, tai_ns_from_utc
-from skyfield.api import EarthSatellite, load
-from skyfield.framelib import itrs
 
 EPOCH_NS = tai_ns_from_utc("2026-03-21T00:00:00Z")
 SECOND = 10**9

@@ -4,6 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+
 from lookdown.geo import rotation
 
 VECTORS = arrays(np.float64, 3, elements=st.floats(-3.0, 3.0, allow_subnormal=False))

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from lookdown.geo.earth import SPEED_OF_LIGHT_M_S, ecef_to_geodetic, geodetic_to_ecef
 from lookdown.geo.sight import emission_time_ns, intersect_ellipsoid, light_time_s, nearest_point
 

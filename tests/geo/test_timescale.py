@@ -4,6 +4,10 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
+from sgp4.api import jday
+from skyfield.earthlib import earth_rotation_angle
+from skyfield.sgp4lib import theta_GMST1982
+
 from lookdown.geo.timescale import (
     earth_rotation_angle_rad,
     ecef_from_eci,
@@ -12,9 +16,6 @@ from lookdown.geo.timescale import (
     tai_ns_from_utc,
     utc_from_tai_ns,
 )
-from sgp4.api import jday
-from skyfield.earthlib import earth_rotation_angle
-from skyfield.sgp4lib import theta_GMST1982
 
 INSTANT = "2026-03-21T09:30:00.25Z"
 

@@ -3,6 +3,7 @@
 import xml.etree.ElementTree as ElementTree
 
 import pytest
+
 from lookdown.hil.requirements import METRICS, Requirement, check, figure, judge, junit_xml
 from lookdown.wire.errors import ConfigError
 

@@ -3,6 +3,7 @@
 import time
 
 import pytest
+
 from lookdown.wire.clock import NS_PER_S, SteppedClock, SystemClock
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+
 from lookdown.wire import config
 from lookdown.wire.config import load_config, parse_config
 from lookdown.wire.errors import ConfigError

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+
 from lookdown.wire.errors import WireError
 from lookdown.wire.frames import decode_frame, encode_frame
 from lookdown.wire.messages import End, Frame, SensorState

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from lookdown.wire import dictionary, packet
 from lookdown.wire.dictionary import PACKETS
 from lookdown.wire.errors import WireError
