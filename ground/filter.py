@@ -1,0 +1,158 @@
+r"""Extended Kalman filter over many tracks at once, with a common pointing error per sensor that is considered.
+
+Motion: a mover keeps its speed, its climb and its great circle over the turning Earth,
+
+.. math:: \dot p = v, \quad \dot v = \omega \times v + w, \quad \omega = p \times v / |p|^2,
+
+with white acceleration ``w`` of spectral density ``q``. In a straight line a glider at 6 km/s would leave its level
+by 5.6 m/s^2, which process noise would have to swallow; flight in the air follows the Earth by lift. The covariance
+moves with the Jacobian of straight motion: the turn ``|omega| dt`` is below 1e-3 rad per second.
+
+Measurement: ``z = h(x) + s b + n``, where ``b`` (two axes, unit variance, first-order Gauss-Markov with time constant
+``tau``) is the sensor's common error in units of its sigma ``s`` and ``n`` the centroid's noise. As in the filter of
+Schmidt (1966), ``b`` is not estimated, but the covariance between it and each track is carried, so that a hundred plots
+of a satellite do not seem to average its pointing error away::
+
+    S = H P H' + s H C + s C' H' + s^2 I + R        K = (P H' + s C) S^-1
+    P <- P - K S K'                                 C_j <- C_j - K (H C_j + [j = sensor] s I)
+
+``C_j`` is the 6 x 2 covariance between the state and the error of sensor ``j``.
+"""
+
+import numpy as np
+from lookdown.ground.measure import PredictedSights
+from lookdown.wire.messages import Float
+
+
+def move(state: Float, dt_s: float) -> Float:
+    """Move states along their great circles.
+
+    Parameters
+    ----------
+    state : ndarray of float64, shape (n, 6)
+        Position [m] and velocity [m/s], ECEF.
+    dt_s : float
+        How far ahead [s].
+
+    Returns
+    -------
+    ndarray of float64, shape (n, 6)
+        States after ``dt_s``; second order in ``omega dt``.
+    """
+    position, velocity = state[:, :3], state[:, 3:]
+    # omega x v = (v (p . v) - p (v . v)) / p . p
+    dots = np.einsum("nij,nkj->nik", state.reshape(-1, 2, 3), state.reshape(-1, 2, 3))
+    bend = (velocity * dots[:, 0, 1, None] - position * dots[:, 1, 1, None]) / dots[:, 0, 0, None]
+    return np.concatenate([position + velocity * dt_s + bend * (0.5 * dt_s * dt_s), velocity + bend * dt_s], axis=1)
+
+
+def process_noise(dt_s: float, density_m2_s3: float) -> Float:
+    """Covariance of white acceleration over ``dt_s``, shape (6, 6) (Bar-Shalom, Li, Kirubarajan 2001, eq. 6.2.2-12)."""
+    third, half = dt_s**3 / 3.0, dt_s**2 / 2.0
+    return np.asarray(np.kron(np.array([[third, half], [half, dt_s]]) * density_m2_s3, np.eye(3)), np.float64)
+
+
+def predict(
+    state: Float, covariance: Float, cross: Float, dt_s: float, density_m2_s3: float, correlation_s: float
+) -> tuple[Float, Float, Float]:
+    """Predict tracks ``dt_s`` ahead.
+
+    Parameters
+    ----------
+    state : ndarray of float64, shape (n, 6)
+        Position [m] and velocity [m/s].
+    covariance : ndarray of float64, shape (n, 6, 6)
+        Covariance of ``state``.
+    cross : ndarray of float64, shape (n, 6, 2 m)
+        Covariance of ``state`` with the common errors of m sensors, in units of their sigma.
+    dt_s : float
+        How far ahead, 0 or more [s].
+    density_m2_s3 : float
+        Spectral density of the acceleration, each axis [m^2/s^3].
+    correlation_s : float
+        Time constant of the common errors [s].
+
+    Returns
+    -------
+    state, covariance, cross
+        After ``dt_s``, same shapes.
+    """
+    if dt_s == 0.0 or not len(state):
+        return state, covariance, cross
+    covariance = covariance.copy()
+    # F P F' by blocks, F = [[I, dt I], [0, I]]
+    covariance[:, :3, :] += dt_s * covariance[:, 3:, :]
+    covariance[:, :, :3] += dt_s * covariance[:, :, 3:]
+    covariance += process_noise(dt_s, density_m2_s3)
+    cross = cross * np.exp(-dt_s / correlation_s)
+    cross[:, :3, :] += dt_s * cross[:, 3:, :]
+    return move(state, dt_s), covariance, cross
+
+
+def innovation_covariance(
+    covariance: Float, cross: Float, predicted: PredictedSights, sensor: int, common_sigma: Float
+) -> Float:
+    """Covariance of predicted tangents about measured ones, without the centroid's noise, shape (n, 2, 2).
+
+    Parameters
+    ----------
+    covariance, cross : ndarray of float64, shapes (n, 6, 6) and (n, 6, 2 m)
+        Of the tracks.
+    predicted : PredictedSights
+        Predicted measurements of the same tracks.
+    sensor : int
+        Index of the sensor among the m.
+    common_sigma : ndarray of float64, shape (n,)
+        One sigma of the sensor's common error [rad].
+    """
+    jacobian = predicted.jacobian
+    shared = common_sigma[:, None, None] * (jacobian @ cross[:, :, 2 * sensor : 2 * sensor + 2])
+    spread = jacobian @ covariance @ jacobian.transpose(0, 2, 1) + shared + shared.transpose(0, 2, 1)
+    spread[:, 0, 0] += common_sigma**2
+    spread[:, 1, 1] += common_sigma**2
+    return np.asarray(spread, np.float64)
+
+
+def update(
+    state: Float,
+    covariance: Float,
+    cross: Float,
+    predicted: PredictedSights,
+    sensor: int,
+    common_sigma: Float,
+    innovation: Float,
+    spread: Float,
+) -> tuple[Float, Float, Float]:
+    """Update each track with its own plot.
+
+    Parameters
+    ----------
+    state, covariance, cross : ndarray of float64
+        As in `predict`.
+    predicted : PredictedSights
+        Predicted measurements of these tracks.
+    sensor : int
+        Index of the sensor among the m.
+    common_sigma : ndarray of float64, shape (n,)
+        One sigma of the sensor's common error [rad].
+    innovation : ndarray of float64, shape (n, 2)
+        Measured less predicted tangents [1].
+    spread : ndarray of float64, shape (n, 2, 2)
+        Covariance of ``innovation``, the centroid's noise included.
+
+    Returns
+    -------
+    state, covariance, cross
+        After the update, same shapes.
+    """
+    own = slice(2 * sensor, 2 * sensor + 2)
+    jacobian = predicted.jacobian
+    weighted = covariance @ jacobian.transpose(0, 2, 1) + common_sigma[:, None, None] * cross[:, :, own]
+    gain = np.linalg.solve(spread, weighted.transpose(0, 2, 1)).transpose(0, 2, 1)
+    state = state + np.einsum("nij,nj->ni", gain, innovation)
+    covariance = covariance - gain @ spread @ gain.transpose(0, 2, 1)
+    covariance = 0.5 * (covariance + covariance.transpose(0, 2, 1))
+    seen = jacobian @ cross
+    seen[:, 0, 2 * sensor] += common_sigma
+    seen[:, 1, 2 * sensor + 1] += common_sigma
+    return state, covariance, cross - gain @ seen

@@ -1,0 +1,265 @@
+"""Fusion: reports in order of time in, updates of tracks out. Owns no socket, file or clock.
+
+Each report goes one way: predict all tracks to its time, predict what its sensor should see, gate and assign, update
+what was hit, count what was missed, confirm and end tracks, start new ones from plots that fed nothing. The same
+reports give the same events, bit for bit.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from lookdown.ground import life
+from lookdown.ground.associate import assign, log_ratios
+from lookdown.ground.filter import innovation_covariance, update
+from lookdown.ground.ingest import Arrival
+from lookdown.ground.locate import locate
+from lookdown.ground.measure import PredictedSights, centroid_variance, common_sigma, predict_sights, tangents
+from lookdown.ground.parameters import Parameters
+from lookdown.ground.tracks import Int, TrackTable
+from lookdown.wire.errors import ConfigError
+from lookdown.wire.messages import Float, Picture, PlotReport, ReportFlag, TrackStatus
+from numpy.typing import NDArray
+from scipy.stats import chi2
+
+LINK_DTYPE = np.dtype([("plot_index", "<i8"), ("track_id", "<i8")])
+"""Which plot of a report, by its index as sent, fed which track."""
+
+_EDGE_PX = 4.0  # a target this near to the border may rightly be missing
+_FALSE_MEMORY = 0.95  # of the running mean of false plots per frame
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReportFused:
+    """One report has been fused.
+
+    Attributes
+    ----------
+    arrival : Arrival
+        The report.
+    updates : ndarray of UPDATE_DTYPE, shape (n,)
+        Tracks that it hit or whose status it changed: live ones, ending ones, and tentative ones that two sensors see.
+    links : ndarray of LINK_DTYPE, shape (k,)
+        Which plot fed which track.
+    """
+
+    arrival: Arrival
+    updates: NDArray[Any]
+    links: NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class TrackEvent:
+    """Something happened to a track: ``confirmed``, ``coasting``, ``resumed``, ``dropped`` or ``merged``."""
+
+    kind: str
+    time_ns: int
+    sensor_id: int
+    track_id: int
+    text: str
+
+
+Event = ReportFused | TrackEvent
+
+
+class Fusion:
+    """Fuses plot reports of several satellites into tracks.
+
+    Parameters
+    ----------
+    parameters : Parameters
+        ``sensors`` names the sensors and their fields of view.
+
+    Attributes
+    ----------
+    counters : Counter of (int, str)
+        By (sensor, name): ``fused``, ``plots``, ``plots_used``, ``tentative_over_limit``.
+    """
+
+    def __init__(self, parameters: Parameters) -> None:
+        if not parameters.sensors:
+            raise ConfigError("fusion parameter sensors: wanted at least one sensor, got none; list them")
+        self._parameters = parameters
+        self._index = {sensor.sensor_id: index for index, sensor in enumerate(parameters.sensors)}
+        self._table = TrackTable.blank(0, len(self._index))
+        self._time_ns: int | None = None
+        self._next_id = 1
+        self._leftover: dict[int, tuple[PlotReport, Int]] = {}
+        self._false_plots = np.full(len(self._index), parameters.false_plots_per_frame)
+        self._gate = float(chi2.ppf(parameters.gate_probability, 2))
+        self._log_missed = float(np.log1p(-parameters.probability_of_detection))
+        self.counters: Counter[tuple[int, str]] = Counter()
+
+    def step(self, arrivals: Iterable[Arrival]) -> list[Event]:
+        """Fuse reports in the order given, which must be that of `Ingest`.
+
+        Parameters
+        ----------
+        arrivals : iterable of Arrival
+            Checked reports, none older than one already fused.
+
+        Returns
+        -------
+        list of Event
+            What happened, report by report.
+
+        Raises
+        ------
+        ValueError
+            If a report is older than the last one or from a sensor that is not configured.
+        """
+        events: list[Event] = []
+        for arrival in arrivals:
+            events += self._fuse(arrival)
+        return events
+
+    def picture(self, now_ns: int) -> Picture:
+        """Tracks that are confirmed or coasting, predicted to ``now_ns`` (data time, TAI [ns])."""
+        if self._time_ns is None:
+            return Picture(now_ns, ())
+        return Picture(now_ns, self._table.at(now_ns, self._time_ns, self._parameters))
+
+    def _fuse(self, arrival: Arrival) -> list[Event]:
+        report, parameters, table = arrival.report, self._parameters, self._table
+        sensor = self._index.get(report.sensor_id)
+        if sensor is None:
+            raise ValueError(f"Fusion.step wanted reports of sensors {sorted(self._index)}, got {report.sensor_id}")
+        if self._time_ns is not None and report.time_ns < self._time_ns:
+            raise ValueError("Fusion.step wanted reports in order of time, got an older one; pass them through Ingest")
+        table.predict((report.time_ns - (self._time_ns or report.time_ns)) * 1e-9, parameters)
+        self._time_ns = report.time_ns
+
+        predicted = predict_sights(table.state, report.state)
+        sigma = common_sigma(report.state, predicted.range_m)
+        spread = innovation_covariance(table.covariance, table.cross, predicted, sensor, sigma)
+        plots, variance = tangents(report), centroid_variance(report, parameters.centroid_floor_px)
+        ratios = log_ratios(predicted.tangent, spread, plots, variance, self._gate, self._log_density(report, sensor))
+        ratios[~predicted.visible] = -np.inf
+        plot_of = assign(ratios, table.live, self._log_missed)
+
+        hit = plot_of >= 0
+        rows = np.flatnonzero(hit)
+        if rows.size:
+            self._update(rows, plot_of[rows], predicted, sensor, sigma, spread, plots, variance)
+            life.note_hits(table, rows, sensor, report, plot_of[rows], parameters)
+        ratio = np.where(hit, ratios[np.arange(len(table)), plot_of] if plots.size else 0.0, 0.0)
+        missed = self._should_be_seen(predicted, report, sensor) & ~hit
+        life.note_looks(table, hit, missed, ratio, self._log_missed, parameters.max_score)
+        links = np.zeros(rows.size, LINK_DTYPE)
+        links["plot_index"], links["track_id"] = arrival.plot_index[plot_of[rows]], table.track_id[rows]
+
+        free = np.ones(len(plots), np.bool_)
+        free[plot_of[rows]] = False
+        self._false_plots[sensor] += (1.0 - _FALSE_MEMORY) * (np.count_nonzero(free) - self._false_plots[sensor])
+        events, updates = self._turn_pages(rows, plot_of, report)
+        self._start(report, sensor, np.flatnonzero(free))
+        self.counters[report.sensor_id, "fused"] += 1
+        self.counters[report.sensor_id, "plots"] += len(plots)
+        self.counters[report.sensor_id, "plots_used"] += len(plots) - int(np.count_nonzero(free))
+        return [ReportFused(arrival, updates, links), *events]
+
+    def _log_density(self, report: PlotReport, sensor: int) -> float:
+        field = self._parameters.sensors[sensor]
+        area = field.rows * field.cols * report.state.ifov_rad**2
+        false_plots = max(self._parameters.false_plots_per_frame, float(self._false_plots[sensor]))
+        return float(np.log(self._parameters.probability_of_detection * area / false_plots))
+
+    def _should_be_seen(self, predicted: PredictedSights, report: PlotReport, sensor: int) -> NDArray[np.bool_]:
+        """Tracks whose absence from this report speaks against them."""
+        if report.flags & (ReportFlag.WARM_UP | ReportFlag.TRUNCATED):
+            return np.zeros(len(self._table), np.bool_)
+        field = self._parameters.sensors[sensor]
+        half = (np.array([field.cols, field.rows]) * 0.5 - _EDGE_PX) * report.state.ifov_rad
+        return predicted.visible & (np.abs(predicted.tangent) < half).all(axis=1)
+
+    def _update(
+        self,
+        rows: Int,
+        plots_hit: Int,
+        predicted: PredictedSights,
+        sensor: int,
+        sigma: Float,
+        spread: Float,
+        plots: Float,
+        variance: Float,
+    ) -> None:
+        table = self._table
+        own = PredictedSights(
+            predicted.tangent[rows], predicted.jacobian[rows], predicted.range_m[rows], predicted.visible[rows]
+        )
+        total = spread[rows].copy()
+        total[:, [0, 1], [0, 1]] += variance[plots_hit]
+        innovation = plots[plots_hit] - own.tangent
+        table.state[rows], table.covariance[rows], table.cross[rows] = update(
+            table.state[rows], table.covariance[rows], table.cross[rows], own, sensor, sigma[rows], innovation, total
+        )
+
+    def _turn_pages(self, rows: Int, plot_of: Int, report: PlotReport) -> tuple[list[Event], NDArray[Any]]:
+        """Confirm, merge and end tracks; the events and the updates of this report."""
+        table, parameters, events = self._table, self._parameters, list[Event]()
+        time_ns, sensor_id = report.time_ns, report.sensor_id
+
+        def note(kind: str, row: int, text: str) -> None:
+            events.append(TrackEvent(kind, time_ns, sensor_id, int(table.track_id[row]), text))
+
+        before = table.status.copy()
+        table.status[life.confirmable(table, rows, plot_of[rows], parameters)] = TrackStatus.CONFIRMED
+        table.status = life.status_after(table, time_ns, parameters)
+        changed = table.status != before
+        for row in np.flatnonzero(changed).tolist():
+            status = TrackStatus(int(table.status[row]))
+            kind = "resumed" if before[row] == TrackStatus.COASTING else status.name.lower()
+            note(kind, row, f"track {table.track_id[row]} {kind}, score {table.score[row]:.1f}")
+        ends = life.lost(table, time_ns, parameters)
+        for row in np.flatnonzero(ends & table.live).tolist():
+            note("dropped", row, f"track {table.track_id[row]} dropped, score {table.score[row]:.1f}")
+        for kept, gone in life.duplicates(table, parameters):
+            if table.live[gone] and not ends[gone]:
+                note("merged", gone, f"track {table.track_id[gone]} merged into {table.track_id[kept]}")
+            ends[gone] = True
+        shown = table.live | life.credible(table, parameters)
+        table.status[ends] = TrackStatus.DROPPED
+        hit = np.zeros(len(table), np.bool_)
+        hit[rows] = True
+        told = np.flatnonzero(shown & (hit | changed | ends))
+        recent_ns = round(parameters.coast_after_s * 1e9)
+        updates = table.updates(told, time_ns, sensor_id, recent_ns)
+        table.keep(~ends)
+        return events, updates
+
+    def _start(self, report: PlotReport, sensor: int, free: Int) -> None:
+        """Start tentative tracks where free plots cross those of other sensors, and keep what stays free."""
+        parameters = self._parameters
+        if len(free) > parameters.max_pair_plots:
+            strongest = np.argsort(-report.sights["snr"][free], kind="stable")[: parameters.max_pair_plots]
+            free = np.sort(free[strongest])
+        for other, (before, kept) in self._leftover.items():
+            old = report.time_ns - before.time_ns > parameters.pair_window_s * 1e9
+            if other == sensor or old or not free.size or not kept.size:
+                continue
+            crossings = locate(report, before, parameters, free, kept)
+            if not len(crossings.miss):
+                continue
+            new = TrackTable.blank(len(crossings.miss), len(self._index))
+            new.track_id = self._next_id + np.arange(len(new), dtype=np.int64)
+            self._next_id += len(new)
+            new.state, new.covariance = crossings.state, crossings.covariance
+            new.cross[:, :, 2 * sensor : 2 * sensor + 2] = crossings.cross_a
+            new.cross[:, :, 2 * other : 2 * other + 2] = crossings.cross_b
+            new.looks[:] = 0b11
+            everyone = np.arange(len(new))
+            life.note_hits(new, everyone, other, before, crossings.plot_b, parameters)
+            life.note_hits(new, everyone, sensor, report, crossings.plot_a, parameters)
+            self._table.extend(new)
+            free = np.setdiff1d(free, crossings.plot_a)
+            self._leftover[other] = (before, np.setdiff1d(kept, crossings.plot_b))
+        self._leftover[sensor] = (report, free)
+        tentative = np.flatnonzero(~self._table.live)
+        excess = len(tentative) - parameters.max_tentative
+        if excess > 0:
+            self.counters[report.sensor_id, "tentative_over_limit"] += excess
+            keep = np.ones(len(self._table), np.bool_)
+            keep[tentative[np.argsort(self._table.score[tentative], kind="stable")[:excess]]] = False
+            self._table.keep(keep)

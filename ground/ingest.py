@@ -1,0 +1,251 @@
+"""Ingest: what satellites send is checked, counted and put into one order of time.
+
+A report is judged by its own content and by the earlier reports of its own sensor alone, so that the verdict does not
+depend on how the streams of several sensors interleave. Accepted reports wait in a heap. The earliest is released as
+soon as every expected sensor that has not ended has reported a time at least as late, or when the newest time of any
+sensor is more than ``hold_s`` of data time ahead of it. No clock of the ground enters: live and replay agree.
+"""
+
+import heapq
+from collections import Counter
+from dataclasses import dataclass, replace
+
+import numpy as np
+from lookdown.geo.camera import Camera
+from lookdown.geo.earth import SEMI_MAJOR_AXIS_M, SEMI_MINOR_AXIS_M, ecef_to_geodetic
+from lookdown.ground.parameters import Parameters
+from lookdown.wire.errors import ConfigError, WireError
+from lookdown.wire.messages import PlotReport
+from numpy.typing import NDArray
+
+_SECOND_NS = 1_000_000_000
+_RESUME_REPORTS = 3  # reports in a row, in order among themselves, after which a doubted time is believed
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Arrival:
+    """A report on its way through the ground.
+
+    Attributes
+    ----------
+    report : PlotReport
+        The report; after ingest without the plots that cannot be used.
+    plot_index : ndarray of int64, shape (n,)
+        Index of each remaining plot in the report as it was sent.
+    origin_ns, arrival_ns : int
+        When its frame entered the satellite and when its packet reached the ground, system TAI [ns]; 0 if unknown.
+    """
+
+    report: PlotReport
+    plot_index: NDArray[np.int64]
+    origin_ns: int = 0
+    arrival_ns: int = 0
+
+
+@dataclass(slots=True)
+class _Stream:
+    """What is remembered of one sensor."""
+
+    last_time_ns: int | None = None
+    last_frame_id: int = -1
+    ended: bool = False
+    doubted_time_ns: int = 0
+    doubted: int = 0
+
+
+class Ingest:
+    """Checks reports, drops repeats and releases them in order of time.
+
+    Parameters
+    ----------
+    parameters : Parameters
+        ``sensors`` names the expected sensors.
+
+    Attributes
+    ----------
+    counters : Counter of (int, str)
+        How often each thing happened, by (sender, name): ``accepted``, ``late``, ``plots_over_limit``,
+        ``plots_refused`` and ``refused_<reason>``.
+
+    Raises
+    ------
+    ConfigError
+        If no sensor is expected: the order of time could not be known.
+    """
+
+    def __init__(self, parameters: Parameters) -> None:
+        if not parameters.sensors:
+            raise ConfigError("fusion parameter sensors: wanted at least one expected sensor, got none; list them")
+        self._parameters = parameters
+        self._streams = {sensor.sensor_id: _Stream() for sensor in parameters.sensors}
+        self._waiting: list[tuple[int, int, int, Arrival]] = []
+        self._newest_ns: int | None = None
+        self._released_ns: int | None = None
+        self.counters: Counter[tuple[int, str]] = Counter()
+
+    @property
+    def all_ended(self) -> bool:
+        """Whether every expected sensor has sent its end."""
+        return all(stream.ended for stream in self._streams.values())
+
+    def offer(
+        self, report: PlotReport, sender_id: int | None = None, origin_ns: int = 0, arrival_ns: int = 0
+    ) -> list[Arrival]:
+        """Take one report in and return what it sets free, in order of (time, sensor).
+
+        Parameters
+        ----------
+        report : PlotReport
+            A decoded report.
+        sender_id : int, optional
+            Who sent it by the link; a satellite speaks for itself alone.
+        origin_ns, arrival_ns : int
+            Passed through [ns].
+
+        Returns
+        -------
+        list of Arrival
+            Reports that nothing earlier can precede.
+
+        Raises
+        ------
+        WireError
+            If the report is refused or too late to be used; it is counted before.
+        """
+        sender = report.sensor_id if sender_id is None else sender_id
+        try:
+            arrival = self._checked(report, sender, origin_ns, arrival_ns)
+        except WireError as error:
+            self.counters[sender, f"refused_{error.reason}"] += 1
+            raise
+        stream = self._streams[sender]
+        stream.last_time_ns, stream.last_frame_id = report.time_ns, report.frame_id
+        self._newest_ns = report.time_ns if self._newest_ns is None else max(self._newest_ns, report.time_ns)
+        if self._released_ns is not None and report.time_ns < self._released_ns:
+            self.counters[sender, "late"] += 1
+            behind_s = (self._released_ns - report.time_ns) / _SECOND_NS
+            raise WireError(
+                "late",
+                f"frame {report.frame_id} of sensor {sender} is {behind_s:.3f} s older than what was fused; "
+                f"raise hold_s (now {self._parameters.hold_s} s) if this lasts",
+            )
+        self.counters[sender, "accepted"] += 1
+        heapq.heappush(self._waiting, (report.time_ns, report.sensor_id, report.frame_id, arrival))
+        return self._release()
+
+    def end(self, sender_id: int) -> list[Arrival]:
+        """Note that a sensor has ended and return what need not wait for it any more."""
+        if sender_id in self._streams:
+            self._streams[sender_id].ended = True
+        else:
+            self.counters[sender_id, "refused_unknown_sensor"] += 1
+        return self._release()
+
+    def flush(self) -> list[Arrival]:
+        """Release all that waits: nothing more will come."""
+        return [self._pop() for _ in range(len(self._waiting))]
+
+    def _pop(self) -> Arrival:
+        self._released_ns, _, _, arrival = heapq.heappop(self._waiting)
+        return arrival
+
+    def _release(self) -> list[Arrival]:
+        if self._newest_ns is None:
+            return []
+        reached = [stream.last_time_ns for stream in self._streams.values() if not stream.ended]
+        held_ns = self._newest_ns - round(self._parameters.hold_s * _SECOND_NS) - 1
+        free_ns = min((held_ns if time_ns is None else max(time_ns, held_ns) for time_ns in reached), default=2**63)
+        released = []
+        while self._waiting and self._waiting[0][0] <= free_ns:
+            released.append(self._pop())
+        return released
+
+    def _checked(self, report: PlotReport, sender: int, origin_ns: int, arrival_ns: int) -> Arrival:
+        self._check_stream(report, sender)
+        check_state(report, self._parameters)
+        sights = report.sights
+        order = np.arange(len(sights))
+        if len(sights) > self._parameters.max_plots:
+            order = np.argsort(-np.nan_to_num(sights["snr"], nan=-1.0), kind="stable")[: self._parameters.max_plots]
+            self.counters[sender, "plots_over_limit"] += len(sights) - len(order)
+        usable = usable_sights(replace(report, sights=sights[order]), self._parameters.max_height_m)
+        if len(order) and not usable.any():
+            raise WireError("geometry", f"frame {report.frame_id} of sensor {sender}: no line of sight meets the air")
+        if not usable.all():
+            self.counters[sender, "plots_refused"] += int(np.count_nonzero(~usable))
+        kept = order[usable]
+        return Arrival(replace(report, sights=sights[kept]), kept.astype(np.int64), origin_ns, arrival_ns)
+
+    def _check_stream(self, report: PlotReport, sender: int) -> None:
+        stream = self._streams.get(sender)
+        what = f"frame {report.frame_id} of sensor {report.sensor_id}"
+        if stream is None:
+            raise WireError("unknown_sensor", f"{what}: sender {sender} wanted one of {sorted(self._streams)}")
+        if report.sensor_id != sender:
+            raise WireError("sender", f"{what} came from sender {sender}; a satellite speaks for itself alone")
+        if stream.ended:
+            raise WireError("after_end", f"{what} came after the end of this sensor")
+        if stream.last_time_ns is None:
+            return
+        if report.frame_id <= stream.last_frame_id:
+            raise WireError("repeat", f"{what} is not newer than frame {stream.last_frame_id}")
+        ahead_s = (report.time_ns - stream.last_time_ns) / _SECOND_NS
+        if ahead_s <= 0.0:
+            raise WireError("past", f"{what} lies {-ahead_s:.3f} s before the frame it follows")
+        if ahead_s > self._parameters.max_gap_s:
+            between_s = (report.time_ns - stream.doubted_time_ns) / _SECOND_NS
+            in_order = stream.doubted and 0.0 < between_s <= self._parameters.max_gap_s
+            stream.doubted = stream.doubted + 1 if in_order else 1
+            stream.doubted_time_ns = report.time_ns
+            if stream.doubted <= _RESUME_REPORTS:
+                raise WireError(
+                    "future", f"{what} lies {ahead_s:.1f} s after the last one, more than {self._parameters.max_gap_s}"
+                )
+        stream.doubted = 0
+
+
+def check_state(report: PlotReport, parameters: Parameters) -> None:
+    """Raise WireError unless the sensor's state can be that of a satellite which looks at something.
+
+    Parameters
+    ----------
+    report : PlotReport
+        Any decoded report.
+    parameters : Parameters
+        Limits of the altitude.
+    """
+    state = report.state
+    what = f"frame {report.frame_id} of sensor {report.sensor_id}"
+    sigmas = np.array([state.position_sigma_m, state.pointing_sigma_rad, state.ifov_rad])
+    numbers = np.concatenate([state.position_m, state.velocity_m_s, state.attitude, sigmas])
+    if numbers.shape != (13,) or not np.isfinite(numbers).all():
+        raise WireError("not_finite", f"{what}: state wanted 13 finite numbers, got {numbers.tolist()}")
+    norm = float(np.linalg.norm(state.attitude))
+    if abs(norm - 1.0) > 1e-3:
+        raise WireError("attitude", f"{what}: wanted a unit quaternion, got length {norm:.6g}")
+    if (sigmas[:2] < 0.0).any() or sigmas[2] <= 0.0 or sigmas[0] > 1e5 or (sigmas[1:] > 0.1).any():
+        raise WireError("sigma", f"{what}: wanted small sigmas and an ifov above 0, got {sigmas.tolist()}")
+    height_m = float(ecef_to_geodetic(state.position_m)[2])
+    if not parameters.min_altitude_m <= height_m <= parameters.max_altitude_m:
+        raise WireError("altitude", f"{what}: wanted a satellite's altitude, got {height_m / 1e3:.1f} km")
+
+
+def usable_sights(report: PlotReport, max_height_m: float) -> NDArray[np.bool_]:
+    """Which plots are finite, have sigmas above zero and look into the air, shape (n,).
+
+    The air is the shell up to ``max_height_m``; a line of sight meets it if its point nearest to the Earth's centre,
+    on axes scaled so that the shell is a unit sphere, lies inside and ahead.
+    """
+    sights = report.sights
+    finite = np.ones(len(sights), np.bool_)
+    for name in ("x", "y", "sigma_x", "sigma_y", "amplitude", "snr"):
+        finite &= np.isfinite(sights[name])
+    usable = finite & (sights["sigma_x"] > 0.0) & (sights["sigma_y"] > 0.0)
+    usable &= (np.abs(sights["x"]) < 10.0) & (np.abs(sights["y"]) < 10.0)
+    x, y = np.where(usable, sights["x"], 0.0), np.where(usable, sights["y"], 0.0)
+    directions = Camera(1, 1, report.state.ifov_rad).sight_ecef(x, y, report.state.attitude)
+    axes = np.array([SEMI_MAJOR_AXIS_M, SEMI_MAJOR_AXIS_M, SEMI_MINOR_AXIS_M]) + max_height_m
+    start, step = report.state.position_m / axes, directions / axes
+    along = -(step @ start) / np.sum(step * step, axis=1)
+    nearest = start + along[:, None] * step
+    return np.asarray(usable & (along > 0.0) & (np.sum(nearest * nearest, axis=1) <= 1.0), np.bool_)

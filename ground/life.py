@@ -1,0 +1,185 @@
+"""Life of a track: what it has seen, when it is believed, when it ends, when two are one.
+
+A track is confirmed when all of this holds: its score (log-likelihood ratio) passes ``confirm_score``; it was hit in
+``confirm_hits`` of its last ``confirm_looks`` looks; at least two sensors hit it ``confirm_hits_per_sensor`` times
+each, and the sights of each of those rule out every point that stands still between the ground and the highest cloud
+tops; its speed is above ``min_speed_m_s`` and significant; its position is known and possible.
+
+The test for standing points is made per sensor, because satellites move: two cloud edges, each seen by one satellite,
+make a crossing that flies at (height over orbit height) times 7 km/s, with little covariance, as long as both stand.
+"""
+
+import numpy as np
+from lookdown.geo.camera import Camera
+from lookdown.geo.earth import ecef_to_geodetic
+from lookdown.geo.sight import intersect_ellipsoid
+from lookdown.ground.measure import centroid_variance, tangents
+from lookdown.ground.parameters import Parameters
+from lookdown.ground.tracks import Bool, Int, TrackTable
+from lookdown.wire.messages import Float, PlotReport, TrackStatus
+from numpy.typing import NDArray
+from scipy.stats import chi2
+
+_SIGMAS = 3.0  # how sure an impossible state must be
+_MERGE_HITS = 4  # a tentative track younger than this has too broad a covariance to be told from another
+_SAME = float(chi2.ppf(0.5, 6))  # tracks of the same plots differ by less than independent ones would
+
+
+def note_hits(
+    table: TrackTable, rows: Int, sensor: int, report: PlotReport, plots: Int, parameters: Parameters
+) -> None:
+    """Note that a sensor's plots hit tracks, and whether it has by now seen them move.
+
+    Parameters
+    ----------
+    table : TrackTable
+        Changed in place.
+    rows, plots : ndarray of int64, shape (k,)
+        Rows of the table and the plots of the report that hit them.
+    sensor : int
+        Index of the sensor.
+    report : PlotReport
+        The report.
+    parameters : Parameters
+        Heights and least displacement.
+    """
+    table.hits[rows] += 1
+    table.sensor_hits[rows, sensor] += 1
+    table.last_hit_ns[rows, sensor] = report.time_ns
+    open_rows = ~table.moved[rows, sensor]
+    rows, plots = rows[open_rows], plots[open_rows]
+    if not rows.size:
+        return
+    state = report.state
+    tangent = tangents(report)[plots]
+    sights = Camera(1, 1, state.ifov_rad).sight_ecef(tangent[:, 0], tangent[:, 1], state.attitude)
+    first = np.isnan(table.anchor[rows, sensor, 0, 0])
+    if first.any():
+        tops = np.array([0.0, parameters.clutter_top_m])
+        anchor = intersect_ellipsoid(state.position_m, sights[first][:, None, :], tops)
+        table.anchor[rows[first], sensor] = anchor
+        # Over the limb there is nothing that stands still.
+        table.moved[rows[first], sensor] = np.isnan(anchor).any(axis=(1, 2))
+    later = ~first
+    if later.any():
+        anchor = table.anchor[rows[later], sensor]
+        away_m = distance_to_segments(state.position_m, sights[later], anchor[:, 0], anchor[:, 1])
+        range_m = np.linalg.norm(anchor[:, 0] - state.position_m, axis=1)
+        centroid = centroid_variance(report, parameters.centroid_floor_px)[plots[later]].max(axis=1)
+        sigma_m = np.hypot(range_m * np.sqrt(centroid + state.pointing_sigma_rad**2), state.position_sigma_m)
+        table.moved[rows[later], sensor] = away_m > parameters.min_displacement_m + _SIGMAS * sigma_m
+
+
+def distance_to_segments(origin_m: Float, directions: Float, start_m: Float, end_m: Float) -> Float:
+    """Least distance between lines of sight and segments, row by row.
+
+    Parameters
+    ----------
+    origin_m : ndarray of float64, shape (3,)
+        Where all lines start [m].
+    directions : ndarray of float64, shape (k, 3)
+        Unit directions of the lines.
+    start_m, end_m : ndarray of float64, shape (k, 3)
+        Ends of the segments [m].
+
+    Returns
+    -------
+    ndarray of float64, shape (k,)
+        Distances [m].
+    """
+    # Seen along the line, the line is a point and the segment a shorter segment.
+    first, second = start_m - origin_m, end_m - origin_m
+    first = first - np.einsum("ni,ni->n", first, directions)[:, None] * directions
+    second = second - np.einsum("ni,ni->n", second, directions)[:, None] * directions
+    step = second - first
+    length2 = np.maximum(np.einsum("ni,ni->n", step, step), 1e-12)
+    share = np.clip(-np.einsum("ni,ni->n", first, step) / length2, 0.0, 1.0)
+    return np.asarray(np.linalg.norm(first + share[:, None] * step, axis=1), np.float64)
+
+
+def note_looks(table: TrackTable, hit: Bool, missed: Bool, ratio: Float, log_missed: float, max_score: float) -> None:
+    """Bring score and history of looks up to date; all arrays of shape (n,), ``ratio`` counts where ``hit``."""
+    table.looks = np.where(hit | missed, (table.looks << np.uint32(1)) | hit.astype(np.uint32), table.looks)
+    table.misses[missed] += 1
+    table.score += np.where(hit, ratio, 0.0) + np.where(missed, log_missed, 0.0)
+    # A track that lived long may not live on its past; a tentative one is compared by its whole past.
+    table.score[table.live] = np.minimum(table.score[table.live], max_score)
+
+
+def credible(table: TrackTable, parameters: Parameters) -> Bool:
+    """Tracks that at least two sensors hit often enough, shape (n,)."""
+    often = table.sensor_hits >= parameters.confirm_hits_per_sensor
+    return np.asarray(np.count_nonzero(often, axis=1) >= 2, np.bool_)
+
+
+def confirmable(table: TrackTable, rows: Int, plots: Int, parameters: Parameters) -> Int:
+    """Tentative rows, of those just hit, that fulfil all conditions; of several with one plot the best score alone."""
+    often = (table.sensor_hits[rows] >= parameters.confirm_hits_per_sensor) & table.moved[rows]
+    ready = (table.status[rows] == TrackStatus.TENTATIVE) & (np.count_nonzero(often, axis=1) >= 2)
+    ready &= table.score[rows] >= parameters.confirm_score
+    recent = table.looks[rows] & np.uint32((1 << parameters.confirm_looks) - 1)
+    ready &= np.bitwise_count(recent) >= parameters.confirm_hits
+    rows, plots = rows[ready], plots[ready]
+    speed, sigma = (part[rows] for part in table.speed())
+    position_sigma_m = np.sqrt(np.trace(table.covariance[rows, :3, :3], axis1=1, axis2=2))
+    sure = (speed > parameters.min_speed_m_s) & (speed < parameters.max_speed_m_s)
+    sure &= (speed > parameters.speed_significance * sigma) & (position_sigma_m < parameters.max_position_sigma_m)
+    height_m = ecef_to_geodetic(table.state[rows, :3])[2]
+    sure &= (height_m > parameters.min_height_m) & (height_m < parameters.max_height_m)
+    rows, plots = rows[sure], plots[sure]
+    best = np.argsort(-table.score[rows], kind="stable")
+    _, first = np.unique(plots[best], return_index=True)
+    return np.sort(rows[best[first]])
+
+
+def lost(table: TrackTable, time_ns: int, parameters: Parameters) -> Bool:
+    """Tracks that end at ``time_ns``, shape (n,): unsupported, standing, or certainly impossible."""
+    live = table.live
+    recent = table.last_hit_ns >= time_ns - round(parameters.tentative_s * 1e9)
+    silent = table.last_hit_ns.max(axis=1, initial=0) < time_ns - round(parameters.drop_after_s * 1e9)
+    gone = (table.score < parameters.drop_score) | silent
+    gone |= ~live & (np.count_nonzero(recent, axis=1) < 2)
+    speed, sigma = table.speed()
+    gone |= live & (speed + _SIGMAS * sigma < parameters.min_speed_m_s)
+    gone |= speed - _SIGMAS * sigma > parameters.max_speed_m_s
+    height_m = ecef_to_geodetic(table.state[:, :3])[2]
+    margin_m = _SIGMAS * np.sqrt(np.trace(table.covariance[:, :3, :3], axis1=1, axis2=2))
+    gone |= (height_m + margin_m < parameters.min_height_m) | (height_m - margin_m > parameters.max_height_m)
+    return np.asarray(gone, np.bool_)
+
+
+def duplicates(table: TrackTable, parameters: Parameters) -> list[tuple[int, int]]:
+    """Pairs of rows (kept, merged into it) that follow one mover.
+
+    A tentative track is one with a better track when they differ by less than independent estimates of one mover
+    would; of two live ones both the distance and the difference of velocity must be small, since movers fly in
+    formation.
+    """
+    rows = np.flatnonzero(table.live | (table.hits >= _MERGE_HITS))
+    rank = np.lexsort((table.track_id[rows], -table.score[rows], ~table.live[rows]))
+    rows = rows[rank]
+    apart = table.state[rows][:, None, :] - table.state[rows][None, :, :]
+    distance2 = np.einsum("abi,abi->ab", apart[..., :3], apart[..., :3])
+    reach2 = np.trace(table.covariance[rows, :3, :3], axis1=1, axis2=2)
+    better, worse = np.nonzero(np.triu(distance2 < 3.0 * (reach2[:, None] + reach2[None, :]), 1))
+    if not better.size:
+        return []
+    difference = apart[better, worse]
+    spread = table.covariance[rows[better]] + table.covariance[rows[worse]]
+    same = np.einsum("ni,ni->n", difference, np.linalg.solve(spread, difference[:, :, None])[:, :, 0]) < _SAME
+    both_live = table.live[rows[worse]]
+    close = np.linalg.norm(difference[:, :3], axis=1) < parameters.merge_distance_m
+    close &= np.linalg.norm(difference[:, 3:], axis=1) < parameters.merge_speed_m_s
+    same = np.where(both_live, close, same)
+    merged: dict[int, int] = {}
+    for kept, gone in zip(rows[better[same]].tolist(), rows[worse[same]].tolist(), strict=True):
+        if kept not in merged and gone not in merged:
+            merged[gone] = kept
+    return [(kept, gone) for gone, kept in merged.items()]
+
+
+def status_after(table: TrackTable, time_ns: int, parameters: Parameters) -> NDArray[np.uint8]:
+    """Status of each track by the time of its last hit: live ones coast without hits, and are confirmed with."""
+    coasts = table.last_hit_ns.max(axis=1, initial=0) < time_ns - round(parameters.coast_after_s * 1e9)
+    status = np.where(coasts, TrackStatus.COASTING, TrackStatus.CONFIRMED)
+    return np.where(table.live, status, TrackStatus.TENTATIVE).astype(np.uint8)

@@ -1,0 +1,99 @@
+"""Where a sensor should see a target: tangent coordinates, their Jacobian, and the noise of a line of sight.
+
+The light that a sensor gathers at ``t`` left the target at ``t - R / c``, when it was at ``p - v R / c``. In sensor
+axes ``s = A' (p - v R / c - o)`` the tangents are ``x = s0 / s2`` and ``y = s1 / s2``, so with ``tau = R / c``::
+
+    dh/dp = 1 / s2 [1 0 -x; 0 1 -y] A'        dh/dv = -tau dh/dp
+
+(the dependence of ``tau`` on the state is of order ``v / c`` and left out). The error of a plot is the sum of two: the
+centroid's, independent from plot to plot, and the pointing's (with the satellite's position over the range), which is
+common to the plots of a frame and changes slowly. They are kept apart, because only the first averages out.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from lookdown.geo.earth import SEMI_MAJOR_AXIS_M, SEMI_MINOR_AXIS_M, SPEED_OF_LIGHT_M_S
+from lookdown.geo.rotation import to_matrix
+from lookdown.wire.messages import Float, PlotReport, SensorState
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PredictedSights:
+    """Predicted measurements of n targets by one sensor.
+
+    Attributes
+    ----------
+    tangent : ndarray of float64, shape (n, 2)
+        Predicted (x, y) [1].
+    jacobian : ndarray of float64, shape (n, 2, 6)
+        Derivative of ``tangent`` by (position, velocity) [1/m, s/m].
+    range_m : ndarray of float64, shape (n,)
+        Distance from the sensor [m].
+    visible : ndarray of bool, shape (n,)
+        In front of the sensor and not behind the Earth.
+    """
+
+    tangent: Float
+    jacobian: Float
+    range_m: Float
+    visible: NDArray[np.bool_]
+
+
+def predict_sights(state: Float, sensor: SensorState) -> PredictedSights:
+    """Predict what a sensor measures of targets.
+
+    Parameters
+    ----------
+    state : ndarray of float64, shape (n, 6)
+        Position [m] and velocity [m/s] at the time of the sensor's state, ECEF.
+    sensor : SensorState
+        Where the sensor is and where it looks.
+
+    Returns
+    -------
+    PredictedSights
+        Tangents, Jacobian, range and visibility of each target.
+    """
+    axes = to_matrix(sensor.attitude)
+    offset = state[:, :3] - sensor.position_m
+    range_m = np.sqrt(np.einsum("ni,ni->n", offset, offset))
+    tau_s = range_m / SPEED_OF_LIGHT_M_S
+    offset = offset - tau_s[:, None] * state[:, 3:]
+    seen = offset @ axes
+    in_front = seen[:, 2] > 1.0
+    depth = np.where(in_front, seen[:, 2], 1.0)
+    tangent = seen[:, :2] / depth[:, None]
+    jacobian = np.empty((len(state), 2, 6))
+    # Rows of A' for x and y, less the tangent times the row of the boresight.
+    jacobian[:, :, :3] = (axes.T[None, :2, :] - tangent[:, :, None] * axes[:, 2]) / depth[:, None, None]
+    jacobian[:, :, 3:] = -tau_s[:, None, None] * jacobian[:, :, :3]
+    return PredictedSights(tangent, jacobian, range_m, in_front & ~hidden_by_earth(sensor.position_m, offset))
+
+
+def hidden_by_earth(sensor_position_m: Float, offset_m: Float) -> NDArray[np.bool_]:
+    """Whether the Earth stands between a sensor and the ends of ``offset_m``, shape (n, 3), from it; shape (n,)."""
+    # Shrunk by 20 km so that a target low over the limb, on a surface that is not the ellipsoid, stays visible.
+    axes = np.array([SEMI_MAJOR_AXIS_M, SEMI_MAJOR_AXIS_M, SEMI_MINOR_AXIS_M]) - 20e3
+    start, step = sensor_position_m / axes, offset_m / axes
+    length = np.maximum(np.einsum("ni,ni->n", step, step), 1e-30)
+    along = np.clip(-(step @ start) / length, 0.0, 1.0)
+    nearest = start + along[:, None] * step
+    return np.asarray(np.einsum("ni,ni->n", nearest, nearest) < 1.0, np.bool_)
+
+
+def common_sigma(sensor: SensorState, range_m: Float) -> Float:
+    """One sigma of the error common to a frame: pointing, and the satellite's position over the range [rad]."""
+    return np.asarray(np.hypot(sensor.pointing_sigma_rad, sensor.position_sigma_m / range_m), np.float64)
+
+
+def centroid_variance(report: PlotReport, floor_px: float) -> Float:
+    """Variance of (x, y) of each plot from its centroid alone, shape (n, 2) [1]; never below the floor."""
+    sigma = np.stack([report.sights["sigma_x"], report.sights["sigma_y"]], axis=1).astype(np.float64)
+    return np.asarray(np.maximum(sigma, floor_px * report.state.ifov_rad) ** 2, np.float64)
+
+
+def tangents(report: PlotReport) -> Float:
+    """Measured (x, y) of each plot, shape (n, 2), float64 [1]."""
+    return np.stack([report.sights["x"], report.sights["y"]], axis=1).astype(np.float64)

@@ -1,0 +1,102 @@
+"""Parameters of ingest and fusion: one flat frozen dataclass, read from TOML or given as keywords."""
+
+from dataclasses import dataclass, fields
+
+from lookdown.wire.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class SensorField:
+    """One sensor whose reports are expected, and how far its focal plane reaches.
+
+    Attributes
+    ----------
+    sensor_id : int
+        Identity of the sensor.
+    rows, cols : int
+        Size of its focal plane [px]; with the ``ifov_rad`` of a report it gives the field of view.
+    """
+
+    sensor_id: int
+    rows: int = 512
+    cols: int = 640
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """What ingest and fusion are told; every length in m, speed in m/s, time in s.
+
+    Raises
+    ------
+    ConfigError
+        If a value cannot be used; the message names it.
+    """
+
+    sensors: tuple[SensorField, ...] = ()
+
+    # Ingest
+    hold_s: float = 1.0  # data time a report waits for a sensor that lags
+    max_gap_s: float = 60.0  # longest silence of a sensor before its time is doubted
+    min_altitude_m: float = 200e3  # of a sensor, over the ellipsoid
+    max_altitude_m: float = 40_000e3
+    max_height_m: float = 100e3  # top of the air that a sight must meet and a mover may fly in
+    min_height_m: float = -1e3  # the lowest land lies 0.4 km below the ellipsoid
+    max_plots: int = 200  # of a report, strongest first; the rest is counted
+
+    # Measurement
+    centroid_floor_px: float = 0.1  # smallest sigma believed of a centroid
+    pointing_correlation_s: float = 100.0  # memory of the pointing error of a satellite
+    probability_of_detection: float = 0.7
+    false_plots_per_frame: float = 10.0
+
+    # Motion
+    process_noise_m2_s3: float = 10.0  # spectral density of white acceleration, each axis
+    initial_speed_sigma_m_s: float = 3000.0  # each axis; Mach 20 is 2.3 sigma
+    max_speed_m_s: float = 8000.0
+
+    # Association and initiation
+    gate_probability: float = 0.999
+    pair_window_s: float = 0.15  # longest time between the frames of two satellites that may start a track
+    max_pair_plots: int = 48  # unassociated plots of a report that may start tracks, strongest first
+    max_tentative: int = 150  # tentative tracks kept, best score first
+
+    # Life cycle
+    confirm_score: float = 20.0  # log-likelihood ratio
+    drop_score: float = -3.0
+    max_score: float = 80.0
+    confirm_hits: int = 6  # of the last confirm_looks frames that should have seen it
+    confirm_looks: int = 10
+    confirm_hits_per_sensor: int = 3  # of each of at least two sensors
+    min_speed_m_s: float = 30.0
+    speed_significance: float = 5.0  # speed over its own sigma
+    max_position_sigma_m: float = 3000.0
+    clutter_top_m: float = 15e3  # highest cloud whose edge may pose as a mover
+    min_displacement_m: float = 300.0  # motion that each sensor must have seen, beyond any standing point
+    tentative_s: float = 2.0  # a tentative track needs hits of two sensors within this time
+    coast_after_s: float = 1.0
+    drop_after_s: float = 15.0
+    merge_distance_m: float = 150.0
+    merge_speed_m_s: float = 30.0
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            signed = field.name in ("min_height_m", "drop_score")
+            if field.name != "sensors" and not signed and not value > 0:
+                raise ConfigError(f"fusion parameter {field.name}: wanted a number above 0, got {value!r}")
+        for name in ("probability_of_detection", "gate_probability"):
+            if not getattr(self, name) < 1.0:
+                raise ConfigError(f"fusion parameter {name}: wanted a probability below 1, got {getattr(self, name)!r}")
+        if self.min_altitude_m >= self.max_altitude_m:
+            raise ConfigError(
+                f"fusion parameters min_altitude_m and max_altitude_m: wanted the first below the second, "
+                f"got {self.min_altitude_m} and {self.max_altitude_m}"
+            )
+        ids = [sensor.sensor_id for sensor in self.sensors]
+        if len(set(ids)) < len(ids):
+            raise ConfigError(f"fusion parameter sensors: wanted each sensor_id once, got {ids}")
+        for sensor in self.sensors:
+            if not 1 <= sensor.sensor_id <= 65535 or sensor.rows < 1 or sensor.cols < 1:
+                raise ConfigError(
+                    f"fusion parameter sensors: wanted sensor_id 1 to 65535, rows and cols of 1 or more, got {sensor}"
+                )

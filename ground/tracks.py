@@ -1,0 +1,171 @@
+"""The table of tracks: structure of arrays, one row a track, all at one time.
+
+Sensors are numbered by their place in ``Parameters.sensors``; ``m`` is how many there are.
+"""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from lookdown.ground.filter import predict
+from lookdown.ground.parameters import Parameters
+from lookdown.wire.messages import Float, Track, TrackStatus
+from numpy.typing import NDArray
+
+Int = NDArray[np.int64]
+Bool = NDArray[np.bool_]
+
+NEVER_NS = np.iinfo(np.int64).min // 2
+
+UPDATE_DTYPE = np.dtype(
+    [
+        ("track_id", "<i8"),
+        ("time_ns", "<i8"),  # time of the estimate, TAI [ns]
+        ("position_m", "<f8", (3,)),  # ECEF [m]
+        ("velocity_m_s", "<f8", (3,)),  # ECEF [m/s]
+        ("covariance", "<f8", (6, 6)),  # of position and velocity
+        ("status", "u1"),  # TrackStatus
+        ("score", "<f8"),  # log-likelihood ratio of track against false plots [1]
+        ("hits", "<i8"),  # plots that fed the track
+        ("misses", "<i8"),  # frames that should have seen it and did not
+        ("sensor_id", "<u2"),  # sensor whose report made the update
+        ("n_sensors", "u1"),  # sensors that saw the track within the last coast_after_s
+    ]
+)
+"""One update of one track."""
+
+
+@dataclass(slots=True, eq=False)
+class TrackTable:
+    """All tracks that are alive, tentative ones among them.
+
+    Attributes
+    ----------
+    track_id : ndarray of int64, shape (n,)
+        Identities, ascending, never used twice.
+    state, covariance : ndarray of float64, shapes (n, 6) and (n, 6, 6)
+        Position [m] and velocity [m/s], ECEF, and their covariance.
+    cross : ndarray of float64, shape (n, 6, 2 m)
+        Covariance of ``state`` with each sensor's common error, in units of its sigma.
+    status : ndarray of uint8, shape (n,)
+        TrackStatus.
+    score : ndarray of float64, shape (n,)
+        Log-likelihood ratio [1].
+    hits, misses : ndarray of int64, shape (n,)
+        Frames with and without a plot.
+    looks : ndarray of uint32, shape (n,)
+        The last looks as bits, newest lowest; 1 is a hit.
+    last_hit_ns : ndarray of int64, shape (n, m)
+        Time of the last hit by each sensor [ns].
+    sensor_hits : ndarray of int64, shape (n, m)
+        Hits by each sensor.
+    anchor : ndarray of float64, shape (n, m, 2, 3)
+        Where each sensor's first line of sight passed the ground and the highest cloud tops [m].
+    moved : ndarray of bool, shape (n, m)
+        Whether the sensor's sights rule out every standing point of its first line of sight.
+    """
+
+    track_id: Int
+    state: Float
+    covariance: Float
+    cross: Float
+    status: NDArray[np.uint8]
+    score: Float
+    hits: Int
+    misses: Int
+    looks: NDArray[np.uint32]
+    last_hit_ns: Int
+    sensor_hits: Int
+    anchor: Float
+    moved: Bool
+
+    @classmethod
+    def blank(cls, size: int, n_sensors: int) -> "TrackTable":
+        """Table of ``size`` tentative tracks that nothing is known of."""
+        return cls(
+            track_id=np.zeros(size, np.int64),
+            state=np.zeros((size, 6)),
+            covariance=np.zeros((size, 6, 6)),
+            cross=np.zeros((size, 6, 2 * n_sensors)),
+            status=np.full(size, TrackStatus.TENTATIVE, np.uint8),
+            score=np.zeros(size),
+            hits=np.zeros(size, np.int64),
+            misses=np.zeros(size, np.int64),
+            looks=np.zeros(size, np.uint32),
+            last_hit_ns=np.full((size, n_sensors), NEVER_NS, np.int64),
+            sensor_hits=np.zeros((size, n_sensors), np.int64),
+            anchor=np.full((size, n_sensors, 2, 3), np.nan),
+            moved=np.zeros((size, n_sensors), np.bool_),
+        )
+
+    def __len__(self) -> int:
+        return len(self.track_id)
+
+    def keep(self, rows: Bool | Int) -> None:
+        """Keep the given rows and forget the others."""
+        for field in fields(self):
+            setattr(self, field.name, getattr(self, field.name)[rows])
+
+    def extend(self, other: "TrackTable") -> None:
+        """Append the rows of another table."""
+        for field in fields(self):
+            setattr(self, field.name, np.concatenate([getattr(self, field.name), getattr(other, field.name)]))
+
+    def predict(self, dt_s: float, parameters: Parameters) -> None:
+        """Move all tracks ``dt_s`` ahead."""
+        self.state, self.covariance, self.cross = predict(
+            self.state,
+            self.covariance,
+            self.cross,
+            dt_s,
+            parameters.process_noise_m2_s3,
+            parameters.pointing_correlation_s,
+        )
+
+    @property
+    def live(self) -> Bool:
+        """Which tracks are confirmed or coasting, shape (n,)."""
+        return np.asarray(self.status != TrackStatus.TENTATIVE, np.bool_)
+
+    def speed(self) -> tuple[Float, Float]:
+        """Speed and its one sigma along the velocity, shapes (n,) [m/s]."""
+        velocity = self.state[:, 3:]
+        speed = np.linalg.norm(velocity, axis=1)
+        along = velocity / np.maximum(speed, 1e-9)[:, None]
+        variance = np.einsum("ni,nij,nj->n", along, self.covariance[:, 3:, 3:], along)
+        return speed, np.sqrt(np.maximum(variance, 0.0))
+
+    def updates(self, rows: Int, time_ns: int, sensor_id: int, recent_ns: int) -> NDArray[np.void]:
+        """Rows as updates; ``recent_ns`` is how far back a sensor's hit counts for ``n_sensors``."""
+        updates = np.zeros(len(rows), UPDATE_DTYPE)
+        updates["track_id"], updates["time_ns"], updates["sensor_id"] = self.track_id[rows], time_ns, sensor_id
+        updates["position_m"], updates["velocity_m_s"] = self.state[rows, :3], self.state[rows, 3:]
+        updates["covariance"], updates["status"] = self.covariance[rows], self.status[rows]
+        updates["score"], updates["hits"], updates["misses"] = self.score[rows], self.hits[rows], self.misses[rows]
+        updates["n_sensors"] = np.count_nonzero(self.last_hit_ns[rows] >= time_ns - recent_ns, axis=1)
+        return updates
+
+    def at(self, time_ns: int, from_ns: int, parameters: Parameters) -> tuple[Track, ...]:
+        """Tracks that are confirmed or coasting, predicted from the table's time to another."""
+        rows = np.flatnonzero(self.live & (time_ns - self.last_hit_ns.max(axis=1) <= parameters.drop_after_s * 1e9))
+        dt_s = max(time_ns - from_ns, 0) * 1e-9
+        state, covariance, _ = predict(
+            self.state[rows],
+            self.covariance[rows],
+            self.cross[rows],
+            dt_s,
+            parameters.process_noise_m2_s3,
+            parameters.pointing_correlation_s,
+        )
+        return tuple(
+            Track(
+                int(self.track_id[row]),
+                from_ns + round(dt_s * 1e9),
+                state[index],
+                covariance[index],
+                TrackStatus(int(self.status[row])),
+                float(self.score[row]),
+                int(self.hits[row]),
+                int(self.misses[row]),
+            )
+            for index, row in enumerate(rows)
+        )
