@@ -22,7 +22,7 @@ proof: $(STAMPS)/dev $(STAMPS)/kernels ## run the long proofs: Monte Carlo again
 	@$(PY) -m pytest -m proof $(TESTS)
 
 bench: $(STAMPS)/bench $(STAMPS)/kernels ## measure beside the peers: build/bench.json, docs/numbers.md
-	@$(PY) -m pytest tests/bench -o python_files='bench_*.py' --benchmark-json build/bench.json
+	@$(PY) -m pytest tests/bench -o python_files='bench_*.py' -q -s --benchmark-quiet --benchmark-json build/bench.json
 	@$(PY) tests/bench/numbers.py build/bench.json docs/numbers.md
 
 lint: $(STAMPS)/dev $(STAMPS)/kernels ## ruff, cython-lint and strict mypy

@@ -1,0 +1,196 @@
+"""The stages as their best users of OpenCV, NumPy, SciPy, scikit-image and sep would write them.
+
+A peer computes what the kernel of ours computes. Each function here takes what is fixed, makes tables and buffers once,
+and returns the call that does one frame and gives back its result, so that no peer pays for allocation or set-up. All
+run in one thread. The same in Numba stands in `peers_numba.py`.
+"""
+
+import cv2
+import numpy as np
+from scipy import ndimage
+
+from tests.bench.measure import Run
+
+cv2.setNumThreads(1)
+
+# Frames, states and outputs are float32 [rows, cols] unless a comment says otherwise.
+
+
+def neighbour_table(rows: int, cols: int, bad: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Flat indices of the eight neighbours of each bad pixel, int64 [n, 8], and their shares, 0 for a bad neighbour."""
+    mask = np.zeros((rows + 2, cols + 2), bool)
+    mask[1:-1, 1:-1] = True
+    mask[1:-1, 1:-1].flat[bad] = False
+    row, col = np.divmod(bad.astype(np.int64), cols)
+    steps = [(r, c) for r in (-1, 0, 1) for c in (-1, 0, 1) if (r, c) != (0, 0)]
+    good = np.stack([mask[row + 1 + r, col + 1 + c] for r, c in steps], 1)
+    index = np.where(good, np.stack([(row + r) * cols + col + c for r, c in steps], 1), 0)
+    return index, (good / good.sum(1, keepdims=True)).astype(np.float32)
+
+
+def calibrate_opencv(samples: np.ndarray, gain: np.ndarray, offset: np.ndarray, bad: np.ndarray) -> Run:
+    out = np.empty(samples.shape, np.float32)
+    index, share = neighbour_table(*samples.shape, bad)
+    gathered = np.empty(index.shape, np.float32)
+
+    def run() -> np.ndarray:
+        cv2.subtract(samples, offset, out, dtype=cv2.CV_32F)
+        cv2.multiply(out, gain, out)
+        np.take(out.ravel(), index, out=gathered, mode="clip")
+        out.flat[bad] = np.einsum("ij,ij->i", gathered, share)
+        return out
+
+    return run
+
+
+def calibrate_numpy(samples: np.ndarray, gain: np.ndarray, offset: np.ndarray, bad: np.ndarray) -> Run:
+    out = np.empty(samples.shape, np.float32)
+    index, share = neighbour_table(*samples.shape, bad)
+
+    def run() -> np.ndarray:
+        np.subtract(samples, offset, out=out)
+        np.multiply(out, gain, out=out)
+        out.ravel()[bad] = np.einsum("ij,ij->i", out.ravel()[index], share)
+        return out
+
+    return run
+
+
+def difference_opencv(frame: np.ndarray, previous: np.ndarray) -> Run:
+    out = np.empty_like(frame)
+    return lambda: cv2.subtract(frame, previous, out)
+
+
+def difference_numpy(frame: np.ndarray, previous: np.ndarray) -> Run:
+    out = np.empty_like(frame)
+    return lambda: np.subtract(frame, previous, out=out)
+
+
+class AgeTables:
+    """What the recursive background derives from the age alone, float32 [256] each; ages of two and more."""
+
+    def __init__(self, age_limit: int, clip: float, unclip: float) -> None:
+        w = np.maximum(np.arange(256), 2).astype(np.float64)
+        settled = w >= 8
+        self.alpha = (1 / (w + 1)).astype(np.float32)
+        self.predict = (1 + 1 / w).astype(np.float32)
+        self.inverse = (1 / w).astype(np.float32)
+        self.clip = np.where(settled, clip, 1e30).astype(np.float32)
+        self.gain = (np.where(settled, unclip, 1) * w / (w + 1)).astype(np.float32)
+        self.age = np.minimum(np.arange(256) + 1, age_limit).astype(np.uint8)
+
+
+def background_opencv(
+    frame: np.ndarray, mean: np.ndarray, variance: np.ndarray, age: np.ndarray, tables: AgeTables, floor: float
+) -> Run:
+    mean, variance, age = mean.copy(), variance.copy(), age.copy()
+    residual, z, root, term, low = (np.empty_like(frame) for _ in range(5))
+
+    def run() -> tuple[np.ndarray, ...]:
+        cv2.subtract(frame, mean, residual)
+        cv2.max(variance, floor, root)
+        cv2.multiply(root, cv2.LUT(age, tables.predict, term), root)
+        cv2.sqrt(root, root)
+        cv2.divide(residual, root, z)
+        cv2.multiply(root, cv2.LUT(age, tables.clip, term), root)
+        cv2.min(residual, root, term)
+        cv2.max(term, cv2.subtract(0, root, low), root)  # root is now the clipped residual
+        cv2.accumulateProduct(root, cv2.LUT(age, tables.alpha, term), mean)
+        cv2.multiply(root, root, root)
+        cv2.multiply(root, cv2.LUT(age, tables.gain, term), root)
+        cv2.subtract(root, variance, root)
+        cv2.accumulateProduct(root, cv2.LUT(age, tables.inverse, term), variance)
+        cv2.LUT(age, tables.age, age)
+        return mean, variance, age, residual, z
+
+    return run
+
+
+def background_numpy(
+    frame: np.ndarray, mean: np.ndarray, variance: np.ndarray, age: np.ndarray, tables: AgeTables, floor: float
+) -> Run:
+    mean, variance, age = mean.copy(), variance.copy(), age.copy()
+    residual, z, root, term, low = (np.empty_like(frame) for _ in range(5))
+
+    def table(values: np.ndarray) -> np.ndarray:
+        return np.take(values, age, out=term, mode="clip")
+
+    def run() -> tuple[np.ndarray, ...]:
+        np.subtract(frame, mean, out=residual)
+        np.maximum(variance, np.float32(floor), out=root)
+        np.multiply(root, table(tables.predict), out=root)
+        np.sqrt(root, out=root)
+        np.divide(residual, root, out=z)
+        np.multiply(root, table(tables.clip), out=root)
+        np.minimum(residual, root, out=low)
+        np.negative(root, out=root)
+        np.maximum(low, root, out=root)
+        np.add(mean, np.multiply(root, table(tables.alpha), out=low), out=mean)
+        np.square(root, out=root)
+        np.multiply(root, table(tables.gain), out=root)
+        np.subtract(root, variance, out=root)
+        np.add(variance, np.multiply(root, table(tables.inverse), out=low), out=variance)
+        age[...] = tables.age[age]
+        return mean, variance, age, residual, z
+
+    return run
+
+
+def filter_opencv(frame: np.ndarray, row_taps: np.ndarray, col_taps: np.ndarray) -> Run:
+    out = np.empty_like(frame)
+    return lambda: cv2.sepFilter2D(frame, cv2.CV_32F, col_taps, row_taps, out, borderType=cv2.BORDER_REPLICATE)
+
+
+def filter_scipy(frame: np.ndarray, row_taps: np.ndarray, col_taps: np.ndarray) -> Run:
+    middle, out = np.empty_like(frame), np.empty_like(frame)
+
+    def run() -> np.ndarray:
+        ndimage.correlate1d(frame, row_taps, 0, output=middle, mode="nearest")
+        return ndimage.correlate1d(middle, col_taps, 1, output=out, mode="nearest")
+
+    return run
+
+
+def inverse_counts(rows: int, cols: int, window: int) -> np.ndarray:
+    """One by the number of pixels of the frame in the box about each pixel."""
+    one = np.ones((rows, cols), np.float32)
+    return 1 / cv2.boxFilter(one, cv2.CV_32F, (window, window), normalize=False, borderType=cv2.BORDER_CONSTANT)
+
+
+def normalise_opencv(frame: np.ndarray, window: int, sigma_floor: float, pivot: float) -> Run:
+    x, mean, square, out = (np.empty_like(frame) for _ in range(4))
+    share = inverse_counts(*frame.shape, window)
+    box = {"ksize": (window, window), "normalize": False, "borderType": cv2.BORDER_CONSTANT}
+
+    def run() -> np.ndarray:
+        cv2.subtract(frame, pivot, x)
+        cv2.boxFilter(x, cv2.CV_32F, dst=mean, **box)
+        cv2.multiply(mean, share, mean)
+        cv2.sqrBoxFilter(x, cv2.CV_32F, dst=square, **box)
+        cv2.multiply(square, share, square)
+        cv2.subtract(square, cv2.multiply(mean, mean, out), square)
+        cv2.max(square, sigma_floor**2, square)
+        cv2.sqrt(square, square)
+        cv2.subtract(x, mean, x)
+        return cv2.divide(x, square, out)
+
+    return run
+
+
+def normalise_scipy(frame: np.ndarray, window: int, sigma_floor: float, pivot: float) -> Run:
+    x, mean, square, out = (np.empty_like(frame) for _ in range(4))
+    share = inverse_counts(*frame.shape, window) * window**2
+
+    def run() -> np.ndarray:
+        np.subtract(frame, np.float32(pivot), out=x)
+        ndimage.uniform_filter(x, window, output=mean, mode="constant")
+        np.multiply(mean, share, out=mean)
+        ndimage.uniform_filter(np.square(x, out=out), window, output=square, mode="constant")
+        np.multiply(square, share, out=square)
+        np.subtract(square, np.square(mean, out=out), out=square)
+        np.maximum(square, np.float32(sigma_floor**2), out=square)
+        np.sqrt(square, out=square)
+        np.subtract(x, mean, out=x)
+        return np.divide(x, square, out=out)
+
+    return run
