@@ -6,6 +6,7 @@ cannot be read at all raises `SourceError` before the first frame; one that brea
 """
 
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,13 +150,14 @@ def _read_fits(path: Path) -> NDArray[Any]:
     except ImportError:
         raise SourceError(f"{path}: FITS needs astropy; pip install 'lookdown[fits]'") from None
     try:
-        with path.open("rb") as file, fits.open(file, memmap=False) as units:
+        # astropy warns of a damaged file and reads on; here a warning is a damaged file.
+        with warnings.catch_warnings(action="error"), path.open("rb") as file, fits.open(file, memmap=False) as units:
             for unit in units:
                 if unit.data is not None and unit.data.ndim in (2, 3):
                     array: NDArray[Any] = unit.data
                     # FITS is big-endian; kernels want the machine's order.
                     return array.astype(array.dtype.newbyteorder("="))
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, Warning) as error:
         raise SourceError(f"{path}: wanted a whole FITS file, came none ({error}); fetch it again") from None
     raise SourceError(f"{path}: wanted an image or cube in a FITS unit, came none; choose another file")
 
