@@ -107,6 +107,11 @@ def open_recording(path: Path, rate_hz: float | None = None) -> Recording:
     return _video(path, rate_hz)
 
 
+def _brief(error: Exception) -> str:
+    """Return what a library said on one short line."""
+    return " ".join(str(error).split())[:100]
+
+
 def _times(rate_hz: float) -> Callable[[int], int]:
     return lambda index: round(index * 1e9 / rate_hz)
 
@@ -129,7 +134,7 @@ def _stack(path: Path, array: Any, rate_hz: float | None) -> Recording:
                 samples = np.asarray(array[index] if len(shape) == 3 else array[...])
             except OSError as error:
                 raise SourceError(
-                    f"{path}: frame {index} of {n_frames} cannot be read ({error}); it is damaged"
+                    f"{path}: frame {index} of {n_frames} cannot be read ({_brief(error)}); it is damaged"
                 ) from None
             yield RecordedFrame(index, time_ns(index), samples)
 
@@ -140,7 +145,9 @@ def _read_npy(path: Path) -> NDArray[Any]:
     try:
         array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
-        raise SourceError(f"{path}: wanted a whole .npy array of numbers, came none ({error}); save it again") from None
+        raise SourceError(
+            f"{path}: wanted a whole .npy array of numbers, came none ({_brief(error)}); save it again"
+        ) from None
     return array
 
 
@@ -158,7 +165,7 @@ def _read_fits(path: Path) -> NDArray[Any]:
                     # FITS is big-endian; kernels want the machine's order.
                     return array.astype(array.dtype.newbyteorder("="))
     except (OSError, ValueError, TypeError, Warning) as error:
-        raise SourceError(f"{path}: wanted a whole FITS file, came none ({error}); fetch it again") from None
+        raise SourceError(f"{path}: wanted a whole FITS file, came none ({_brief(error)}); fetch it again") from None
     raise SourceError(f"{path}: wanted an image or cube in a FITS unit, came none; choose another file")
 
 
@@ -171,7 +178,7 @@ def _hdf5(path: Path, rate_hz: float | None) -> Recording:
         file = h5py.File(path, "r")
     except OSError as error:
         raise SourceError(
-            f"{path}: wanted a whole HDF5 or NetCDF-4 file, came none ({error}); fetch it again"
+            f"{path}: wanted a whole HDF5 or NetCDF-4 file, came none ({_brief(error)}); fetch it again"
         ) from None
     found: list[tuple[tuple[bool, int, int], Any]] = []
 
