@@ -1,0 +1,133 @@
+"""The command ``lookdown-flight``: recordings through the onboard chain, and the onboard process itself."""
+
+import argparse
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lookdown.wire.errors import ConfigError
+
+if TYPE_CHECKING:
+    from lookdown.flight.offline import Summary
+
+_UNUSABLE = 2
+
+_EXAMPLES = """examples:
+  lookdown-flight process clip.mp4 --plots plots.jsonl --view view.mp4
+  lookdown-flight process frames.npy --plots - --threshold 6 | head
+  lookdown-flight run --config config/flight.toml
+"""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="lookdown-flight",
+        description="Onboard sensor processing: frames in, plots of moving targets out.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"lookdown-flight {version('lookdown')}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="process | run")
+
+    process = commands.add_parser(
+        "process",
+        help="run a recording through the chain, as fast as it goes",
+        description="Run a recording through the onboard chain, as fast as it goes, and write one line of plots a frame.",
+        epilog="example: lookdown-flight process clip.mp4 --plots plots.jsonl --view view.mp4",
+    )
+    process.add_argument(
+        "source",
+        type=Path,
+        metavar="SOURCE",
+        help="video, .npy [frames, rows, cols], HDF5 or NetCDF, image, folder of images, or FITS cube",
+    )
+    process.add_argument(
+        "--plots", metavar="OUT.jsonl", required=True, help="where the plots go, a line a frame; - is standard output"
+    )
+    process.add_argument("--view", type=Path, metavar="OUT.mp4", help="also write a video with the plots drawn")
+    process.add_argument("--config", type=Path, metavar="FILE", help="settings of the chain (see config/flight.toml)")
+    process.add_argument(
+        "--threshold", type=float, metavar="SNR", help="smallest calibrated SNR of a plot (default: 5, or the config's)"
+    )
+    process.add_argument("--rate", type=float, metavar="HZ", help="frame rate (default: the recording's own, else 10)")
+
+    run = commands.add_parser(
+        "run",
+        help="the onboard process, live",
+        description="The onboard process: takes frames from its socket, sends plot reports to the ground.",
+        epilog="example: lookdown-flight run --config config/flight.toml",
+    )
+    run.add_argument("--config", type=Path, metavar="FILE", required=True, help="see config/flight.toml")
+    return parser
+
+
+def _process(options: argparse.Namespace) -> int:
+    from dataclasses import replace
+
+    from lookdown.flight.chain import make_chain
+    from lookdown.flight.config import FlightConfig
+    from lookdown.flight.offline import process_recording
+    from lookdown.flight.sources import open_recording
+    from lookdown.wire.config import load_config
+
+    config = load_config(options.config, FlightConfig) if options.config else FlightConfig()
+    if options.threshold is not None:
+        config = replace(config, chain=replace(config.chain, threshold=options.threshold))
+    if options.rate is not None and not options.rate > 0:
+        raise ConfigError(f"--rate: wanted frames per second above 0, came {options.rate}")
+    recording = open_recording(options.source, options.rate)
+    terminal = sys.stderr.isatty()
+
+    def show(summary: "Summary", n_frames: int | None) -> None:
+        of = f" of {n_frames}" if n_frames else ""
+        sys.stderr.write(f"\r{summary.frames + summary.refused}{of} frames, {summary.plots} plots ")
+        sys.stderr.flush()
+
+    summary = process_recording(
+        recording,
+        lambda rows, cols: make_chain(config, rows, cols),
+        None if options.plots == "-" else Path(options.plots),
+        options.view,
+        show=show if terminal else None,
+    )
+    per_frame_ms = 1e3 * summary.chain_s / summary.frames
+    rate_hz = (summary.frames + summary.refused) / max(summary.wall_s, 1e-9)
+    print(
+        f"{chr(13) if terminal else ''}{summary.frames} frames, {summary.plots} plots, {summary.refused} frames refused, "
+        f"{summary.left_out} plots left out; chain {per_frame_ms:.2f} ms per frame, "
+        f"{rate_hz:.0f} frames/s with reading and writing ({rate_hz / recording.rate_hz:.1f} times the recording's rate)",
+        file=sys.stderr,
+    )
+    return _UNUSABLE if summary.broken else 0
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command.
+
+    Returns
+    -------
+    int
+        Exit status: 0, or 2 for input or a configuration that cannot be used.
+    """
+    options = _parser().parse_args(argv)
+    from lookdown.flight.sources import SourceError
+
+    try:
+        if options.command == "process":
+            return _process(options)
+        from lookdown.flight.config import FlightConfig
+        from lookdown.flight.live import run
+        from lookdown.wire.config import load_config
+
+        return run(load_config(options.config, FlightConfig))
+    except (ConfigError, SourceError, OSError) as error:
+        print(f"lookdown-flight: {error}", file=sys.stderr)
+        return _UNUSABLE
+    except KeyboardInterrupt:
+        print("lookdown-flight: stopped; nothing was written", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
