@@ -33,7 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     process = commands.add_parser(
         "process",
         help="run a recording through the chain, as fast as it goes",
-        description="Run a recording through the onboard chain, as fast as it goes, and write one line of plots a frame.",
+        description="Run a recording through the onboard chain and write one line of plots a frame.",
         epilog="example: lookdown-flight process clip.mp4 --plots plots.jsonl --view view.mp4",
     )
     process.add_argument(
@@ -91,14 +91,13 @@ def _process(options: argparse.Namespace) -> int:
         options.view,
         show=show if terminal else None,
     )
-    per_frame_ms = 1e3 * summary.chain_s / summary.frames
     rate_hz = (summary.frames + summary.refused) / max(summary.wall_s, 1e-9)
-    print(
-        f"{chr(13) if terminal else ''}{summary.frames} frames, {summary.plots} plots, {summary.refused} frames refused, "
-        f"{summary.left_out} plots left out; chain {per_frame_ms:.2f} ms per frame, "
-        f"{rate_hz:.0f} frames/s with reading and writing ({rate_hz / recording.rate_hz:.1f} times the recording's rate)",
-        file=sys.stderr,
+    said = (
+        f"{summary.frames} frames, {summary.plots} plots, {summary.refused} frames refused, "
+        f"{summary.left_out} plots left out; chain {1e3 * summary.chain_s / summary.frames:.2f} ms per frame, "
+        f"with reading and writing {rate_hz:.0f} frames/s ({rate_hz / recording.rate_hz:.1f} times the recording's rate)"
     )
+    print(f"\r{said}" if terminal else said, file=sys.stderr)
     return _UNUSABLE if summary.broken else 0
 
 
