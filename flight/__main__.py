@@ -95,7 +95,7 @@ def _process(options: argparse.Namespace) -> int:
     said = (
         f"{summary.frames} frames, {summary.plots} plots, {summary.refused} frames refused, "
         f"{summary.left_out} plots left out; chain {1e3 * summary.chain_s / summary.frames:.2f} ms per frame, "
-        f"with reading and writing {rate_hz:.0f} frames/s ({rate_hz / recording.rate_hz:.1f} times the recording's rate)"
+        f"with reading and writing {rate_hz:.0f} frames/s ({rate_hz / recording.rate_hz:.1f} times its rate)"
     )
     print(f"\r{said}" if terminal else said, file=sys.stderr)
     return _UNUSABLE if summary.broken else 0
