@@ -1,0 +1,20 @@
+"""The table of topics: complete, and shown in the documentation as it stands."""
+
+from lookdown.wire.dictionary import PACKETS
+from lookdown.wire.topics import TOPICS, table
+
+
+def test_every_packet_has_a_topic_and_every_topic_packets() -> None:
+    said = {message for topic in TOPICS for message in topic.messages}
+    assert said == {kind.message for kind in PACKETS}
+    assert len({topic.name for topic in TOPICS}) == len(TOPICS)
+
+
+def test_reliable_topics_go_over_the_link() -> None:
+    lines = {line.split("|")[1].strip(): line for line in table().splitlines()}
+    for topic in TOPICS:
+        assert ("DEALER to ROUTER" in lines[topic.name]) == topic.reliable
+        assert 0 <= topic.priority <= 3
+    assert (
+        "| frames | FrameHeader, End | rig | flight | per frame | lossy, counted | PUSH to PULL | flight |" in table()
+    )

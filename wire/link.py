@@ -1,0 +1,253 @@
+"""The link over ZeroMQ: many senders (DEALER, connect), one receiver (ROUTER, bind), nothing lost silently.
+
+`LinkSender` and `LinkReceiver` own the sockets and nothing else; what is sent, taken, acknowledged and counted is
+decided by `Outbox` and `Inbox`. Neither has a thread: the owner calls ``service``, which does what is due, waits at
+most as long as it is told, and is bounded in what it does. The rules stand in ``docs/link.md``.
+"""
+
+import secrets
+from collections.abc import Collection, Iterable
+
+import zmq
+from zmq.utils.monitor import recv_monitor_message
+
+from lookdown.wire.clock import NS_PER_S, Clock
+from lookdown.wire.envelope import Delivery
+from lookdown.wire.errors import ConfigError
+from lookdown.wire.inbox import UNKNOWN, Inbox, ReceiverCounts
+from lookdown.wire.outbox import LinkLimits, Outbox, SenderCounts
+
+__all__ = ["UNKNOWN", "Delivery", "LinkLimits", "LinkReceiver", "LinkSender", "ReceiverCounts", "SenderCounts"]
+
+MESSAGES_PER_SERVICE = 1000
+"""Messages that one call of ``service`` takes from its socket: the owner gets its turn under any load."""
+_MAX_MESSAGE_OCTETS = 1024 * 1024  # ZeroMQ cuts off a peer that sends more; what is less is counted as oversize
+_HEARTBEAT_MS = 1000
+_HEARTBEAT_TIMEOUT_MS = 4000  # a half-open connection is given up after this silence
+
+
+def _prepare(socket: zmq.Socket[bytes], high_water_mark: int) -> None:
+    """Set what every socket of the link has."""
+    socket.linger = 0
+    socket.sndhwm = socket.rcvhwm = high_water_mark
+    socket.set(zmq.MAXMSGSIZE, _MAX_MESSAGE_OCTETS)
+    socket.set(zmq.HEARTBEAT_IVL, _HEARTBEAT_MS)
+    socket.set(zmq.HEARTBEAT_TIMEOUT, _HEARTBEAT_TIMEOUT_MS)
+    socket.set(zmq.HEARTBEAT_TTL, _HEARTBEAT_TIMEOUT_MS)
+
+
+def attach(socket: zmq.Socket[bytes], endpoint: str, bind: bool) -> None:
+    """Bind or connect a socket; the socket is closed and ConfigError raised if the endpoint does not allow it."""
+    try:
+        (socket.bind if bind else socket.connect)(endpoint)
+    except zmq.ZMQError as error:
+        socket.close(linger=0)
+        verb = "bind" if bind else "connect to"
+        raise ConfigError(
+            f"cannot {verb} endpoint {endpoint!r}: {zmq.strerror(error.errno or 0)}; "
+            "wanted a free one such as tcp://127.0.0.1:5600 or ipc:///tmp/reports"
+        ) from None
+
+
+class LinkSender:
+    """One sender of the link.
+
+    Parameters
+    ----------
+    context : zmq.Context
+        Context of the process.
+    endpoint : str
+        Where the receiver binds; it need not be there yet, and may go and come back.
+    sender_id : int
+        Identity of this sender, 1 to 65535.
+    clock : Clock
+        Its steady reading times the resending.
+    boot_id : int or None
+        Number of this start, not 0, 64 bit; None draws one.
+    limits : LinkLimits or None
+        Bounds of what is held and in flight; None for the defaults.
+
+    Raises
+    ------
+    ConfigError
+        The endpoint is none.
+    """
+
+    def __init__(
+        self,
+        context: zmq.Context[zmq.Socket[bytes]],
+        endpoint: str,
+        sender_id: int,
+        clock: Clock,
+        *,
+        boot_id: int | None = None,
+        limits: LinkLimits | None = None,
+    ) -> None:
+        limits = limits or LinkLimits()
+        self._outbox = Outbox(sender_id, boot_id or secrets.randbits(64) | 1, limits)
+        self._clock = clock
+        self._blocked = False
+        self.connections = 0
+        """Connections made since the start."""
+        self._socket = context.socket(zmq.DEALER)
+        _prepare(self._socket, limits.window)
+        self._socket.immediate = True  # nothing is queued for a receiver that is not there
+        self._socket.set(zmq.RECONNECT_IVL, 50)
+        self._socket.set(zmq.RECONNECT_IVL_MAX, 1000)
+        self._monitor = self._socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
+        try:
+            attach(self._socket, endpoint, bind=False)
+        except ConfigError:
+            self._monitor.close(linger=0)
+            raise
+
+    def offer(self, packet: bytes, priority: int = 0, origin_ns: int = 0) -> bool:
+        """Take a packet to send; see `Outbox.offer`. Nothing is sent before the next `service`."""
+        return self._outbox.offer(packet, priority, origin_ns)
+
+    def service(self, timeout_ms: int = 0) -> None:
+        """Send and resend what is due, take acknowledgements; wait at most ``timeout_ms`` for something to do."""
+        self._send()
+        poller = zmq.Poller()
+        self.register(poller)
+        poller.poll(self.wait_ms(timeout_ms))
+        while self._monitor.poll(0):
+            recv_monitor_message(self._monitor)
+            if self.connections:  # before the first there was no way to lose anything on
+                self._outbox.go_back()
+            self.connections += 1
+        now_ns = self._clock.steady_ns()
+        for _ in range(MESSAGES_PER_SERVICE):
+            try:
+                parts = self._socket.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                break
+            self._outbox.acknowledge(b"".join(parts), now_ns)
+        self._outbox.expire(now_ns)
+        self._send()
+
+    def register(self, poller: zmq.Poller) -> None:
+        """Tell a poller of the owner when `service` would have something to do; call again before each poll."""
+        poller.register(self._socket, zmq.POLLIN | (zmq.POLLOUT if self._blocked else 0))
+        poller.register(self._monitor, zmq.POLLIN)
+
+    def wait_ms(self, limit_ms: int) -> int:
+        """Return how long the owner may wait before it calls `service`, at most ``limit_ms``."""
+        due_ns = self._outbox.due_ns
+        if due_ns is None:
+            return limit_ms
+        return min(limit_ms, max(0, -((self._clock.steady_ns() - due_ns) * 1000 // NS_PER_S)))
+
+    @property
+    def stats(self) -> SenderCounts:
+        """What was offered, sent, resent, acknowledged, given up and refused so far."""
+        return self._outbox.counts
+
+    @property
+    def held(self) -> int:
+        """Packets that are neither acknowledged nor given up."""
+        return self._outbox.held
+
+    @property
+    def idle(self) -> bool:
+        """Whether every packet is acknowledged or was given up."""
+        return not self._outbox.held
+
+    def close(self) -> None:
+        """Close the sockets; what is not acknowledged is gone."""
+        self._socket.disable_monitor()
+        self._monitor.close(linger=0)
+        self._socket.close(linger=0)
+
+    def _send(self) -> None:
+        """Send until nothing is to be sent or the socket takes no more."""
+        self._blocked = False
+        now_ns = self._clock.steady_ns()
+        while (message := self._outbox.next()) is not None:
+            try:
+                self._socket.send(message, zmq.NOBLOCK)
+            except zmq.Again:
+                self._blocked = True
+                return
+            self._outbox.sent(now_ns)
+
+
+class LinkReceiver:
+    """The receiver of the link.
+
+    Parameters
+    ----------
+    context : zmq.Context
+        Context of the process.
+    endpoint : str
+        Where to bind.
+    clock : Clock
+        Stamps the arrivals.
+    allowed : collection of int or None
+        Identities of the senders that may be heard; None hears all.
+    resume : iterable of Delivery
+        What an earlier receiver stored, in order: it is not taken again.
+
+    Raises
+    ------
+    ConfigError
+        The endpoint is none, or another process holds it.
+    """
+
+    def __init__(
+        self,
+        context: zmq.Context[zmq.Socket[bytes]],
+        endpoint: str,
+        clock: Clock,
+        allowed: Collection[int] | None = None,
+        *,
+        resume: Iterable[Delivery] = (),
+    ) -> None:
+        self._inbox = Inbox(allowed)
+        self._inbox.resume(resume)
+        self._clock = clock
+        self.socket = context.socket(zmq.ROUTER)
+        """Readable when `service` would have something to do."""
+        _prepare(self.socket, MESSAGES_PER_SERVICE)
+        attach(self.socket, endpoint, bind=True)
+
+    def service(self, timeout_ms: int = 0) -> list[Delivery]:
+        """Return the packets that came, each once and in the order of its sender.
+
+        Waits at most ``timeout_ms`` for the first. Store them, then call `commit`: until then their sender keeps them.
+        """
+        deliveries = []
+        if self.socket.poll(timeout_ms):
+            now_ns = self._clock.now_ns()
+            for _ in range(MESSAGES_PER_SERVICE):
+                try:
+                    peer, *parts = self.socket.recv_multipart(zmq.NOBLOCK)
+                except zmq.Again:
+                    break
+                if len(parts) != 1:
+                    self._inbox.refuse("parts")
+                    continue
+                delivery = self._inbox.accept(parts[0], now_ns, peer)
+                if delivery:
+                    deliveries.append(delivery)
+        self._acknowledge()
+        return deliveries
+
+    def commit(self) -> None:
+        """Acknowledge all that `service` returned so far: it is stored."""
+        self._inbox.commit()
+        self._acknowledge()
+
+    @property
+    def stats(self) -> dict[int, ReceiverCounts]:
+        """By sender: received, repeated, lost, refused by reason; under `UNKNOWN` what no known sender sent."""
+        return self._inbox.counts
+
+    def close(self) -> None:
+        """Close the socket; senders keep what is not acknowledged."""
+        self.socket.close(linger=0)
+
+    def _acknowledge(self) -> None:
+        """Send the acknowledgements that are owed; one that finds no way is given again when its packet repeats."""
+        for peer, message in self._inbox.acknowledgements():
+            self.socket.send_multipart([peer, message], zmq.NOBLOCK)

@@ -1,0 +1,214 @@
+"""The sender's side of the link, without sockets: what is held, what is sent next, what is given up.
+
+Every packet gets the next sequence number when it is offered and is held until it is acknowledged. At most
+``window`` packets are in flight. When the outbox is full, the oldest packet of the lowest priority that was never
+sent is given up and counted. What was sent once is never given up, so the gaps that the receiver sees are exactly
+the packets given up here: ``offered = received + lost`` on the other side, to the last packet.
+"""
+
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from lookdown.wire.clock import NS_PER_S
+from lookdown.wire.envelope import ACKNOWLEDGEMENT, DATA, Envelope, decode_envelope
+from lookdown.wire.errors import WireError
+from lookdown.wire.packet import MAX_PACKET_OCTETS
+
+PRIORITIES = 4
+"""Priorities are 0 (given up first) to 3."""
+_LONGEST_BACKOFF = 8
+
+
+@dataclass(frozen=True, slots=True)
+class LinkLimits:
+    """Bounds of a sender.
+
+    Attributes
+    ----------
+    window : int
+        Packets in flight, sent and not yet acknowledged.
+    capacity : int
+        Packets held.
+    capacity_octets : int
+        Octets of the packets held; what is in flight may exceed it.
+    resend_after_s : float
+        Wait for an acknowledgement before all in flight is sent again; doubles, up to eightfold, while none comes [s].
+    """
+
+    window: int = 256
+    capacity: int = 20_000
+    capacity_octets: int = 32 * 1024 * 1024
+    resend_after_s: float = 2.0
+
+    def __post_init__(self) -> None:
+        """Refuse bounds within which nothing can be sent."""
+        if not 1 <= self.window < self.capacity or self.capacity_octets < MAX_PACKET_OCTETS:
+            raise ValueError(
+                f"wanted 1 <= window < capacity and capacity_octets >= {MAX_PACKET_OCTETS}; "
+                f"came {self.window}, {self.capacity}, {self.capacity_octets}"
+            )
+        if not self.resend_after_s > 0:
+            raise ValueError(f"resend_after_s: wanted more than 0, came {self.resend_after_s}")
+
+
+@dataclass(slots=True)
+class SenderCounts:
+    """What a sender did since its start; ``offered = acknowledged + dropped + held``."""
+
+    offered: int = 0
+    sent: int = 0  # for the first time
+    resent: int = 0
+    acknowledged: int = 0
+    dropped: int = 0  # given up because the outbox was full
+    refused: Counter[str] = field(default_factory=Counter)  # acknowledgements, by reason
+
+
+class _Held(NamedTuple):
+    sequence: int
+    packet: bytes
+    origin_ns: int
+
+
+class Outbox:
+    """Packets on their way to the receiver.
+
+    Parameters
+    ----------
+    sender_id : int
+        Identity of the sender, 1 to 65535.
+    boot_id : int
+        Number of this start of the sender, 64 bit; no two starts may share one.
+    limits : LinkLimits
+        Bounds of what is held and in flight.
+    """
+
+    def __init__(self, sender_id: int, boot_id: int, limits: LinkLimits | None = None) -> None:
+        self.counts = SenderCounts()
+        self._sender_id = sender_id
+        self._boot_id = boot_id
+        self._limits = limits or LinkLimits()
+        self._waiting: tuple[deque[_Held], ...] = tuple(deque() for _ in range(PRIORITIES))  # never sent
+        self._in_window: deque[tuple[_Held, int]] = deque()  # sent once or more, with their ``after``
+        self._cursor = 0  # place in the window of the packet to send again next
+        self._octets = 0
+        self._acknowledged = 0
+        self._sent_up_to = 0
+        self._timer_ns = 0
+        self._backoff = 1
+
+    @property
+    def held(self) -> int:
+        """Packets that are neither acknowledged nor given up."""
+        return len(self._in_window) + sum(map(len, self._waiting))
+
+    @property
+    def due_ns(self) -> int | None:
+        """Steady time at which packets in flight count as lost on the way; None if none is in flight [ns]."""
+        if not self._cursor:
+            return None
+        return self._timer_ns + round(self._backoff * self._limits.resend_after_s * NS_PER_S)
+
+    def offer(self, packet: bytes, priority: int = 0, origin_ns: int = 0) -> bool:
+        """Take a packet to send.
+
+        Returns
+        -------
+        bool
+            Whether this packet is held; False if the outbox is full of packets that matter more.
+
+        Raises
+        ------
+        ValueError
+            An empty or too long packet, or a priority that does not exist.
+        """
+        if not 1 <= len(packet) <= MAX_PACKET_OCTETS:
+            raise ValueError(f"packet: wanted 1 to {MAX_PACKET_OCTETS} octets, came {len(packet)}")
+        if not 0 <= priority < PRIORITIES:
+            raise ValueError(f"priority: wanted 0 to {PRIORITIES - 1}, came {priority}")
+        self.counts.offered += 1
+        offered = _Held(self.counts.offered, packet, origin_ns)
+        self._waiting[priority].append(offered)
+        self._octets += len(packet)
+        kept = True
+        while self.held > self._limits.capacity or self._octets > self._limits.capacity_octets:
+            lowest = next((queue for queue in self._waiting if queue), None)
+            if lowest is None:
+                break
+            given_up = lowest.popleft()
+            self._octets -= len(given_up.packet)
+            self.counts.dropped += 1
+            kept = kept and given_up is not offered
+        return kept
+
+    def next(self) -> bytes | None:
+        """Return the message to send now, or None if there is none or the window is full."""
+        if self._cursor < len(self._in_window):
+            held, after = self._in_window[self._cursor]
+        elif len(self._in_window) < self._limits.window and (queue := self._oldest_queue()):
+            held, after = queue[0], self._last_promised()
+        else:
+            return None
+        return Envelope(
+            DATA,
+            self._sender_id,
+            self._boot_id,
+            held.sequence,
+            after,
+            self._acknowledged,
+            held.origin_ns,
+            held.packet,
+        ).encode()
+
+    def sent(self, now_ns: int) -> None:
+        """Note that the message of `next` went out, at steady time ``now_ns``."""
+        if self._cursor == 0:
+            self._timer_ns = now_ns
+        if self._cursor < len(self._in_window):
+            self.counts.resent += 1
+        elif queue := self._oldest_queue():
+            after = self._last_promised()
+            held = queue.popleft()
+            self._in_window.append((held, after))
+            self._sent_up_to = held.sequence
+            self.counts.sent += 1
+        self._cursor += 1
+
+    def acknowledge(self, data: bytes, now_ns: int) -> None:
+        """Take an acknowledgement, whatever its octets are: a bad one is counted by reason."""
+        try:
+            envelope = decode_envelope(data, ACKNOWLEDGEMENT)
+            if (envelope.sender_id, envelope.boot_id) != (self._sender_id, self._boot_id):
+                raise WireError("boot", "acknowledgement for another sender or another start of this one")
+            if envelope.sequence > self._sent_up_to:
+                raise WireError("sequence", f"wanted at most {self._sent_up_to}, came {envelope.sequence}")
+        except WireError as error:
+            self.counts.refused[error.reason] += 1
+            return
+        while self._in_window and self._in_window[0][0].sequence <= envelope.sequence:
+            held, _ = self._in_window.popleft()
+            self._octets -= len(held.packet)
+            self._cursor = max(self._cursor - 1, 0)
+            self.counts.acknowledged += 1
+            self._acknowledged = envelope.sequence
+            self._timer_ns = now_ns
+            self._backoff = 1
+
+    def go_back(self) -> None:
+        """Send all in flight again: the connection is new, so what was on it may be gone."""
+        self._cursor = 0
+        self._backoff = 1
+
+    def expire(self, now_ns: int) -> None:
+        """Send all in flight again if no acknowledgement came in time."""
+        if self.due_ns is not None and now_ns >= self.due_ns:
+            self._cursor = 0
+            self._backoff = min(2 * self._backoff, _LONGEST_BACKOFF)
+
+    def _oldest_queue(self) -> deque[_Held] | None:
+        """Queue whose first packet is the oldest that was never sent."""
+        return min((queue for queue in self._waiting if queue), key=lambda queue: queue[0].sequence, default=None)
+
+    def _last_promised(self) -> int:
+        """Sequence of the last packet ahead of the first that was never sent, of those sent or stored."""
+        return self._in_window[-1][0].sequence if self._in_window else self._acknowledged
