@@ -11,9 +11,10 @@ starve a true one.
 """
 
 import numpy as np
-from lookdown.wire.messages import Float
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
+
+from lookdown.wire.messages import Float
 
 
 def log_ratios(

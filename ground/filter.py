@@ -20,6 +20,7 @@ of a satellite do not seem to average its pointing error away::
 """
 
 import numpy as np
+
 from lookdown.ground.measure import PredictedSights
 from lookdown.wire.messages import Float
 

@@ -11,18 +11,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import chi2
+
 from lookdown.ground import life
 from lookdown.ground.associate import assign, log_ratios
 from lookdown.ground.filter import innovation_covariance, update
 from lookdown.ground.ingest import Arrival
 from lookdown.ground.locate import locate
-from lookdown.ground.measure import PredictedSights, centroid_variance, common_sigma, predict_sights, tangents
+from lookdown.ground.measure import Look, PredictedSights, common_sigma, predict_sights
 from lookdown.ground.parameters import Parameters
 from lookdown.ground.tracks import Int, TrackTable
-from lookdown.wire.errors import ConfigError
+from lookdown.wire.dictionary import MAX_TRACKS
 from lookdown.wire.messages import Float, Picture, PlotReport, ReportFlag, TrackStatus
-from numpy.typing import NDArray
-from scipy.stats import chi2
 
 LINK_DTYPE = np.dtype([("plot_index", "<i8"), ("track_id", "<i8")])
 """Which plot of a report, by its index as sent, fed which track."""
@@ -51,17 +52,29 @@ class ReportFused:
 
 
 @dataclass(frozen=True, slots=True)
-class TrackEvent:
-    """Something happened to a track: ``confirmed``, ``coasting``, ``resumed``, ``dropped`` or ``merged``."""
+class Happening:
+    """Something a person may want to read.
+
+    Attributes
+    ----------
+    kind : str
+        Of a track ``confirmed``, ``coasting``, ``resumed``, ``dropped`` or ``merged``; of a stream ``refused`` or
+        ``end``.
+    time_ns : int
+        Data time, TAI [ns].
+    sensor_id : int
+        Sensor whose report or packet brought it about.
+    text : str
+        One line.
+    """
 
     kind: str
     time_ns: int
     sensor_id: int
-    track_id: int
     text: str
 
 
-Event = ReportFused | TrackEvent
+Event = ReportFused | Happening
 
 
 class Fusion:
@@ -80,13 +93,13 @@ class Fusion:
 
     def __init__(self, parameters: Parameters) -> None:
         if not parameters.sensors:
-            raise ConfigError("fusion parameter sensors: wanted at least one sensor, got none; list them")
+            raise ValueError("fusion parameter sensors: wanted at least one sensor, got none; list them")
         self._parameters = parameters
         self._index = {sensor.sensor_id: index for index, sensor in enumerate(parameters.sensors)}
         self._table = TrackTable.blank(0, len(self._index))
         self._time_ns: int | None = None
         self._next_id = 1
-        self._leftover: dict[int, tuple[PlotReport, Int]] = {}
+        self._leftover: dict[int, tuple[Look, Int]] = {}
         self._false_plots = np.full(len(self._index), parameters.false_plots_per_frame)
         self._gate = float(chi2.ppf(parameters.gate_probability, 2))
         self._log_missed = float(np.log1p(-parameters.probability_of_detection))
@@ -116,10 +129,26 @@ class Fusion:
         return events
 
     def picture(self, now_ns: int) -> Picture:
-        """Tracks that are confirmed or coasting, predicted to ``now_ns`` (data time, TAI [ns])."""
+        """Tracks that are live, or tentative and seen by two sensors, predicted to a time.
+
+        Parameters
+        ----------
+        now_ns : int
+            Data time, TAI; one before the last report counts as that [ns].
+
+        Returns
+        -------
+        Picture
+            Live tracks first, best score first; those beyond a picture's capacity are counted.
+        """
         if self._time_ns is None:
             return Picture(now_ns, ())
-        return Picture(now_ns, self._table.at(now_ns, self._time_ns, self._parameters))
+        now_ns, table, parameters = max(now_ns, self._time_ns), self._table, self._parameters
+        alive = now_ns - table.last_hit_ns.max(axis=1, initial=0) <= round(parameters.drop_after_s * 1e9)
+        rows = np.flatnonzero(alive & (table.live | life.credible(table, parameters)))
+        rows = rows[np.lexsort((-table.score[rows], ~table.live[rows]))]
+        shown = table.tracks_at(rows[:MAX_TRACKS], now_ns, (now_ns - self._time_ns) * 1e-9, parameters)
+        return Picture(now_ns, shown, max(len(rows) - MAX_TRACKS, 0))
 
     def _fuse(self, arrival: Arrival) -> list[Event]:
         report, parameters, table = arrival.report, self._parameters, self._table
@@ -131,33 +160,34 @@ class Fusion:
         table.predict((report.time_ns - (self._time_ns or report.time_ns)) * 1e-9, parameters)
         self._time_ns = report.time_ns
 
-        predicted = predict_sights(table.state, report.state)
+        look = Look.of(report, parameters.centroid_floor_px)
+        predicted = predict_sights(table.state, look)
         sigma = common_sigma(report.state, predicted.range_m)
         spread = innovation_covariance(table.covariance, table.cross, predicted, sensor, sigma)
-        plots, variance = tangents(report), centroid_variance(report, parameters.centroid_floor_px)
-        ratios = log_ratios(predicted.tangent, spread, plots, variance, self._gate, self._log_density(report, sensor))
+        density = self._log_density(report, sensor)
+        ratios = log_ratios(predicted.tangent, spread, look.tangent, look.variance, self._gate, density)
         ratios[~predicted.visible] = -np.inf
         plot_of = assign(ratios, table.live, self._log_missed)
 
         hit = plot_of >= 0
         rows = np.flatnonzero(hit)
         if rows.size:
-            self._update(rows, plot_of[rows], predicted, sensor, sigma, spread, plots, variance)
-            life.note_hits(table, rows, sensor, report, plot_of[rows], parameters)
-        ratio = np.where(hit, ratios[np.arange(len(table)), plot_of] if plots.size else 0.0, 0.0)
+            self._update(rows, plot_of[rows], predicted, sensor, sigma, spread, look)
+            life.note_hits(table, rows, sensor, look, plot_of[rows], parameters)
+        ratio = np.where(hit, ratios[np.arange(len(table)), plot_of] if ratios.size else 0.0, 0.0)
         missed = self._should_be_seen(predicted, report, sensor) & ~hit
         life.note_looks(table, hit, missed, ratio, self._log_missed, parameters.max_score)
         links = np.zeros(rows.size, LINK_DTYPE)
         links["plot_index"], links["track_id"] = arrival.plot_index[plot_of[rows]], table.track_id[rows]
 
-        free = np.ones(len(plots), np.bool_)
+        free = np.ones(len(report.sights), np.bool_)
         free[plot_of[rows]] = False
         self._false_plots[sensor] += (1.0 - _FALSE_MEMORY) * (np.count_nonzero(free) - self._false_plots[sensor])
         events, updates = self._turn_pages(rows, plot_of, report)
-        self._start(report, sensor, np.flatnonzero(free))
+        self._start(look, sensor, np.flatnonzero(free))
         self.counters[report.sensor_id, "fused"] += 1
-        self.counters[report.sensor_id, "plots"] += len(plots)
-        self.counters[report.sensor_id, "plots_used"] += len(plots) - int(np.count_nonzero(free))
+        self.counters[report.sensor_id, "plots"] += len(free)
+        self.counters[report.sensor_id, "plots_used"] += int(np.count_nonzero(~free))
         return [ReportFused(arrival, updates, links), *events]
 
     def _log_density(self, report: PlotReport, sensor: int) -> float:
@@ -182,16 +212,15 @@ class Fusion:
         sensor: int,
         sigma: Float,
         spread: Float,
-        plots: Float,
-        variance: Float,
+        look: Look,
     ) -> None:
         table = self._table
         own = PredictedSights(
             predicted.tangent[rows], predicted.jacobian[rows], predicted.range_m[rows], predicted.visible[rows]
         )
         total = spread[rows].copy()
-        total[:, [0, 1], [0, 1]] += variance[plots_hit]
-        innovation = plots[plots_hit] - own.tangent
+        total[:, [0, 1], [0, 1]] += look.variance[plots_hit]
+        innovation = look.tangent[plots_hit] - own.tangent
         table.state[rows], table.covariance[rows], table.cross[rows] = update(
             table.state[rows], table.covariance[rows], table.cross[rows], own, sensor, sigma[rows], innovation, total
         )
@@ -201,8 +230,8 @@ class Fusion:
         table, parameters, events = self._table, self._parameters, list[Event]()
         time_ns, sensor_id = report.time_ns, report.sensor_id
 
-        def note(kind: str, row: int, text: str) -> None:
-            events.append(TrackEvent(kind, time_ns, sensor_id, int(table.track_id[row]), text))
+        def note(kind: str, text: str) -> None:
+            events.append(Happening(kind, time_ns, sensor_id, text))
 
         before = table.status.copy()
         table.status[life.confirmable(table, rows, plot_of[rows], parameters)] = TrackStatus.CONFIRMED
@@ -211,13 +240,13 @@ class Fusion:
         for row in np.flatnonzero(changed).tolist():
             status = TrackStatus(int(table.status[row]))
             kind = "resumed" if before[row] == TrackStatus.COASTING else status.name.lower()
-            note(kind, row, f"track {table.track_id[row]} {kind}, score {table.score[row]:.1f}")
+            note(kind, f"track {table.track_id[row]} {kind}, score {table.score[row]:.1f}")
         ends = life.lost(table, time_ns, parameters)
         for row in np.flatnonzero(ends & table.live).tolist():
-            note("dropped", row, f"track {table.track_id[row]} dropped, score {table.score[row]:.1f}")
+            note("dropped", f"track {table.track_id[row]} dropped, score {table.score[row]:.1f}")
         for kept, gone in life.duplicates(table, parameters):
             if table.live[gone] and not ends[gone]:
-                note("merged", gone, f"track {table.track_id[gone]} merged into {table.track_id[kept]}")
+                note("merged", f"track {table.track_id[gone]} merged into {table.track_id[kept]}")
             ends[gone] = True
         shown = table.live | life.credible(table, parameters)
         table.status[ends] = TrackStatus.DROPPED
@@ -229,17 +258,17 @@ class Fusion:
         table.keep(~ends)
         return events, updates
 
-    def _start(self, report: PlotReport, sensor: int, free: Int) -> None:
+    def _start(self, look: Look, sensor: int, free: Int) -> None:
         """Start tentative tracks where free plots cross those of other sensors, and keep what stays free."""
-        parameters = self._parameters
+        parameters, report = self._parameters, look.report
         if len(free) > parameters.max_pair_plots:
             strongest = np.argsort(-report.sights["snr"][free], kind="stable")[: parameters.max_pair_plots]
             free = np.sort(free[strongest])
         for other, (before, kept) in self._leftover.items():
-            old = report.time_ns - before.time_ns > parameters.pair_window_s * 1e9
+            old = report.time_ns - before.report.time_ns > parameters.pair_window_s * 1e9
             if other == sensor or old or not free.size or not kept.size:
                 continue
-            crossings = locate(report, before, parameters, free, kept)
+            crossings = locate(look, before, parameters, free, kept)
             if not len(crossings.miss):
                 continue
             new = TrackTable.blank(len(crossings.miss), len(self._index))
@@ -251,11 +280,11 @@ class Fusion:
             new.looks[:] = 0b11
             everyone = np.arange(len(new))
             life.note_hits(new, everyone, other, before, crossings.plot_b, parameters)
-            life.note_hits(new, everyone, sensor, report, crossings.plot_a, parameters)
+            life.note_hits(new, everyone, sensor, look, crossings.plot_a, parameters)
             self._table.extend(new)
             free = np.setdiff1d(free, crossings.plot_a)
             self._leftover[other] = (before, np.setdiff1d(kept, crossings.plot_b))
-        self._leftover[sensor] = (report, free)
+        self._leftover[sensor] = (look, free)
         tentative = np.flatnonzero(~self._table.live)
         excess = len(tentative) - parameters.max_tentative
         if excess > 0:

@@ -11,12 +11,13 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
+
 from lookdown.geo.camera import Camera
 from lookdown.geo.earth import SEMI_MAJOR_AXIS_M, SEMI_MINOR_AXIS_M, ecef_to_geodetic
 from lookdown.ground.parameters import Parameters
-from lookdown.wire.errors import ConfigError, WireError
+from lookdown.wire.errors import WireError
 from lookdown.wire.messages import PlotReport
-from numpy.typing import NDArray
 
 _SECOND_NS = 1_000_000_000
 _RESUME_REPORTS = 3  # reports in a row, in order among themselves, after which a doubted time is believed
@@ -32,12 +33,15 @@ class Arrival:
         The report; after ingest without the plots that cannot be used.
     plot_index : ndarray of int64, shape (n,)
         Index of each remaining plot in the report as it was sent.
+    n_sent : int
+        Plots of the report as it was sent.
     origin_ns, arrival_ns : int
         When its frame entered the satellite and when its packet reached the ground, system TAI [ns]; 0 if unknown.
     """
 
     report: PlotReport
     plot_index: NDArray[np.int64]
+    n_sent: int
     origin_ns: int = 0
     arrival_ns: int = 0
 
@@ -69,13 +73,13 @@ class Ingest:
 
     Raises
     ------
-    ConfigError
+    ValueError
         If no sensor is expected: the order of time could not be known.
     """
 
     def __init__(self, parameters: Parameters) -> None:
         if not parameters.sensors:
-            raise ConfigError("fusion parameter sensors: wanted at least one expected sensor, got none; list them")
+            raise ValueError("fusion parameter sensors: wanted at least one expected sensor, got none; list them")
         self._parameters = parameters
         self._streams = {sensor.sensor_id: _Stream() for sensor in parameters.sensors}
         self._waiting: list[tuple[int, int, int, Arrival]] = []
@@ -174,7 +178,7 @@ class Ingest:
         if not usable.all():
             self.counters[sender, "plots_refused"] += int(np.count_nonzero(~usable))
         kept = order[usable]
-        return Arrival(replace(report, sights=sights[kept]), kept.astype(np.int64), origin_ns, arrival_ns)
+        return Arrival(replace(report, sights=sights[kept]), kept.astype(np.int64), len(sights), origin_ns, arrival_ns)
 
     def _check_stream(self, report: PlotReport, sender: int) -> None:
         stream = self._streams.get(sender)

@@ -10,24 +10,22 @@ make a crossing that flies at (height over orbit height) times 7 km/s, with litt
 """
 
 import numpy as np
-from lookdown.geo.camera import Camera
-from lookdown.geo.earth import ecef_to_geodetic
-from lookdown.geo.sight import intersect_ellipsoid
-from lookdown.ground.measure import centroid_variance, tangents
-from lookdown.ground.parameters import Parameters
-from lookdown.ground.tracks import Bool, Int, TrackTable
-from lookdown.wire.messages import Float, PlotReport, TrackStatus
 from numpy.typing import NDArray
 from scipy.stats import chi2
+
+from lookdown.geo.earth import ecef_to_geodetic
+from lookdown.geo.sight import intersect_ellipsoid
+from lookdown.ground.measure import Look
+from lookdown.ground.parameters import Parameters
+from lookdown.ground.tracks import Bool, Int, TrackTable
+from lookdown.wire.messages import Float, TrackStatus
 
 _SIGMAS = 3.0  # how sure an impossible state must be
 _MERGE_HITS = 4  # a tentative track younger than this has too broad a covariance to be told from another
 _SAME = float(chi2.ppf(0.5, 6))  # tracks of the same plots differ by less than independent ones would
 
 
-def note_hits(
-    table: TrackTable, rows: Int, sensor: int, report: PlotReport, plots: Int, parameters: Parameters
-) -> None:
+def note_hits(table: TrackTable, rows: Int, sensor: int, look: Look, plots: Int, parameters: Parameters) -> None:
     """Note that a sensor's plots hit tracks, and whether it has by now seen them move.
 
     Parameters
@@ -38,34 +36,32 @@ def note_hits(
         Rows of the table and the plots of the report that hit them.
     sensor : int
         Index of the sensor.
-    report : PlotReport
+    look : Look
         The report.
     parameters : Parameters
         Heights and least displacement.
     """
     table.hits[rows] += 1
     table.sensor_hits[rows, sensor] += 1
-    table.last_hit_ns[rows, sensor] = report.time_ns
+    table.last_hit_ns[rows, sensor] = look.report.time_ns
     open_rows = ~table.moved[rows, sensor]
     rows, plots = rows[open_rows], plots[open_rows]
     if not rows.size:
         return
-    state = report.state
-    tangent = tangents(report)[plots]
-    sights = Camera(1, 1, state.ifov_rad).sight_ecef(tangent[:, 0], tangent[:, 1], state.attitude)
+    state, sights = look.report.state, look.direction[plots]
     first = np.isnan(table.anchor[rows, sensor, 0, 0])
     if first.any():
         tops = np.array([0.0, parameters.clutter_top_m])
-        anchor = intersect_ellipsoid(state.position_m, sights[first][:, None, :], tops)
+        anchor = intersect_ellipsoid(look.origin_m, sights[first][:, None, :], tops)
         table.anchor[rows[first], sensor] = anchor
         # Over the limb there is nothing that stands still.
         table.moved[rows[first], sensor] = np.isnan(anchor).any(axis=(1, 2))
     later = ~first
     if later.any():
         anchor = table.anchor[rows[later], sensor]
-        away_m = distance_to_segments(state.position_m, sights[later], anchor[:, 0], anchor[:, 1])
-        range_m = np.linalg.norm(anchor[:, 0] - state.position_m, axis=1)
-        centroid = centroid_variance(report, parameters.centroid_floor_px)[plots[later]].max(axis=1)
+        away_m = distance_to_segments(look.origin_m, sights[later], anchor[:, 0], anchor[:, 1])
+        range_m = np.linalg.norm(anchor[:, 0] - look.origin_m, axis=1)
+        centroid = look.variance[plots[later]].max(axis=1)
         sigma_m = np.hypot(range_m * np.sqrt(centroid + state.pointing_sigma_rad**2), state.position_sigma_m)
         table.moved[rows[later], sensor] = away_m > parameters.min_displacement_m + _SIGMAS * sigma_m
 

@@ -12,21 +12,16 @@ where ``R_j`` holds the centroid's and the common variance and ``C_j`` is the co
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
-from lookdown.geo.camera import Camera
-from lookdown.geo.earth import SPEED_OF_LIGHT_M_S, ecef_to_geodetic
-from lookdown.ground.measure import (
-    centroid_variance,
-    common_sigma,
-    hidden_by_earth,
-    predict_sights,
-    tangents,
-)
-from lookdown.ground.parameters import Parameters
-from lookdown.wire.messages import Float, PlotReport
 from numpy.typing import NDArray
 from scipy.stats import chi2
+
+from lookdown.geo.earth import SPEED_OF_LIGHT_M_S, ecef_to_geodetic
+from lookdown.ground.measure import Look, common_sigma, hidden_by_earth, predict_sights
+from lookdown.ground.parameters import Parameters
+from lookdown.wire.messages import Float
 
 _MIN_CROSSING = np.sin(np.radians(2.0)) ** 2  # lines closer to parallel place a target nowhere
 _PAIRS_PER_PLOT = 2  # a plot may cross several lines; the best two may each start a track
@@ -60,8 +55,8 @@ class Crossings:
 
 
 def locate(
-    report_a: PlotReport,
-    report_b: PlotReport,
+    look_a: Look,
+    look_b: Look,
     parameters: Parameters,
     plots_a: NDArray[np.int64] | None = None,
     plots_b: NDArray[np.int64] | None = None,
@@ -70,8 +65,8 @@ def locate(
 
     Parameters
     ----------
-    report_a, report_b : PlotReport
-        Reports; positions hold at the time of ``report_a``.
+    look_a, look_b : Look
+        Reports; positions hold at the time of the first.
     parameters : Parameters
         Gate, heights, speeds.
     plots_a, plots_b : ndarray of int64, optional
@@ -82,62 +77,61 @@ def locate(
     Crossings
         Pairs that cross in the air, in view of both; at most two a plot.
     """
-    use_a = np.arange(len(report_a.sights)) if plots_a is None else plots_a
-    use_b = np.arange(len(report_b.sights)) if plots_b is None else plots_b
-    pair_a, pair_b, middle, miss = _crossing_lines(report_a, report_b, use_a, use_b, parameters)
+    use_a = np.arange(len(look_a.tangent)) if plots_a is None else plots_a
+    use_b = np.arange(len(look_b.tangent)) if plots_b is None else plots_b
+    pair_a, pair_b, middle, miss = _crossing_lines(look_a, look_b, use_a, use_b, parameters)
     inside = np.zeros(len(miss), np.bool_)
     if len(miss):
         height_m = ecef_to_geodetic(middle)[2]
         inside = (height_m > parameters.min_height_m) & (height_m < parameters.max_height_m)
-        inside &= ~hidden_by_earth(report_a.state.position_m, middle - report_a.state.position_m)
-        inside &= ~hidden_by_earth(report_b.state.position_m, middle - report_b.state.position_m)
+        inside &= ~hidden_by_earth(look_a.origin_m, middle - look_a.origin_m)
+        inside &= ~hidden_by_earth(look_b.origin_m, middle - look_b.origin_m)
     order = np.flatnonzero(inside)
     order = order[np.argsort(miss[order], kind="stable")]
     order = order[_first_uses(pair_a[order]) & _first_uses(pair_b[order])]
     pair_a, pair_b = pair_a[order], pair_b[order]
-    state, covariance, cross_a, cross_b = _solve(report_a, report_b, pair_a, pair_b, middle[order], parameters)
+    state, covariance, cross_a, cross_b = _solve(look_a, look_b, pair_a, pair_b, middle[order], parameters)
     return Crossings(pair_a, pair_b, state, covariance, cross_a, cross_b, miss[order])
 
 
 def _crossing_lines(
-    report_a: PlotReport,
-    report_b: PlotReport,
+    look_a: Look,
+    look_b: Look,
     use_a: NDArray[np.int64],
     use_b: NDArray[np.int64],
     parameters: Parameters,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], Float, Float]:
     """Plot pairs whose lines pass the gate on their miss; the point between them and the squared miss over variance."""
-    along_a, along_b = _directions(report_a, use_a), _directions(report_b, use_b)
-    base = report_a.state.position_m - report_b.state.position_m
+    along_a, along_b = look_a.direction[use_a], look_b.direction[use_b]
+    base = look_a.origin_m - look_b.origin_m
     cosine = along_a @ along_b.T
     base_a, base_b = (along_a @ base)[:, None], (along_b @ base)[None, :]
     sine2 = np.maximum(1.0 - cosine * cosine, 1e-12)
     range_a = (cosine * base_b - base_a) / sine2
     range_b = (base_b - cosine * base_a) / sine2
-    # The miss lies along u_a x u_b, so that its length is the base's part along it.
-    normal = np.cross(along_a[:, None, :], along_b[None, :, :])
-    miss_m = (normal @ base) / np.sqrt(sine2)
-    variance = _across_variance(report_a, use_a, parameters)[:, None] * range_a**2
-    variance = variance + _across_variance(report_b, use_b, parameters)[None, :] * range_b**2
-    variance += report_a.state.position_sigma_m**2 + report_b.state.position_sigma_m**2
-    apart_s = (report_a.time_ns - report_b.time_ns) * 1e-9 - (range_a - range_b) / SPEED_OF_LIGHT_M_S
+    # The miss is the base's part along u_a x u_b: (u_a x u_b) . base = u_a . (u_b x base).
+    miss_m = along_a @ np.cross(along_b, base).T / np.sqrt(sine2)
+    variance = _across_variance(look_a, use_a)[:, None] * range_a**2
+    variance = variance + _across_variance(look_b, use_b)[None, :] * range_b**2
+    variance += look_a.report.state.position_sigma_m**2 + look_b.report.state.position_sigma_m**2
+    apart_s = (look_a.report.time_ns - look_b.report.time_ns) * 1e-9 - (range_a - range_b) / SPEED_OF_LIGHT_M_S
     variance += (parameters.initial_speed_sigma_m_s * apart_s) ** 2
     miss = miss_m**2 / np.maximum(variance, 1e-12)
-    passed = (miss < chi2.ppf(parameters.gate_probability, 1)) & (range_a > 0.0) & (range_b > 0.0)
+    passed = (miss < _gate(parameters.gate_probability)) & (range_a > 0.0) & (range_b > 0.0)
     row, col = np.nonzero(passed & (sine2 > _MIN_CROSSING))
-    on_a = report_a.state.position_m + range_a[row, col, None] * along_a[row]
-    on_b = report_b.state.position_m + range_b[row, col, None] * along_b[col]
+    on_a = look_a.origin_m + range_a[row, col, None] * along_a[row]
+    on_b = look_b.origin_m + range_b[row, col, None] * along_b[col]
     return use_a[row].astype(np.int64), use_b[col].astype(np.int64), 0.5 * (on_a + on_b), miss[row, col]
 
 
-def _directions(report: PlotReport, use: NDArray[np.int64]) -> Float:
-    tangent = tangents(report)[use]
-    return Camera(1, 1, report.state.ifov_rad).sight_ecef(tangent[:, 0], tangent[:, 1], report.state.attitude)
+@cache
+def _gate(probability: float) -> float:
+    return float(chi2.ppf(probability, 1))
 
 
-def _across_variance(report: PlotReport, use: NDArray[np.int64], parameters: Parameters) -> Float:
-    centroid = centroid_variance(report, parameters.centroid_floor_px)[use].max(axis=1, initial=0.0)
-    return np.asarray(centroid + report.state.pointing_sigma_rad**2, np.float64)
+def _across_variance(look: Look, use: NDArray[np.int64]) -> Float:
+    centroid = look.variance[use].max(axis=1, initial=0.0)
+    return np.asarray(centroid + look.report.state.pointing_sigma_rad**2, np.float64)
 
 
 def _first_uses(plot: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -150,8 +144,8 @@ def _first_uses(plot: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 
 def _solve(
-    report_a: PlotReport,
-    report_b: PlotReport,
+    look_a: Look,
+    look_b: Look,
     pair_a: NDArray[np.int64],
     pair_b: NDArray[np.int64],
     middle: Float,
@@ -162,15 +156,15 @@ def _solve(
     information[:, [3, 4, 5], [3, 4, 5]] = parameters.initial_speed_sigma_m_s**-2
     pull = np.zeros((len(start), 6))
     shared = []
-    for report, plot in ((report_a, pair_a), (report_b, pair_b)):
-        predicted = predict_sights(start, report.state)
+    for look, plot in ((look_a, pair_a), (look_b, pair_b)):
+        predicted = predict_sights(start, look)
         jacobian = predicted.jacobian.copy()
-        jacobian[:, :, 3:] += (report.time_ns - report_a.time_ns) * 1e-9 * jacobian[:, :, :3]
-        sigma = common_sigma(report.state, predicted.range_m)[:, None]
-        variance = centroid_variance(report, parameters.centroid_floor_px)[plot] + sigma**2
+        jacobian[:, :, 3:] += (look.report.time_ns - look_a.report.time_ns) * 1e-9 * jacobian[:, :, :3]
+        sigma = common_sigma(look.report.state, predicted.range_m)[:, None]
+        variance = look.variance[plot] + sigma**2
         weighted = jacobian.transpose(0, 2, 1) / variance[:, None, :]
         information += weighted @ jacobian
-        pull += np.einsum("nij,nj->ni", weighted, tangents(report)[plot] - predicted.tangent)
+        pull += np.einsum("nij,nj->ni", weighted, look.tangent[plot] - predicted.tangent)
         shared.append(weighted * sigma[:, :, None])
     covariance = np.linalg.inv(information)
     covariance = 0.5 * (covariance + covariance.transpose(0, 2, 1))

@@ -13,10 +13,51 @@ common to the plots of a frame and changes slowly. They are kept apart, because 
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
+
 from lookdown.geo.earth import SEMI_MAJOR_AXIS_M, SEMI_MINOR_AXIS_M, SPEED_OF_LIGHT_M_S
 from lookdown.geo.rotation import to_matrix
 from lookdown.wire.messages import Float, PlotReport, SensorState
-from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """A report made ready for arithmetic: every later step needs some of these.
+
+    Attributes
+    ----------
+    report : PlotReport
+        The report.
+    axes : ndarray of float64, shape (3, 3)
+        Sensor axes in ECEF, as columns.
+    origin_m : ndarray of float64, shape (3,)
+        Sensor position, ECEF [m].
+    tangent : ndarray of float64, shape (k, 2)
+        Measured (x, y) of the plots [1].
+    direction : ndarray of float64, shape (k, 3)
+        Unit lines of sight of the plots, ECEF.
+    variance : ndarray of float64, shape (k, 2)
+        Variance of (x, y) from the centroid alone, never below the floor [1].
+    """
+
+    report: PlotReport
+    axes: Float
+    origin_m: Float
+    tangent: Float
+    direction: Float
+    variance: Float
+
+    @classmethod
+    def of(cls, report: PlotReport, centroid_floor_px: float) -> "Look":
+        """Make a report ready; no centroid is believed better than the floor [px]."""
+        sights, state = report.sights, report.state
+        axes = to_matrix(state.attitude)
+        tangent = np.stack([sights["x"], sights["y"]], axis=1).astype(np.float64)
+        direction = tangent @ axes[:, :2].T + axes[:, 2]
+        direction /= np.sqrt(np.einsum("ni,ni->n", direction, direction))[:, None]
+        sigma = np.stack([sights["sigma_x"], sights["sigma_y"]], axis=1).astype(np.float64)
+        variance = np.maximum(sigma, centroid_floor_px * state.ifov_rad) ** 2
+        return cls(report, axes, np.asarray(state.position_m, np.float64), tangent, direction, variance)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,14 +82,14 @@ class PredictedSights:
     visible: NDArray[np.bool_]
 
 
-def predict_sights(state: Float, sensor: SensorState) -> PredictedSights:
+def predict_sights(state: Float, look: Look) -> PredictedSights:
     """Predict what a sensor measures of targets.
 
     Parameters
     ----------
     state : ndarray of float64, shape (n, 6)
-        Position [m] and velocity [m/s] at the time of the sensor's state, ECEF.
-    sensor : SensorState
+        Position [m] and velocity [m/s] at the time of the report, ECEF.
+    look : Look
         Where the sensor is and where it looks.
 
     Returns
@@ -56,8 +97,8 @@ def predict_sights(state: Float, sensor: SensorState) -> PredictedSights:
     PredictedSights
         Tangents, Jacobian, range and visibility of each target.
     """
-    axes = to_matrix(sensor.attitude)
-    offset = state[:, :3] - sensor.position_m
+    axes = look.axes
+    offset = state[:, :3] - look.origin_m
     range_m = np.sqrt(np.einsum("ni,ni->n", offset, offset))
     tau_s = range_m / SPEED_OF_LIGHT_M_S
     offset = offset - tau_s[:, None] * state[:, 3:]
@@ -69,7 +110,7 @@ def predict_sights(state: Float, sensor: SensorState) -> PredictedSights:
     # Rows of A' for x and y, less the tangent times the row of the boresight.
     jacobian[:, :, :3] = (axes.T[None, :2, :] - tangent[:, :, None] * axes[:, 2]) / depth[:, None, None]
     jacobian[:, :, 3:] = -tau_s[:, None, None] * jacobian[:, :, :3]
-    return PredictedSights(tangent, jacobian, range_m, in_front & ~hidden_by_earth(sensor.position_m, offset))
+    return PredictedSights(tangent, jacobian, range_m, in_front & ~hidden_by_earth(look.origin_m, offset))
 
 
 def hidden_by_earth(sensor_position_m: Float, offset_m: Float) -> NDArray[np.bool_]:
@@ -86,14 +127,3 @@ def hidden_by_earth(sensor_position_m: Float, offset_m: Float) -> NDArray[np.boo
 def common_sigma(sensor: SensorState, range_m: Float) -> Float:
     """One sigma of the error common to a frame: pointing, and the satellite's position over the range [rad]."""
     return np.asarray(np.hypot(sensor.pointing_sigma_rad, sensor.position_sigma_m / range_m), np.float64)
-
-
-def centroid_variance(report: PlotReport, floor_px: float) -> Float:
-    """Variance of (x, y) of each plot from its centroid alone, shape (n, 2) [1]; never below the floor."""
-    sigma = np.stack([report.sights["sigma_x"], report.sights["sigma_y"]], axis=1).astype(np.float64)
-    return np.asarray(np.maximum(sigma, floor_px * report.state.ifov_rad) ** 2, np.float64)
-
-
-def tangents(report: PlotReport) -> Float:
-    """Measured (x, y) of each plot, shape (n, 2), float64 [1]."""
-    return np.stack([report.sights["x"], report.sights["y"]], axis=1).astype(np.float64)

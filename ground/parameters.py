@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass, fields
 
-from lookdown.wire.errors import ConfigError
-
 
 @dataclass(frozen=True)
 class SensorField:
@@ -28,7 +26,7 @@ class Parameters:
 
     Raises
     ------
-    ConfigError
+    ValueError
         If a value cannot be used; the message names it.
     """
 
@@ -83,20 +81,18 @@ class Parameters:
             value = getattr(self, field.name)
             signed = field.name in ("min_height_m", "drop_score")
             if field.name != "sensors" and not signed and not value > 0:
-                raise ConfigError(f"fusion parameter {field.name}: wanted a number above 0, got {value!r}")
+                raise ValueError(f"{field.name}: wanted a number above 0, got {value!r}")
         for name in ("probability_of_detection", "gate_probability"):
             if not getattr(self, name) < 1.0:
-                raise ConfigError(f"fusion parameter {name}: wanted a probability below 1, got {getattr(self, name)!r}")
+                raise ValueError(f"{name}: wanted a probability below 1, got {getattr(self, name)!r}")
         if self.min_altitude_m >= self.max_altitude_m:
-            raise ConfigError(
-                f"fusion parameters min_altitude_m and max_altitude_m: wanted the first below the second, "
+            raise ValueError(
+                f"min_altitude_m and max_altitude_m: wanted the first below the second, "
                 f"got {self.min_altitude_m} and {self.max_altitude_m}"
             )
         ids = [sensor.sensor_id for sensor in self.sensors]
         if len(set(ids)) < len(ids):
-            raise ConfigError(f"fusion parameter sensors: wanted each sensor_id once, got {ids}")
+            raise ValueError(f"sensors: wanted each sensor_id once, got {ids}")
         for sensor in self.sensors:
             if not 1 <= sensor.sensor_id <= 65535 or sensor.rows < 1 or sensor.cols < 1:
-                raise ConfigError(
-                    f"fusion parameter sensors: wanted sensor_id 1 to 65535, rows and cols of 1 or more, got {sensor}"
-                )
+                raise ValueError(f"sensors: wanted sensor_id 1 to 65535, rows and cols of 1 or more, got {sensor}")

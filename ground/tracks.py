@@ -6,10 +6,11 @@ Sensors are numbered by their place in ``Parameters.sensors``; ``m`` is how many
 from dataclasses import dataclass, fields
 
 import numpy as np
+from numpy.typing import NDArray
+
 from lookdown.ground.filter import predict
 from lookdown.ground.parameters import Parameters
 from lookdown.wire.messages import Float, Track, TrackStatus
-from numpy.typing import NDArray
 
 Int = NDArray[np.int64]
 Bool = NDArray[np.bool_]
@@ -144,22 +145,20 @@ class TrackTable:
         updates["n_sensors"] = np.count_nonzero(self.last_hit_ns[rows] >= time_ns - recent_ns, axis=1)
         return updates
 
-    def at(self, time_ns: int, from_ns: int, parameters: Parameters) -> tuple[Track, ...]:
-        """Tracks that are confirmed or coasting, predicted from the table's time to another."""
-        rows = np.flatnonzero(self.live & (time_ns - self.last_hit_ns.max(axis=1) <= parameters.drop_after_s * 1e9))
-        dt_s = max(time_ns - from_ns, 0) * 1e-9
+    def tracks_at(self, rows: Int, time_ns: int, ahead_s: float, parameters: Parameters) -> tuple[Track, ...]:
+        """Rows as tracks at ``time_ns``, which lies ``ahead_s`` after the time of the table."""
         state, covariance, _ = predict(
             self.state[rows],
             self.covariance[rows],
             self.cross[rows],
-            dt_s,
+            ahead_s,
             parameters.process_noise_m2_s3,
             parameters.pointing_correlation_s,
         )
         return tuple(
             Track(
                 int(self.track_id[row]),
-                from_ns + round(dt_s * 1e9),
+                time_ns,
                 state[index],
                 covariance[index],
                 TrackStatus(int(self.status[row])),

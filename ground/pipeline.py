@@ -1,0 +1,103 @@
+"""From packets to events: decode, ingest, fuse. The one road that live reception and recordings share.
+
+What comes out depends on the packets and their order alone, so that ``fuse`` on the recording of a live run gives the
+tracks of the live run, bit for bit.
+"""
+
+from collections import Counter
+
+from lookdown.ground.fusion import Event, Fusion, Happening
+from lookdown.ground.ingest import Arrival, Ingest
+from lookdown.ground.parameters import Parameters
+from lookdown.wire.envelope import Delivery
+from lookdown.wire.errors import WireError
+from lookdown.wire.messages import End, Health, PlotReport
+from lookdown.wire.packet import decode
+
+
+class Pipeline:
+    """Takes packets in and gives events out; owns no socket, file or clock.
+
+    Parameters
+    ----------
+    parameters : Parameters
+        Of ingest and fusion; ``sensors`` must not be empty.
+
+    Attributes
+    ----------
+    ingest : Ingest
+        Checks and orders reports.
+    fusion : Fusion
+        Makes tracks.
+    health : dict of int to Health
+        The last health of each sensor.
+    time_ns : int
+        Time of the last fused report, TAI; 0 before the first [ns].
+    """
+
+    def __init__(self, parameters: Parameters) -> None:
+        self.ingest = Ingest(parameters)
+        self.fusion = Fusion(parameters)
+        self.health: dict[int, Health] = {}
+        self.time_ns = 0
+        self._known = {sensor.sensor_id for sensor in parameters.sensors}
+        self._refused: Counter[tuple[int, str]] = Counter()
+
+    @property
+    def counters(self) -> Counter[tuple[int, str]]:
+        """By (sensor or sender, name): what was accepted, refused by reason, fused."""
+        total = self.ingest.counters + self.fusion.counters
+        for (sender, reason), count in self._refused.items():
+            total[sender, f"refused_{reason}"] = count
+        return total
+
+    def take(self, delivery: Delivery) -> list[Event]:
+        """Take one packet in.
+
+        Parameters
+        ----------
+        delivery : Delivery
+            A packet as it came out of the link or a recording.
+
+        Returns
+        -------
+        list of Event
+            What it brought about. A refused packet is one line at its 1st, 10th, 100th ... of sender and reason, and
+            counted every time.
+        """
+        sender = delivery.sender_id
+        try:
+            message = decode(delivery.packet)
+            if isinstance(message, PlotReport):
+                arrivals = self.ingest.offer(message, sender, delivery.origin_ns, delivery.arrival_ns)
+                return self._fuse(arrivals)
+            if not isinstance(message, End | Health):
+                raise WireError("unexpected", f"wanted PlotReport, Health or End, came {type(message).__name__}")
+            if sender not in self._known:
+                raise WireError("unknown_sensor", f"sender {sender} wanted one of {sorted(self._known)}")
+            if message.sensor_id != sender:
+                raise WireError("sender", f"message of sensor {message.sensor_id} came from sender {sender}")
+        except WireError as error:
+            return self._refuse(sender, error)
+        if isinstance(message, Health):
+            self.health[sender] = message
+            return []
+        end = Happening("end", message.time_ns, sender, f"sensor {sender} ended, {message.frames_processed} frames")
+        return [end, *self._fuse(self.ingest.end(sender))]
+
+    def finish(self) -> list[Event]:
+        """Fuse what still waits: nothing more will come."""
+        return self._fuse(self.ingest.flush())
+
+    def _fuse(self, arrivals: list[Arrival]) -> list[Event]:
+        events = self.fusion.step(arrivals)
+        if arrivals:
+            self.time_ns = arrivals[-1].report.time_ns
+        return events
+
+    def _refuse(self, sender: int, error: WireError) -> list[Event]:
+        self._refused[sender, error.reason] += 1
+        count = self._refused[sender, error.reason]
+        if count != 10 ** (len(str(count)) - 1):
+            return []
+        return [Happening("refused", self.time_ns, sender, f"sender {sender}, {count} so far: {error}")]
