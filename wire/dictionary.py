@@ -10,6 +10,8 @@ from math import pi
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
+
 from lookdown.wire.messages import (
     SIGHT_DTYPE,
     End,
@@ -22,7 +24,6 @@ from lookdown.wire.messages import (
     Track,
     TrackStatus,
 )
-from numpy.typing import NDArray
 
 MAX_SIGHTS = 2048
 """Plots that a report may hold; `PlotReport.n_left_out` counts the rest."""

@@ -96,7 +96,7 @@ def test_other_files_are_refused_by_name(tmp_path: Path, data: bytes, reason: st
     with pytest.raises(WireError, match=r"other\.bin: wanted a recording") as caught:
         read_recording(path)
     assert caught.value.reason == reason
-    if data:
+    if len(data) >= 8:
         with pytest.raises(WireError):
             Recorder(path)
         assert path.read_bytes() == data
