@@ -1,15 +1,16 @@
 """Every kernel beside its peers: first that they compute the same, then how long each takes."""
 
-import cv2
 import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 from scipy.stats import norm
 
-from lookdown.kernels import calibrate, difference
+from lookdown.kernels import background, calibrate, cfar, difference, shift, suppress
 from tests.bench import peers, peers_numba
 from tests.bench.measure import SIZES, close, contest
-from tests.bench.scenes import textured
+from tests.bench.scenes import PSF_SIGMA_PX, textured
+
+MEMORY_SIZE = 16 * 1024 * 1024  # float32; 64 MiB an array, beyond the caches
 
 every_size = pytest.mark.parametrize("size", SIZES)
 
@@ -19,6 +20,28 @@ BIG = "1024x1024"
 
 def goal(size: str, value: float) -> float | None:
     return value if size == BIG else None
+
+
+@pytest.mark.parametrize("stage", ["memory copy", "memory triad"])
+def test_memory(benchmark: BenchmarkFixture, stage: str) -> None:
+    """Bandwidth that NumPy reaches in one thread, counting each read and each write once (STREAM; McCalpin 1995)."""
+    a, b, c = (np.ones(MEMORY_SIZE, np.float32) for _ in range(3))
+    if stage == "memory copy":
+        arrays_moved = 2
+        benchmark.pedantic(np.copyto, (a, b), rounds=9, warmup_rounds=1)
+    else:
+        # NumPy needs two passes for a = b + s c: two arrays move in the first, three in the second.
+        arrays_moved = 5
+
+        def triad() -> None:
+            np.multiply(c, np.float32(3), out=a)
+            np.add(a, b, out=a)
+
+        benchmark.pedantic(triad, rounds=9, warmup_rounds=1)
+    seconds = benchmark.stats.stats.median
+    rate = 1e-9 * arrays_moved * a.nbytes / seconds
+    benchmark.extra_info.update(stage=stage, size="64 MiB", gigabytes_per_second=rate)
+    print(f"\n{stage:<42} {'64 MiB':>9}  {rate:7.1f} GB/s", end="", flush=True)
 
 
 @every_size
@@ -72,4 +95,141 @@ def test_difference(benchmark: BenchmarkFixture, size: str) -> None:
             "NumPy": peers.difference_numpy(frame, previous),
         },
         close(0),
+    )
+
+
+def floats(size: int) -> np.ndarray:
+    return np.empty(size, np.float32)
+
+
+AGE_LIMIT, CLIP, VARIANCE_FLOOR = 99, 4.0, 1 / 12
+
+
+@every_size
+def test_background(benchmark: BenchmarkFixture, size: str) -> None:
+    """A drifting view: most pixels as old as they get, one in ten younger."""
+    rng = np.random.default_rng(4)
+    mean = textured(*SIZES[size], seed=4)
+    variance = rng.uniform(5, 15, mean.shape).astype(np.float32)
+    frame = (mean + 3 * rng.standard_normal(mean.shape)).astype(np.float32)
+    age = np.where(rng.random(mean.shape) < 0.9, AGE_LIMIT, rng.integers(2, AGE_LIMIT, mean.shape)).astype(np.uint8)
+    state = mean.copy(), variance.copy(), age.copy(), np.empty_like(frame), np.empty_like(frame)
+    unclip = 1 / (1 - 2 * norm.sf(CLIP) - 2 * CLIP * norm.pdf(CLIP) + 2 * CLIP**2 * norm.sf(CLIP))
+
+    def ours() -> tuple[np.ndarray, ...]:
+        background.update_background(frame, AGE_LIMIT, CLIP, VARIANCE_FLOOR, *state)
+        return state
+
+    start = (frame, mean, variance, age)
+    tables = peers.AgeTables(AGE_LIMIT, CLIP, unclip)
+    contest(
+        benchmark,
+        "recursive mean, variance, z-score",
+        size,
+        ours,
+        {
+            "Numba": peers_numba.background_numba(*start, AGE_LIMIT, CLIP, unclip, VARIANCE_FLOOR),
+            "OpenCV": peers.background_opencv(*start, tables, VARIANCE_FLOOR),
+            "NumPy": peers.background_numpy(*start, tables, VARIANCE_FLOOR),
+        },
+        close(1e-5),
+        goal(size, 0.85),
+    )
+
+
+@every_size
+@pytest.mark.parametrize("kind", ["bicubic", "bilinear"])
+def test_shift(benchmark: BenchmarkFixture, size: str, kind: str) -> None:
+    source = textured(*SIZES[size], seed=5)
+    out, scratch = np.empty_like(source), floats(shift.shift_scratch_size(source.shape[1]))
+    kernel = shift.shift if kind == "bicubic" else shift.shift_bilinear
+    by = (1.3, -2.6)
+
+    def ours() -> np.ndarray:
+        kernel(source, *by, scratch, out)
+        return out
+
+    entrants = {
+        "Numba": peers_numba.shift_numba(source, *by, kind == "bicubic"),
+        "OpenCV": peers.shift_opencv(source, *by, kind == "bicubic"),
+    }
+    if kind == "bilinear":
+        entrants |= {"OpenCV warp": peers.shift_warp(source, *by), "SciPy": peers.shift_scipy(source, *by)}
+    contest(
+        benchmark, f"{kind} shift", size, ours, entrants, close(3e-5), goal(size, 1.0 if kind == "bicubic" else 0.6)
+    )
+
+
+@every_size
+def test_matched_filter(benchmark: BenchmarkFixture, size: str) -> None:
+    frame = textured(*SIZES[size], seed=6, level=0)
+    taps = np.exp(-0.5 * (np.arange(-3, 4) / PSF_SIGMA_PX) ** 2).astype(np.float32)
+    taps /= taps.sum()
+    out, scratch = np.empty_like(frame), floats(suppress.filter_scratch_size(frame.shape[1], taps.size))
+
+    def ours() -> np.ndarray:
+        suppress.matched_filter(frame, taps, taps, scratch, out)
+        return out
+
+    contest(
+        benchmark,
+        "matched filter, 7 + 7 taps",
+        size,
+        ours,
+        {
+            "Numba": peers_numba.filter_numba(frame, taps, taps),
+            "OpenCV": peers.filter_opencv(frame, taps, taps),
+            "SciPy": peers.filter_scipy(frame, taps, taps),
+        },
+        close(1e-5),
+    )
+
+
+@every_size
+def test_local_normalise(benchmark: BenchmarkFixture, size: str) -> None:
+    frame, window, sigma_floor = textured(*SIZES[size], seed=7), 17, 0.5
+    out, scratch = np.empty_like(frame), floats(suppress.normalise_scratch_size(frame.shape[1], window))
+
+    def ours() -> np.ndarray:
+        suppress.local_normalise(frame, window, sigma_floor, scratch, out)
+        return out
+
+    given = (frame, window, sigma_floor, float(frame.mean()))
+    contest(
+        benchmark,
+        "local mean and sigma, 17x17",
+        size,
+        ours,
+        {
+            "Numba": peers_numba.normalise_numba(*given),
+            "OpenCV": peers.normalise_opencv(*given),
+            "SciPy": peers.normalise_scipy(*given),
+        },
+        close(1e-3),
+        goal(size, 2.5),
+    )
+
+
+@every_size
+def test_cfar(benchmark: BenchmarkFixture, size: str) -> None:
+    frame, window, guard, design, sigma_floor = textured(*SIZES[size], seed=8), 17, 5, 5.0, 0.5
+    out, scratch = np.empty_like(frame), floats(cfar.cfar_scratch_size(frame.shape[1], window, guard))
+
+    def ours() -> np.ndarray:
+        cfar.ca_cfar(frame, window, guard, design, sigma_floor, scratch, out)
+        return out
+
+    given = (frame, window, guard, design, sigma_floor, float(frame.mean()))
+    contest(
+        benchmark,
+        "CA-CFAR, window 17, guard 5",
+        size,
+        ours,
+        {
+            "Numba": peers_numba.cfar_numba(*given),
+            "OpenCV": peers.cfar_opencv(*given),
+            "SciPy": peers.cfar_scipy(*given),
+        },
+        close(1e-3),
+        goal(size, 2.6),
     )

@@ -39,9 +39,9 @@ CHAIN_HEAD = """
 HOW_TO_READ = """
 ## How to read this
 
-- All run in one thread on the same arrays. An entry starts with the assertion that ours and every peer compute the same;
-  the tolerances and the differences found stand in `build/bench.json`. Buffers and tables are made beforehand; Numba has
-  compiled; each counted call follows an uncounted one of the same kind, so that caches hold its own data.
+- All run in one thread on the same arrays. An entry starts with the assertion that ours and every peer compute the
+  same; the differences found stand in `build/bench.json`. Buffers and tables are made and Numba has compiled
+  beforehand; each counted call follows an uncounted one of the same kind, so that caches hold its own data.
 - *ratio* is ours by the best peer, below 1 is faster. It is the median over rounds in which all take turns, so load on
   the machine hardly moves it; the times themselves drift with load and from machine to machine. In brackets: its
   quartiles.

@@ -194,3 +194,113 @@ def normalise_scipy(frame: np.ndarray, window: int, sigma_floor: float, pivot: f
         return np.divide(x, square, out=out)
 
     return run
+
+
+def keys_taps(t: float) -> np.ndarray:
+    """Weights of the pixels at -1, 0, 1, 2 for a place ``t`` in 0 to 1 (Keys 1981, a = -1/2)."""
+    distance = np.abs(np.array([-1.0, 0.0, 1.0, 2.0]) - t)
+    near = 1 + distance**2 * (1.5 * distance - 2.5)
+    far = 2 + distance * (-4 + distance * (2.5 - 0.5 * distance))
+    return np.where(distance <= 1, near, far).astype(np.float32)
+
+
+def linear_taps(t: float) -> np.ndarray:
+    """Weights of the pixels at 0 and 1."""
+    return np.array([1 - t, t], np.float32)
+
+
+def shift_opencv(source: np.ndarray, row_shift: float, col_shift: float, cubic: bool) -> Run:
+    """Whole pixels by a region of a bordered copy, the rest by a separable filter with an anchor."""
+    row, col = int(np.floor(row_shift)), int(np.floor(col_shift))
+    taps = keys_taps if cubic else linear_taps
+    anchor = (1, 1) if cubic else (0, 0)
+    down, along = taps(row_shift - row), taps(col_shift - col)
+    rows, cols = source.shape
+    border = (max(-row, 0), max(row, 0), max(-col, 0), max(col, 0))
+    wide = np.empty((rows + abs(row), cols + abs(col)), np.float32)
+    filtered = np.empty_like(wide)
+    view = filtered[max(row, 0) : max(row, 0) + rows, max(col, 0) : max(col, 0) + cols]
+
+    def run() -> np.ndarray:
+        image = cv2.copyMakeBorder(source, *border, cv2.BORDER_REPLICATE, wide) if row or col else source
+        cv2.sepFilter2D(image, cv2.CV_32F, along, down, filtered, anchor, borderType=cv2.BORDER_REPLICATE)
+        return view
+
+    return run
+
+
+def shift_warp(source: np.ndarray, row_shift: float, col_shift: float) -> Run:
+    out, size = np.empty_like(source), source.shape[::-1]
+    matrix = np.array([[1, 0, col_shift], [0, 1, row_shift]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return lambda: cv2.warpAffine(source, matrix, size, out, flags, cv2.BORDER_REPLICATE)
+
+
+def shift_scipy(source: np.ndarray, row_shift: float, col_shift: float) -> Run:
+    """Bilinear; its spline of order 3 is another interpolation than cubic convolution."""
+    out = np.empty_like(source)
+    return lambda: ndimage.shift(source, (-row_shift, -col_shift), out, order=1, mode="nearest")
+
+
+def ring_factors(rows: int, cols: int, window: int, guard: int, design: float) -> tuple[np.ndarray, np.ndarray]:
+    """One by the cells of each pixel's ring, and what turns their biased variance into that of the score."""
+    n = np.rint(1 / inverse_counts(rows, cols, window)) - np.rint(1 / inverse_counts(rows, cols, guard))
+    n = n.astype(np.float64)
+    v = n - 1
+    c = (8 * v + 1) / (8 * v + 3)
+    scale = np.expm1((design / c) ** 2 / v) * (n + 1) / design**2
+    return (1 / n).astype(np.float32), scale.astype(np.float32)
+
+
+def cfar_opencv(frame: np.ndarray, window: int, guard: int, design: float, sigma_floor: float, pivot: float) -> Run:
+    x, mean, square, inner, out = (np.empty_like(frame) for _ in range(5))
+    share, scale = ring_factors(*frame.shape, window, guard, design)
+    outer_box, inner_box = (
+        {"ksize": (side, side), "normalize": False, "borderType": cv2.BORDER_CONSTANT} for side in (window, guard)
+    )
+
+    def run() -> np.ndarray:
+        cv2.subtract(frame, pivot, x)
+        cv2.subtract(
+            cv2.boxFilter(x, cv2.CV_32F, dst=mean, **outer_box),
+            cv2.boxFilter(x, cv2.CV_32F, dst=inner, **inner_box),
+            mean,
+        )
+        cv2.multiply(mean, share, mean)
+        cv2.subtract(
+            cv2.sqrBoxFilter(x, cv2.CV_32F, dst=square, **outer_box),
+            cv2.sqrBoxFilter(x, cv2.CV_32F, dst=inner, **inner_box),
+            square,
+        )
+        cv2.multiply(square, share, square)
+        cv2.subtract(square, cv2.multiply(mean, mean, inner), square)
+        cv2.max(square, sigma_floor**2, square)
+        cv2.sqrt(cv2.multiply(square, scale, square), square)
+        cv2.subtract(x, mean, x)
+        return cv2.divide(x, square, out)
+
+    return run
+
+
+def cfar_scipy(frame: np.ndarray, window: int, guard: int, design: float, sigma_floor: float, pivot: float) -> Run:
+    x, mean, square, inner, out = (np.empty_like(frame) for _ in range(5))
+    share, scale = ring_factors(*frame.shape, window, guard, design)
+
+    def ring(image: np.ndarray, sums: np.ndarray) -> None:
+        ndimage.uniform_filter(image, window, output=sums, mode="constant")
+        ndimage.uniform_filter(image, guard, output=inner, mode="constant")
+        np.multiply(sums, np.float32(window**2), out=sums)
+        np.multiply(inner, np.float32(guard**2), out=inner)
+        np.multiply(np.subtract(sums, inner, out=sums), share, out=sums)
+
+    def run() -> np.ndarray:
+        np.subtract(frame, np.float32(pivot), out=x)
+        ring(x, mean)
+        ring(np.square(x, out=out), square)
+        np.subtract(square, np.square(mean, out=out), out=square)
+        np.maximum(square, np.float32(sigma_floor**2), out=square)
+        np.sqrt(np.multiply(square, scale, out=square), out=square)
+        np.subtract(x, mean, out=x)
+        return np.divide(x, square, out=out)
+
+    return run

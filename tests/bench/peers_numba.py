@@ -7,7 +7,7 @@ import numba
 import numpy as np
 
 from tests.bench.measure import Run
-from tests.bench.peers import neighbour_table
+from tests.bench.peers import keys_taps, linear_taps, neighbour_table, ring_factors
 
 compiled = numba.njit(error_model="numpy", fastmath=False)
 F = np.float32  # a plain literal would make the arithmetic double
@@ -70,7 +70,7 @@ def background_loop(frame, age_limit, clip, unclip, floor, mean, variance, age, 
         d = max(min(d, limit), -limit)
         mean[i] = m + alpha * d
         variance[i] = v + inverse * (factor * d * d * (w * alpha) - v)
-        age[i] = min(age[i] + 1, age_limit)
+        age[i] = np.uint8(np.int32(w + F(1) if w < age_limit else w))
 
 
 def background_numba(
@@ -86,7 +86,7 @@ def background_numba(
     mean, variance, age = mean.copy(), variance.copy(), age.copy()
     residual, z = np.empty_like(frame), np.empty_like(frame)
     flat = [a.ravel() for a in (mean, variance, age, residual, z)]
-    numbers = np.int64(age_limit), F(clip), F(unclip), F(floor)
+    numbers = F(age_limit), F(clip), F(unclip), F(floor)
 
     def run() -> tuple[np.ndarray, ...]:
         background_loop(frame.ravel(), *numbers, *flat)
@@ -132,51 +132,72 @@ def filter_numba(frame: np.ndarray, row_taps: np.ndarray, col_taps: np.ndarray) 
 
 
 @compiled
-def add_row(x, pivot, sign, first, second):
-    for c in range(x.size):
-        d = np.float64(x[c] - pivot)
-        first[c] += sign * d
-        second[c] += sign * d * d
-
-
-@compiled
-def along_row(columns, half, n, out):
-    """Sums over 2 half + 1 columns, those outside as zero."""
-    total = 0.0
-    for c in range(half):
-        total += columns[c]
-    for c in range(half + 1):
-        total += columns[c + half]
-        out[c] = total
-    for c in range(half + 1, n - half):
-        total += columns[c + half] - columns[c - half - 1]
-        out[c] = total
-    for c in range(n - half, n):
-        total -= columns[c - half - 1]
-        out[c] = total
-
-
-@compiled
-def normalise_loop(x, half, pivot, floor, sums, share, out):
+def slide_rows(x, r, half, pivot, first, second):
+    """Move the column sums of x - pivot and of its square on to the window about row r."""
     rows, cols = x.shape
-    first, second, mean, square = sums[0], sums[1], sums[2], sums[3]
+    if half < r and r + half < rows:
+        new, old = x[r + half], x[r - half - 1]
+        for c in range(cols):
+            a, b = np.float64(new[c] - pivot), np.float64(old[c] - pivot)
+            first[c] += a - b
+            second[c] += a * a - b * b
+    elif r + half < rows:
+        new = x[r + half]
+        for c in range(cols):
+            a = np.float64(new[c] - pivot)
+            first[c] += a
+            second[c] += a * a
+    elif half < r:
+        old = x[r - half - 1]
+        for c in range(cols):
+            b = np.float64(old[c] - pivot)
+            first[c] -= b
+            second[c] -= b * b
+
+
+@compiled
+def first_rows(x, half, pivot, first, second):
+    """Column sums over the rows before the first window's last."""
     first[:] = 0
     second[:] = 0
-    for r in range(half):
-        add_row(x[r], pivot, 1.0, first, second)
+    for r in range(min(half, x.shape[0])):
+        for c in range(x.shape[1]):
+            a = np.float64(x[r, c] - pivot)
+            first[c] += a
+            second[c] += a * a
+
+
+@compiled
+def slide_columns(first, second, half, n, mean, square):
+    """Sums over 2 half + 1 columns; first and second are padded by half + 1 zeros before and half after."""
+    width = 2 * half + 1
+    a = 0.0
+    b = 0.0
+    for c in range(width):
+        a += first[c]
+        b += second[c]
+    for c in range(n):
+        a += first[c + width] - first[c]
+        b += second[c + width] - second[c]
+        mean[c] = F(a)
+        square[c] = F(b)
+
+
+@compiled
+def normalise_loop(x, half, pivot, floor, sums, lines, share, out):
+    rows, cols = x.shape
+    first, second = sums[0, half + 1 : half + 1 + cols], sums[1, half + 1 : half + 1 + cols]
+    mean, square = lines[0], lines[1]
+    first_rows(x, half, pivot, first, second)
     for r in range(rows):
-        if r + half < rows:
-            add_row(x[r + half], pivot, 1.0, first, second)
-        if r - half - 1 >= 0:
-            add_row(x[r - half - 1], pivot, -1.0, first, second)
-        along_row(first, half, cols, mean)
-        along_row(second, half, cols, square)
+        slide_rows(x, r, half, pivot, first, second)
+        slide_columns(sums[0], sums[1], half, cols, mean, square)
         below = F(1) / F(min(r + half, rows - 1) - max(r - half, 0) + 1)
         y, line = out[r], x[r]
         for c in range(cols):
             s = share[c] * below
-            m = F(mean[c]) * s
-            v = max(F(square[c]) * s - m * m, floor)
+            m = mean[c] * s
+            v = max(square[c] * s - m * m, floor)
             y[c] = (line[c] - pivot - m) / np.sqrt(v)
 
 
@@ -187,11 +208,113 @@ def inverse_line(cols: int, half: int) -> np.ndarray:
 
 
 def normalise_numba(frame: np.ndarray, window: int, sigma_floor: float, pivot: float) -> Run:
-    out, half = np.empty_like(frame), window // 2
-    sums, share = np.empty((4, frame.shape[1])), inverse_line(frame.shape[1], half)
+    cols, half = frame.shape[1], window // 2
+    out, sums, lines = np.empty_like(frame), np.zeros((2, cols + window)), np.empty((2, cols), np.float32)
+    share = inverse_line(cols, half)
 
     def run() -> np.ndarray:
-        normalise_loop(frame, half, F(pivot), F(sigma_floor**2), sums, share, out)
+        normalise_loop(frame, half, F(pivot), F(sigma_floor**2), sums, lines, share, out)
+        return out
+
+    return run
+
+
+@compiled
+def blend_rows(a, b, c, d, taps, out):
+    """Write the sum of four rows by their taps, or of two; given as slices, for an index that may be negative is slow."""
+    t0, t1 = taps[0], taps[1]
+    if taps.size == 4:
+        t2, t3 = taps[2], taps[3]
+        for i in range(out.size):
+            out[i] = (t0 * a[i] + t1 * b[i]) + (t2 * c[i] + t3 * d[i])
+    else:
+        for i in range(out.size):
+            out[i] = t0 * a[i] + t1 * b[i]
+
+
+@compiled
+def shift_loop(x, row, col, down, along, line, out):
+    rows, cols = x.shape
+    taps = down.size
+    n = cols + taps - 1
+    # Columns of the source that the row reads and that exist; beyond them the edge repeats.
+    left, right = min(max(-col, 0), n), min(max(cols - col, 0), n)
+    for r in range(rows):
+        a = x[min(max(r + row, 0), rows - 1)][left + col : right + col]
+        b = x[min(max(r + row + 1, 0), rows - 1)][left + col : right + col]
+        c = x[min(max(r + row + 2, 0), rows - 1)][left + col : right + col]
+        d = x[min(max(r + row + 3, 0), rows - 1)][left + col : right + col]
+        blend_rows(a, b, c, d, down, line[left:right])
+        line[:left] = line[left]
+        line[right:n] = line[right - 1]
+        blend_rows(line[:cols], line[1 : cols + 1], line[2 : cols + 2], line[3 : cols + 3], along, out[r])
+
+
+def shift_numba(source: np.ndarray, row_shift: float, col_shift: float, cubic: bool) -> Run:
+    row, col = int(np.floor(row_shift)), int(np.floor(col_shift))
+    taps = keys_taps if cubic else linear_taps
+    down, along = taps(row_shift - row), taps(col_shift - col)
+    first = 1 if cubic else 0
+    line, out = np.empty(source.shape[1] + 3, np.float32), np.empty_like(source)
+
+    def run() -> np.ndarray:
+        shift_loop(source, row - first, col - first, down, along, line, out)
+        return out
+
+    return run
+
+
+@compiled
+def slide_ring(sums, half, guard_half, n, mean, square):
+    """Sums over the columns of the window less those of the guard, four running sums at once; padding as above."""
+    wide, narrow = 2 * half + 1, 2 * guard_half + 1
+    first, second = sums[0], sums[1]
+    # The guard's sums stand in the same columns, so its window starts half - guard_half further on.
+    inner, inner2 = sums[2, half - guard_half :], sums[3, half - guard_half :]
+    a = 0.0
+    b = 0.0
+    p = 0.0
+    q = 0.0
+    for c in range(wide):
+        a += first[c]
+        b += second[c]
+    for c in range(narrow):
+        p += inner[c]
+        q += inner2[c]
+    for c in range(n):
+        a += first[c + wide] - first[c]
+        b += second[c + wide] - second[c]
+        p += inner[c + narrow] - inner[c]
+        q += inner2[c + narrow] - inner2[c]
+        mean[c] = F(a - p)
+        square[c] = F(b - q)
+
+
+@compiled
+def cfar_loop(x, half, guard_half, pivot, floor, sums, lines, share, scale, out):
+    rows, cols = x.shape
+    inside = sums[:, half + 1 : half + 1 + cols]
+    mean, square = lines[0], lines[1]
+    first_rows(x, half, pivot, inside[0], inside[1])
+    first_rows(x, guard_half, pivot, inside[2], inside[3])
+    for r in range(rows):
+        slide_rows(x, r, half, pivot, inside[0], inside[1])
+        slide_rows(x, r, guard_half, pivot, inside[2], inside[3])
+        slide_ring(sums, half, guard_half, cols, mean, square)
+        y, line, one, factor = out[r], x[r], share[r], scale[r]
+        for c in range(cols):
+            m = mean[c] * one[c]
+            v = max(square[c] * one[c] - m * m, floor)
+            y[c] = (line[c] - pivot - m) / np.sqrt(v * factor[c])
+
+
+def cfar_numba(frame: np.ndarray, window: int, guard: int, design: float, sigma_floor: float, pivot: float) -> Run:
+    cols = frame.shape[1]
+    out, sums, lines = np.empty_like(frame), np.zeros((4, cols + window)), np.empty((2, cols), np.float32)
+    share, scale = ring_factors(*frame.shape, window, guard, design)
+
+    def run() -> np.ndarray:
+        cfar_loop(frame, window // 2, guard // 2, F(pivot), F(sigma_floor**2), sums, lines, share, scale, out)
         return out
 
     return run
