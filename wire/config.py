@@ -5,7 +5,8 @@ a ``ValueError`` raised in ``__post_init__`` becomes a message that names the pl
 error that suggests the nearest name: a misspelt option must not be silently without effect.
 
 Types understood: ``bool``, ``int``, ``float`` (an int is taken too), ``str``, ``Path``, ``Literal[...]``, ``X | None``,
-``tuple[X, ...]`` and ``tuple[X, Y]`` (arrays), dataclasses (tables), and any nesting of these.
+``tuple[X, ...]`` and ``tuple[X, Y]`` (arrays), dataclasses (tables), and any nesting of these; ``dict[str, Any]`` is a
+table passed on as it is, for another process to check.
 """
 
 import tomllib
@@ -133,13 +134,15 @@ def _value(value: Any, hint: Any, where: str) -> Any:
         return value
     if origin is tuple:
         return _array(value, args, where)
+    if origin is dict and isinstance(value, Mapping):
+        return dict(value)
     if hint is float and type(value) is int:
         return float(value)
     if hint is Path and type(value) is str and value:
         return Path(value)
     if hint in (bool, int, float, str) and type(value) is hint:
         return value
-    if hint not in (bool, int, float, str, Path):
+    if hint not in (bool, int, float, str, Path) and origin is not dict:
         raise TypeError(f"{where}: a field of type {hint} cannot come from a configuration; change the dataclass")
     raise _wrong(where, _name(hint), value)
 
@@ -169,7 +172,7 @@ def _name(hint: Any) -> str:
         return "one of " + ", ".join(repr(choice) for choice in args)
     if origin is tuple:
         return "an array"
-    if is_dataclass(hint):
+    if is_dataclass(hint) or origin is dict:
         return "a table"
     return "a path (a string that is not empty)" if hint is Path else _TOML_NAMES[hint]
 

@@ -1,9 +1,9 @@
 """The strict loader: what is taken, and that each refusal names file, key and cure."""
 
 import doctest
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
@@ -93,6 +93,16 @@ def test_unreadable_files(tmp_path: Path) -> None:
     (tmp_path / "binary.toml").write_bytes(b"a\xff\xfe")
     with pytest.raises(ConfigError, match="wanted UTF-8 text, octet 1"):
         load_config(tmp_path / "binary.toml", Process)
+
+
+def test_a_table_for_another_process_passes_as_it_is() -> None:
+    @dataclass(frozen=True)
+    class Plan:
+        flight: dict[str, Any] = field(default_factory=dict)
+
+    assert parse_config("[flight.chain]\nthreshold = 6", Plan, "x").flight == {"chain": {"threshold": 6}}
+    with pytest.raises(ConfigError, match="x: flight: wanted a table, came an integer"):
+        parse_config("flight = 3", Plan, "x")
 
 
 def test_a_field_no_toml_can_fill_is_a_fault_of_the_program() -> None:
