@@ -1,0 +1,150 @@
+"""The plan of a run: everything it needs, as one frozen tree that a scenario file fills.
+
+A scenario names the sensor, the satellites that carry it, the movers, the scene below them, and what must hold at the
+end. Times count in seconds from its start; angles and coordinates are in degrees here, because people write them.
+"""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lookdown.geo.earth import SEMI_MAJOR_AXIS_M
+from lookdown.geo.orbit import KeplerJ2Orbit
+from lookdown.geo.timescale import tai_ns_from_utc
+from lookdown.hil.movers import MoverConfig
+from lookdown.hil.requirements import Requirement
+from lookdown.hil.scene import SceneConfig
+from lookdown.hil.sensor import SensorConfig
+from lookdown.hil.settings import Place, require
+
+
+@dataclass(frozen=True)
+class OrbitConfig:
+    """Circular orbit; elements at the scenario's start, inertial axes of date."""
+
+    altitude_m: float  # over the equatorial radius
+    inclination_deg: float
+    raan_deg: float
+    argument_of_latitude_deg: float
+
+    def __post_init__(self) -> None:
+        """Refuse an orbit inside the Earth."""
+        if not self.altitude_m > 0.0:
+            raise ValueError(
+                f"orbit inside the Earth: altitude_m wanted above 0 (over the radius of "
+                f"{SEMI_MAJOR_AXIS_M / 1e3:.0f} km), got {self.altitude_m}; raise it"
+            )
+
+
+@dataclass(frozen=True)
+class SatelliteConfig:
+    """A satellite: its identity on every link, its orbit, and the Earth-fixed points it stares at.
+
+    ``aim`` holds one point, or several with rising ``t_s`` between which the aim moves linearly; before the first and
+    after the last it stands.
+    """
+
+    id: int
+    orbit: OrbitConfig
+    aim: tuple[Place, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse an identity or a schedule that cannot work."""
+        times = [place.t_s for place in self.aim]
+        require(
+            self,
+            ("id", 1 <= self.id <= 65535, "1 to 65535"),
+            ("aim", len(times) >= 1 and times == sorted(set(times)), "one aim point or more, each later than the last"),
+        )
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A whole scenario; see the attributes of its parts.
+
+    Attributes
+    ----------
+    name, title : str
+        Short name for files, one line for people.
+    seed : int
+        Seed of everything random.
+    start : str
+        Instant of the first frame's mid-exposure, UTC, ISO 8601.
+    duration_s, frame_rate_hz : float
+        Length [s] and frames per second of each satellite [Hz].
+    flight, ground : dict
+        Settings handed to those processes, checked by them.
+    requirement : tuple of Requirement
+        What must hold.
+    """
+
+    name: str
+    title: str
+    seed: int
+    start: str
+    duration_s: float
+    frame_rate_hz: float
+    scene: SceneConfig
+    satellite: tuple[SatelliteConfig, ...]
+    mover: tuple[MoverConfig, ...] = ()
+    sensor: SensorConfig = field(default_factory=SensorConfig)
+    flight: dict[str, Any] = field(default_factory=dict)
+    ground: dict[str, Any] = field(default_factory=dict)
+    requirement: tuple[Requirement, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse what no run could carry out."""
+        ids = [satellite.id for satellite in self.satellite]
+        names = [mover.name for mover in self.mover]
+        require(
+            self,
+            ("seed", self.seed >= 0, "0 or more"),
+            ("duration_s", 0.0 < self.duration_s <= 86400.0, "above 0, at most 86400"),
+            ("frame_rate_hz", 0.0 < self.frame_rate_hz <= 1000.0, "above 0, at most 1000"),
+        )
+        tai_ns_from_utc(self.start)
+        if not ids or len(set(ids)) < len(ids):
+            raise ValueError(f"satellite: wanted one or more with ids used once, got ids {ids}; change the ids")
+        if len(set(names)) < len(names):
+            raise ValueError(f"mover: wanted names used once, got {names}; change the names")
+        if self.sensor.exposure_s * self.frame_rate_hz > 1.0:
+            raise ValueError(
+                f"sensor: an exposure of {self.sensor.exposure_s:g} s (co_adds * integration_time_s) does not fit "
+                f"into a frame of {1.0 / self.frame_rate_hz:g} s; shorten it or lower frame_rate_hz"
+            )
+        for mover in self.mover:
+            times = [place.t_s for place in mover.waypoints]
+            if times and (times[0] > 0.0 or times[-1] < self.duration_s):
+                raise ValueError(
+                    f"mover {mover.name!r}: waypoints wanted from t_s 0 to {self.duration_s:g} or beyond, "
+                    f"got {times[0]:g} to {times[-1]:g}; add waypoints"
+                )
+
+    @cached_property
+    def start_ns(self) -> int:
+        """Instant of the first frame's mid-exposure, TAI [ns]."""
+        return tai_ns_from_utc(self.start)
+
+    @property
+    def n_frames(self) -> int:
+        """Frames of each satellite."""
+        return max(1, round(self.duration_s * self.frame_rate_hz))
+
+    def frame_time_ns(self, frame: ArrayLike) -> NDArray[np.int64]:
+        """Mid-exposure of frames, counted from 0, TAI [ns]; the satellites expose together."""
+        seconds = np.asarray(frame, np.int64) / self.frame_rate_hz
+        return np.asarray(self.start_ns + np.rint(1e9 * seconds).astype(np.int64), np.int64)
+
+    def orbit(self, satellite_index: int) -> KeplerJ2Orbit:
+        """Orbit of a satellite."""
+        elements = self.satellite[satellite_index].orbit
+        return KeplerJ2Orbit(
+            semi_major_axis_m=SEMI_MAJOR_AXIS_M + elements.altitude_m,
+            inclination_rad=float(np.radians(elements.inclination_deg)),
+            raan_rad=float(np.radians(elements.raan_deg)),
+            argument_of_latitude_rad=float(np.radians(elements.argument_of_latitude_deg)),
+            epoch_ns=self.start_ns,
+        )
