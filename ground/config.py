@@ -1,0 +1,42 @@
+"""Configuration of the ground process: one frozen tree, read from TOML; `config/ground.toml` is the example."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lookdown.ground.parameters import Parameters
+
+
+@dataclass(frozen=True)
+class GroundConfig:
+    """What the ground process is told.
+
+    Attributes
+    ----------
+    endpoint : str
+        Where satellites deliver reports: bound, ``tcp://`` or ``ipc://``. Empty for ``fuse``, which needs none.
+    picture_endpoint : str
+        Where the picture and health are published: bound; empty for none.
+    folder : Path
+        Where ``received.ldrec`` and ``history.sqlite`` go; made if absent.
+    exit_when_all_ended : bool
+        Whether the process ends by itself when every expected sensor has ended.
+    picture_rate_hz : float
+        Pictures published per second.
+    durable : bool
+        Whether a report is acknowledged only when the disk has it (survives a loss of power) rather than the system
+        (survives the death of the process).
+    fusion : Parameters
+        Parameters of ingest and fusion; ``fusion.sensors`` lists the expected sensors.
+    """
+
+    endpoint: str = ""
+    picture_endpoint: str = ""
+    folder: Path = Path("ground-run")
+    exit_when_all_ended: bool = False
+    picture_rate_hz: float = 5.0
+    durable: bool = False
+    fusion: Parameters = field(default_factory=Parameters)
+
+    def __post_init__(self) -> None:
+        if not 0.01 <= self.picture_rate_hz <= 100.0:
+            raise ValueError(f"picture_rate_hz: wanted 0.01 to 100, got {self.picture_rate_hz}; change it")

@@ -1,0 +1,214 @@
+"""The ground process, live: the shell around `Pipeline` that owns sockets, files and the clock.
+
+One loop: take packets from the link, store them, acknowledge them, fuse them, note history, publish the picture. A
+packet is acknowledged only after it is stored, so that what was acknowledged is never lost: a process that is started
+again on the same folder replays the recording first, stands where the other fell, and goes on.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import zmq
+
+from lookdown.ground.config import GroundConfig
+from lookdown.ground.fusion import Event, Happening
+from lookdown.ground.history import History
+from lookdown.ground.pipeline import Pipeline
+from lookdown.wire.clock import NS_PER_S, Clock
+from lookdown.wire.envelope import Delivery
+from lookdown.wire.errors import ConfigError, WireError
+from lookdown.wire.link import UNKNOWN, LinkReceiver, attach
+from lookdown.wire.messages import Health
+from lookdown.wire.packet import Message, decode, encode
+from lookdown.wire.recording import Recorder, Recording
+from lookdown.wire.topics import PICTURE
+
+RECORDING_NAME = "received.ldrec"
+HISTORY_NAME = "history.sqlite"
+
+_LOG = logging.getLogger(__name__)
+_WAIT_MS = 50  # longest wait for packets: how late a stop or a picture may be
+_LINGER_NS = NS_PER_S  # after the last end: a sender whose acknowledgement got lost asks again
+_HEALTH_NS = NS_PER_S
+
+
+class Ground:
+    """The ground process.
+
+    Parameters
+    ----------
+    config : GroundConfig
+        Endpoints, folder, parameters.
+    context : zmq.Context
+        Context of the process.
+    clock : Clock
+        Stamps arrivals and results; its steady reading paces pictures and commits.
+
+    Raises
+    ------
+    ConfigError
+        If the configuration lacks what a live process needs, or the folder or an endpoint cannot be used.
+    """
+
+    def __init__(self, config: GroundConfig, context: "zmq.Context[zmq.Socket[bytes]]", clock: Clock) -> None:
+        if not config.endpoint:
+            raise ConfigError("endpoint: wanted where to bind, such as tcp://*:5600, got nothing; add it")
+        if not config.fusion.sensors:
+            raise ConfigError("fusion.sensors: wanted the expected sensors, got none; add [[fusion.sensors]] tables")
+        self._config = config
+        self._clock = clock
+        self._pipeline = Pipeline(config.fusion)
+        self._published: Counter[str] = Counter()
+        self._picture_due_ns = self._health_due_ns = 0
+        path = config.folder / RECORDING_NAME
+        try:
+            config.folder.mkdir(parents=True, exist_ok=True)
+            resume = list(Recording(path)) if path.exists() and path.stat().st_size else []
+            _refuse_finished(resume, config, path)
+            self._recorder = Recorder(path, config.durable)
+        except (OSError, WireError) as error:
+            raise ConfigError(f"{path}: cannot record there ({error}); choose another folder") from None
+        self._history = History(config.folder / HISTORY_NAME)
+        for delivery in resume:
+            self._fuse(delivery)
+        if resume:
+            _LOG.warning("resumed after %d packets of %s", len(resume), path)
+        allowed = [sensor.sensor_id for sensor in config.fusion.sensors]
+        self._receiver = LinkReceiver(context, config.endpoint, clock, allowed, resume=resume)
+        self._publisher: zmq.Socket[bytes] | None = None
+        if config.picture_endpoint:
+            self._publisher = context.socket(zmq.PUB)
+            self._publisher.linger = 0
+            self._publisher.sndhwm = PICTURE.high_water_mark
+            try:
+                attach(self._publisher, config.picture_endpoint, bind=True)
+            except ConfigError:
+                self._receiver.close()
+                raise
+
+    def run(self, stopped: Callable[[], bool], progress: Callable[[str], None]) -> dict[str, Any]:
+        """Receive and fuse until told to stop, or until all sensors ended if configured so.
+
+        Parameters
+        ----------
+        stopped : callable
+            Asked every turn of the loop.
+        progress : callable
+            Told one line a second.
+
+        Returns
+        -------
+        dict
+            Counters of the run.
+        """
+        linger_until_ns: int | None = None
+        said_ns = 0
+        while not stopped():
+            self.service(_WAIT_MS)
+            now_ns = self._clock.steady_ns()
+            if now_ns - said_ns >= NS_PER_S:
+                progress(self._line())
+                said_ns = now_ns
+            if self._config.exit_when_all_ended and self._pipeline.ingest.all_ended:
+                linger_until_ns = linger_until_ns or now_ns + _LINGER_NS
+                if now_ns >= linger_until_ns:
+                    break
+        return self.finish()
+
+    def service(self, timeout_ms: int) -> None:
+        """Do one turn: wait at most ``timeout_ms`` for packets, then store, acknowledge, fuse, note and publish."""
+        deliveries = self._receiver.service(timeout_ms)
+        for delivery in deliveries:
+            self._recorder.append(delivery)
+        if deliveries:
+            self._recorder.commit()
+            self._receiver.commit()
+        for delivery in deliveries:
+            self._fuse(delivery)
+        self._publish_due()
+
+    def finish(self) -> dict[str, Any]:
+        """Fuse what waits, write counters, close everything; return the counters."""
+        self._note(self._pipeline.finish())
+        counters = self._counters()
+        self._publish(self._pipeline.fusion.picture(self._pipeline.time_ns))
+        self._history.set_counters(counters)
+        self._history.close()
+        self._recorder.close()
+        self._receiver.close()
+        if self._publisher is not None:
+            self._publisher.close(linger=200)
+        by_sender: dict[str, dict[str, int]] = {}
+        for (sender, name), value in sorted(counters.items()):
+            by_sender.setdefault(str(sender), {})[name] = value
+        return {"published": dict(self._published), "senders": by_sender}
+
+    def _fuse(self, delivery: Delivery) -> None:
+        health = self._pipeline.health.get(delivery.sender_id)
+        self._note(self._pipeline.take(delivery))
+        fresh = self._pipeline.health.get(delivery.sender_id)
+        if fresh is not None and fresh is not health:
+            self._publish(fresh)
+
+    def _note(self, events: list[Event]) -> None:
+        self._history.add(events, self._clock.now_ns())
+        for event in events:
+            if isinstance(event, Happening) and event.kind == "refused":
+                _LOG.warning("%s", event.text)
+
+    def _publish_due(self) -> None:
+        now_ns = self._clock.steady_ns()
+        if now_ns >= self._picture_due_ns:
+            self._picture_due_ns = now_ns + round(NS_PER_S / self._config.picture_rate_hz)
+            self._publish(self._pipeline.fusion.picture(self._pipeline.time_ns))
+        if now_ns >= self._health_due_ns:
+            # Again and again, because a subscriber that came late has missed the first ones.
+            self._health_due_ns = now_ns + _HEALTH_NS
+            for health in self._pipeline.health.values():
+                self._publish(health)
+            self._history.set_counters(self._counters())
+            self._history.commit()
+
+    def _publish(self, message: Message) -> None:
+        publisher = getattr(self, "_publisher", None)
+        if publisher is None:
+            return
+        name = "health" if isinstance(message, Health) else PICTURE.name
+        publisher.send_multipart([name.encode(), encode(message, self._published[name])])
+        self._published[name] += 1
+
+    def _counters(self) -> Counter[tuple[int, str]]:
+        counters = self._pipeline.counters
+        for sender, counts in self._receiver.stats.items():
+            link = {"received": counts.received, "repeated": counts.repeated, "lost": counts.lost}
+            link["refused"] = sum(counts.refused.values())
+            link |= {f"link_refused_{reason}": count for reason, count in counts.refused.items()}
+            for name, value in link.items():
+                counters[sender, name] = value
+        return counters
+
+    def _line(self) -> str:
+        fused = sum(value for (_, name), value in self._pipeline.counters.items() if name == "fused")
+        picture = self._pipeline.fusion.picture(self._pipeline.time_ns)
+        live = sum(track.status != 0 for track in picture.tracks)
+        unknown = sum(self._receiver.stats[UNKNOWN].refused.values()) if UNKNOWN in self._receiver.stats else 0
+        refused = f", {unknown} messages refused" if unknown else ""
+        return f"{len(self._pipeline.health)} sensors heard, {fused} reports fused, {live} tracks{refused}"
+
+
+def _refuse_finished(resume: list[Delivery], config: GroundConfig, path: Path) -> None:
+    """Raise ConfigError if a recording holds the end of every expected sensor: nothing could follow."""
+    ended = set()
+    for delivery in resume[-1000:]:
+        try:
+            if type(decode(delivery.packet)).__name__ == "End":
+                ended.add(delivery.sender_id)
+        except WireError:
+            continue
+    if resume and ended >= {sensor.sensor_id for sensor in config.fusion.sensors}:
+        raise ConfigError(
+            f"{path}: wanted a new folder or an unfinished run, came a finished one; choose another folder"
+        )
