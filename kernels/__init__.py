@@ -1,1 +1,16 @@
-"""Arithmetic on arrays."""
+"""Arithmetic on arrays in Cython: calibrate, register, suppress, test, extract; one algorithm a file.
+
+Every kernel takes C-contiguous NumPy arrays of one exact type, writes to arrays of the caller (last arguments), checks
+first (``ValueError`` names the argument, what was wanted, what came) and then runs in one block without the GIL and
+without allocation. Where a kernel needs rows of its own, the caller gives ``scratch``, sized by the kernel's
+``..._scratch_size`` function. ``tests/kernels/reference.py`` holds the plain NumPy twin of each.
+"""
+
+from importlib.util import find_spec
+
+for _name in ("background", "calibrate", "cfar", "difference", "extract", "register", "shift", "suppress"):
+    if find_spec(f"lookdown.kernels.{_name}") is None:
+        raise ImportError(
+            f"lookdown.kernels.{_name} is not compiled and there is no slow substitute; "
+            "run `make test`, or `pip install -e .` with a C compiler and the Python headers at hand"
+        )

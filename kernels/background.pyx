@@ -1,0 +1,116 @@
+"""Recursive background of each pixel: mean and variance with per-pixel age, and the z-score of a new frame.
+
+With ``w`` the age (frames seen before this one), ``d = frame - mean`` and ``d'`` the clipped ``d``::
+
+    z        = d / sqrt(variance (1 + 1/w))                 0 while w < 2
+    mean     = mean + d' / (w + 1)
+    variance = variance + (u d'^2 w / (w + 1) - variance) / w
+    w        = min(w + 1, age_limit)
+
+While the age grows these are Welford's exact sample mean and unbiased variance (Welford 1962, Technometrics 4), so z
+follows Student's t with ``w - 1`` degrees of freedom in white Gaussian noise. At the limit they become exponential
+averages with ``alpha = 1 / (age_limit + 1)``, and z has unit variance there, for the factor ``1 + 1/w`` that predicts
+d^2 is the one by which d^2 is divided before it is averaged.
+
+From age 8 on, ``d`` is clipped to ``clip`` predicted sigmas before it updates the state, so that a mover hardly enters
+its own background; ``u = 1 / E[min(z^2, clip^2)]`` undoes the loss that the clip means for Gaussian noise. A sample
+that is NaN or infinite says nothing: residual and z are 0 and the state of the pixel stays.
+"""
+
+from libc.float cimport FLT_MAX
+from libc.math cimport M_PI, erf, erfc, exp, fabsf, sqrt, sqrtf
+
+from lookdown.kernels.rows cimport BytesOut, RowIn, RowOut, cloned
+
+from lookdown.kernels.checks import require_array, require_integer, require_number
+
+cdef enum:
+    SETTLED_AGE = 8  # below it the variance has too few degrees of freedom to clip by
+
+
+cdef cloned update_row(
+    RowIn frame, float age_limit, float clip, float unclip, float variance_floor,
+    RowOut mean, RowOut variance, BytesOut age, RowOut residual, RowOut z, Py_ssize_t n
+) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef float x, w, m, v, d, share, inverse, alpha, root, limit, factor, grown
+    cdef bint finite
+    for i in range(n):
+        x = frame[i]
+        finite = fabsf(x) <= FLT_MAX
+        w = <float>age[i]
+        # A pixel without history starts from its own value, whatever stands in mean and variance.
+        m = mean[i] if w > 0.5 else x
+        v = variance[i] if w > 1.5 else 0
+        d = x - m if finite else 0
+        grown = w if w > 0.5 else 1
+        share = 1 / (grown * (w + 1))
+        inverse = share * (w + 1)
+        alpha = share * w if w > 0.5 else 1
+        root = sqrtf((v if v > variance_floor else variance_floor) * (1 + inverse))
+        residual[i] = d
+        z[i] = d / root if w > 1.5 else 0
+        limit = clip * root if w >= SETTLED_AGE else FLT_MAX
+        factor = unclip if w >= SETTLED_AGE else 1
+        d = d if d < limit else limit
+        d = d if d > -limit else -limit
+        mean[i] = m + alpha * d if finite else mean[i]
+        variance[i] = v + inverse * (factor * d * d * (w * alpha) - v) if finite else variance[i]
+        age[i] = <unsigned char>(w + 1 if w < age_limit else w) if finite else age[i]
+
+
+cdef double undo_clip(double clip) noexcept nogil:
+    """``1 / E[min(z^2, clip^2)]`` of a standard normal z."""
+    cdef double within = erf(clip / sqrt(2.0)) - 2 * clip * exp(-0.5 * clip * clip) / sqrt(2 * M_PI)
+    return 1 / (within + clip * clip * erfc(clip / sqrt(2.0)))
+
+
+def update_background(frame, age_limit, clip, variance_floor, mean, variance, age, residual, z):
+    """Subtract the background of each pixel, score the rest, then let the frame enter the background.
+
+    Parameters
+    ----------
+    frame : ndarray of float32, shape (rows, cols)
+        Calibrated frame, registered to the state.
+    age_limit : int
+        Frames the background remembers, 2 to 255; the share of a new frame never falls below
+        ``1 / (age_limit + 1)``.
+    clip : float
+        Predicted sigmas beyond which a sample is clipped before it updates the state, 1 to 1e6.
+    variance_floor : float
+        Smallest variance that the score believes, above 0 [frame unit^2]; 1/12 for quantisation alone.
+    mean, variance : ndarray of float32, shape (rows, cols)
+        State, changed in place [frame unit, frame unit^2]. Where the age is 0 its content does not matter.
+    age : ndarray of uint8, shape (rows, cols)
+        Frames that each pixel has seen, changed in place; set it to 0 where the background is not valid.
+    residual : ndarray of float32, shape (rows, cols)
+        ``frame - mean`` with the mean before the update.
+    z : ndarray of float32, shape (rows, cols)
+        Calibrated score of the residual [1].
+
+    Raises
+    ------
+    ValueError
+        If an array has another type, shape or layout, or a number is out of its range.
+    """
+    cdef const float[:, ::1] x = require_array("frame", frame, "float32", 2)
+    cdef float[:, ::1] m = require_array("mean", mean, "float32", frame.shape, out=True, apart_from=(frame,))
+    cdef float[:, ::1] v = require_array(
+        "variance", variance, "float32", frame.shape, out=True, apart_from=(frame, mean)
+    )
+    cdef unsigned char[:, ::1] w = require_array("age", age, "uint8", frame.shape, out=True)
+    cdef float[:, ::1] d = require_array(
+        "residual", residual, "float32", frame.shape, out=True, apart_from=(frame, mean, variance)
+    )
+    cdef float[:, ::1] s = require_array(
+        "z", z, "float32", frame.shape, out=True, apart_from=(frame, mean, variance, residual)
+    )
+    cdef float limit = require_integer("age_limit", age_limit, 2, 255)
+    cdef float sigmas = require_number("clip", clip, 1, 1e6)
+    cdef float floor = require_number("variance_floor", variance_floor, 1e-30, 1e30)
+    cdef float unclip = undo_clip(sigmas)
+    with nogil:
+        update_row(
+            &x[0, 0], limit, sigmas, unclip, floor,
+            &m[0, 0], &v[0, 0], &w[0, 0], &d[0, 0], &s[0, 0], x.shape[0] * x.shape[1],
+        )

@@ -1,0 +1,182 @@
+"""Sums over sliding windows without subtraction: no drift, and a NaN or a star spoils only the windows that hold it.
+
+Down the columns a window of ``w`` rows is split where blocks of ``w`` rows meet: the sum is a suffix of one block plus
+a prefix of the next (van Herk 1992, Pattern Recognition Letters 13; Gil and Werman 1993), three additions a pixel
+whatever ``w``. Along a row the window is put together from sums over 2, 4, 8 ... columns.
+
+All sums are of ``x - pivot`` and of its square at once; the pivot keeps the squares small, so float32 carries them.
+"""
+
+from libc.math cimport fabsf
+from libc.float cimport FLT_MAX
+from libc.string cimport memcpy, memset
+
+from lookdown.kernels.rows cimport RowIn, RowOut, cloned
+
+
+cdef inline float sample_mean(const float* frame, Py_ssize_t size) noexcept nogil:
+    """Mean of about 4096 finite pixels spread over the frame; 0 if none is finite."""
+    # An odd stride visits all columns of a frame with an even number of them.
+    cdef Py_ssize_t stride = (size // 4096) | 1, k, count = 0
+    cdef double total = 0
+    for k in range((size + stride - 1) // stride):
+        if fabsf(frame[k * stride]) <= FLT_MAX:
+            total += frame[k * stride]
+            count += 1
+    return total / count if count > 0 else 0
+
+
+cdef inline cloned start_sums(RowIn x, float pivot, RowOut first, RowOut second, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef float d
+    for i in range(n):
+        d = x[i] - pivot
+        first[i] = d
+        second[i] = d * d
+
+
+cdef inline cloned extend_sums(
+    RowIn x, float pivot, RowIn first_before, RowIn second_before, RowOut first, RowOut second, Py_ssize_t n
+) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef float d
+    for i in range(n):
+        d = x[i] - pivot
+        first[i] = first_before[i] + d
+        second[i] = second_before[i] + d * d
+
+
+cdef inline cloned grow_sums(
+    RowIn x, float pivot, RowOut first, RowOut second,
+    RowIn first_suffix, RowIn second_suffix, RowOut first_sum, RowOut second_sum, Py_ssize_t n
+) noexcept nogil:
+    """Add a row to the prefix and put the window together."""
+    cdef Py_ssize_t i
+    cdef float d
+    for i in range(n):
+        d = x[i] - pivot
+        first[i] += d
+        second[i] += d * d
+        first_sum[i] = first_suffix[i] + first[i]
+        second_sum[i] = second_suffix[i] + second[i]
+
+
+cdef inline cloned add_rows(RowIn a, RowIn b, RowOut out, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        out[i] = a[i] + b[i]
+
+
+cdef struct ColumnSums:
+    # Sums over `window` rows that start at `start`, which may lie outside the frame: rows there count as pivot.
+    const float* frame
+    Py_ssize_t rows
+    Py_ssize_t cols
+    Py_ssize_t window
+    Py_ssize_t start
+    Py_ssize_t place  # within the block of `window` rows
+    float pivot
+    float* first  # `window` rows of suffix sums and one of the prefix
+    float* second
+
+
+cdef inline Py_ssize_t column_sums_size(Py_ssize_t cols, Py_ssize_t window) noexcept nogil:
+    """Floats that one ColumnSums needs."""
+    return 2 * (window + 1) * cols
+
+
+cdef inline ColumnSums column_sums(
+    const float* frame, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t window, Py_ssize_t start, float pivot,
+    float* scratch
+) noexcept nogil:
+    cdef ColumnSums sums
+    sums.frame = frame
+    sums.rows = rows
+    sums.cols = cols
+    sums.window = window
+    sums.start = start
+    sums.place = 0
+    sums.pivot = pivot
+    sums.first = scratch
+    sums.second = scratch + (window + 1) * cols
+    return sums
+
+
+cdef inline void next_sums(ColumnSums* sums, float* first_sum, float* second_sum) noexcept nogil:
+    """Write the sums over rows ``start`` to ``start + window - 1`` and move one row on."""
+    cdef Py_ssize_t n = sums.cols, w = sums.window, k, row
+    cdef float* first = sums.first
+    cdef float* second = sums.second
+    cdef float* first_prefix = first + w * n
+    cdef float* second_prefix = second + w * n
+    if sums.place == 0:
+        memset(first_prefix, 0, n * sizeof(float))
+        memset(second_prefix, 0, n * sizeof(float))
+        for k in range(w - 1, -1, -1):
+            row = sums.start + k
+            if not 0 <= row < sums.rows:
+                if k == w - 1:
+                    memset(first + k * n, 0, n * sizeof(float))
+                    memset(second + k * n, 0, n * sizeof(float))
+                else:
+                    memcpy(first + k * n, first + (k + 1) * n, n * sizeof(float))
+                    memcpy(second + k * n, second + (k + 1) * n, n * sizeof(float))
+            elif k == w - 1:
+                start_sums(sums.frame + row * n, sums.pivot, first + k * n, second + k * n, n)
+            else:
+                extend_sums(
+                    sums.frame + row * n, sums.pivot, first + (k + 1) * n, second + (k + 1) * n,
+                    first + k * n, second + k * n, n,
+                )
+        memcpy(first_sum, first, n * sizeof(float))
+        memcpy(second_sum, second, n * sizeof(float))
+    else:
+        row = sums.start + w - 1
+        first += sums.place * n
+        second += sums.place * n
+        if 0 <= row < sums.rows:
+            grow_sums(
+                sums.frame + row * n, sums.pivot, first_prefix, second_prefix, first, second, first_sum, second_sum, n
+            )
+        else:
+            add_rows(first, first_prefix, first_sum, n)
+            add_rows(second, second_prefix, second_sum, n)
+    sums.start += 1
+    sums.place = sums.place + 1 if sums.place + 1 < w else 0
+
+
+cdef inline void row_sums(const float* x, Py_ssize_t window, Py_ssize_t n, float* work, float* out) noexcept nogil:
+    """Sums over ``window`` columns: ``out[i] = x[i] + ... + x[i + window - 1]`` for i < n; ``work`` holds 2 rows.
+
+    ``x`` and each row of ``work`` have ``n + window - 1`` floats.
+    """
+    cdef Py_ssize_t width = n + window - 1, span = 1, offset = 0
+    cdef const float* doubled = x
+    cdef float* spare = work
+    cdef bint empty = True
+    while True:
+        if window & span:
+            # The parts stand one after the other: first the short spans, then the longer ones.
+            if empty:
+                memcpy(out, doubled, n * sizeof(float))
+                empty = False
+            else:
+                add_to(doubled + offset, out, n)
+            offset += span
+        if 2 * span > window:
+            return
+        add_rows(doubled, doubled + span, spare, width - 2 * span + 1)
+        doubled = spare
+        spare = work + width if spare == work else work
+        span *= 2
+
+
+cdef inline cloned add_to(RowIn x, RowOut out, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        out[i] += x[i]
+
+
+cdef inline Py_ssize_t cells_within(Py_ssize_t centre, Py_ssize_t half, Py_ssize_t n) noexcept nogil:
+    """How many of the cells ``centre - half`` to ``centre + half`` lie in 0 to n - 1."""
+    return min(centre + half, n - 1) - max(centre - half, 0) + 1

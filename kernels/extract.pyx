@@ -1,0 +1,497 @@
+"""Plots from a scored frame: connected pixels over the threshold, their place, sigma, amplitude and extent.
+
+One pass over the rows. Hits of a row are cut in runs; a run joins the components of the row above that it touches
+(8-connected, bright and dark apart), by union-find over the components that are still open. A component that no run
+of the present row touches is closed and becomes a plot, so memory depends on the columns alone and time on the pixels
+and runs (He, Chao and Suzuki 2008, IEEE Trans. Image Processing 17, run-based labelling). Of more plots than fit, the
+strongest stay.
+
+The place of a compact plot is the vertex of a parabola through the logarithms of three sums S-, S0, S+ of the residual
+about its peak, each weighted 1 2 1 across: exact for a Gaussian spot. With ``D = 2 ln S0 - ln S- - ln S+``::
+
+    offset = (ln S+ - ln S-) / (2 D)        sigma^2 = 1 / (snr^2 D) + floor^2
+
+On a matched-filtered residual that sigma is the Cramer-Rao bound (Winick 1986, J. Opt. Soc. Am. A 3, 1809), for 1/D is
+the squared width of the spot there. A plot wider than 7 pixels takes the centroid weighted by the residual over its
+pixels, with ``sigma^2 = noise^2 sum (row - centroid)^2 / (sum of weights)^2 + floor^2``.
+"""
+
+from libc.math cimport fabsf, isfinite, logf, sqrtf
+
+from lookdown.kernels.extract cimport Plot
+
+import numpy as np
+
+from lookdown.kernels.checks import require_array, require_integer, require_number
+
+PLOT_DTYPE = np.dtype(
+    [
+        ("row", "<f4"),  # place, first pixel centre is 0 [pixel]
+        ("col", "<f4"),
+        ("sigma_row_px", "<f4"),  # one sigma of the place [pixel]
+        ("sigma_col_px", "<f4"),
+        ("amplitude", "<f4"),  # residual at the peak, negative if dark [frame unit]
+        ("snr", "<f4"),  # largest |z| of the plot [1]
+        ("n_pixels", "<u2"),  # pixels over the threshold, at most 65535
+        ("flags", "<u2"),  # the constants below
+        ("n_rows", "<u2"),  # extent of the pixels over the threshold [pixel]
+        ("n_cols", "<u2"),
+    ]
+)
+"""One plot in pixels of its frame."""
+
+DARK = 1  # darker than its surroundings
+EDGE = 2  # touches the border of the frame
+SATURATED = 4  # holds a saturated pixel
+NEAR_BAD_PIXEL = 8  # holds or touches a replaced pixel
+
+cdef enum:
+    IS_DARK = 1
+    AT_EDGE = 2
+    IS_SATURATED = 4
+    NEAR_BAD = 8
+    BLOCK = 16  # pixels tested at once for the presence of any hit
+    COMPACT = 7  # largest extent of a plot whose place is that of its peak [pixel]
+    RUN_WORDS = 4  # int64 words of scratch that hold one Run
+    COMPONENT_WORDS = 16
+
+cdef float PLACE_FLOOR_PX = 0.02  # what interpolation leaves at high signal-to-noise ratio, all spot widths >= 0.5
+cdef float WIDEST_SPOT_PX = 3.0  # a flat top gives no curvature
+
+
+cdef struct Run:
+    Py_ssize_t first
+    Py_ssize_t last
+    Py_ssize_t component
+    Py_ssize_t dark
+
+
+cdef struct Component:
+    Py_ssize_t parent  # itself while it is a root
+    Py_ssize_t last_row
+    Py_ssize_t first_row
+    Py_ssize_t first_col
+    Py_ssize_t last_col
+    Py_ssize_t n_pixels
+    Py_ssize_t peak  # flat index
+    Py_ssize_t flags
+    double weight  # sums over its pixels of |residual|, and of that times row and column
+    double weight_row
+    double weight_col
+    double sum_row  # sums of row, column and their squares
+    double sum_col
+    double square_row
+    double square_col
+    float score  # largest |z|
+
+
+cdef struct Frame:
+    const float* z
+    const float* residual
+    const unsigned short* samples
+    const int* bad
+    Py_ssize_t rows
+    Py_ssize_t cols
+    Py_ssize_t n_bad
+    Py_ssize_t saturation
+    float threshold
+
+
+cdef inline bint any_hit(const float* z, float threshold) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef int found = 0
+    for i in range(BLOCK):
+        found |= fabsf(z[i]) > threshold
+    return found
+
+
+cdef Py_ssize_t find_runs(const float* z, Py_ssize_t n, float threshold, Run* runs) noexcept nogil:
+    """Cut the hits of one row in runs of one sign."""
+    cdef Py_ssize_t c = 0, count = 0, stop, dark, open_dark = -1
+    while c < n:
+        if c + BLOCK <= n:
+            stop = c + BLOCK
+            if not any_hit(z + c, threshold):
+                c = stop
+                open_dark = -1
+                continue
+        else:
+            stop = n
+        while c < stop:
+            if fabsf(z[c]) > threshold:
+                dark = 1 if z[c] < 0 else 0
+                if dark != open_dark:
+                    runs[count].first = c
+                    runs[count].dark = dark
+                    count += 1
+                    open_dark = dark
+                runs[count - 1].last = c
+            else:
+                open_dark = -1
+            c += 1
+    return count
+
+
+cdef inline Py_ssize_t root_of(Component* components, Py_ssize_t i) noexcept nogil:
+    while components[i].parent != i:
+        components[i].parent = components[components[i].parent].parent
+        i = components[i].parent
+    return i
+
+
+cdef inline bint is_near_bad(Frame* frame, Py_ssize_t row, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    """Whether a bad pixel lies in the run or touches it."""
+    cdef Py_ssize_t r, low, high, middle, start, end
+    first = max(first - 1, 0)
+    last = min(last + 1, frame.cols - 1)
+    for r in range(max(row - 1, 0), min(row + 1, frame.rows - 1) + 1):
+        start = r * frame.cols + first
+        end = r * frame.cols + last
+        low = 0
+        high = frame.n_bad
+        while low < high:
+            middle = (low + high) >> 1
+            if frame.bad[middle] < start:
+                low = middle + 1
+            else:
+                high = middle
+        if low < frame.n_bad and frame.bad[low] <= end:
+            return True
+    return False
+
+
+cdef void open_component(Frame* frame, Component* one, Py_ssize_t itself, Py_ssize_t row, Run* run) noexcept nogil:
+    """Make a component of one run."""
+    cdef Py_ssize_t c, n = run.last - run.first + 1
+    cdef const float* z = frame.z + row * frame.cols
+    cdef const float* residual = frame.residual + row * frame.cols
+    cdef const unsigned short* samples = frame.samples + row * frame.cols if frame.samples != NULL else NULL
+    cdef double weight
+    one.parent = itself
+    one.first_row = one.last_row = row
+    one.first_col = run.first
+    one.last_col = run.last
+    one.n_pixels = n
+    one.flags = IS_DARK if run.dark else 0
+    if row == 0 or row == frame.rows - 1 or run.first == 0 or run.last == frame.cols - 1:
+        one.flags |= AT_EDGE
+    if frame.n_bad > 0 and is_near_bad(frame, row, run.first, run.last):
+        one.flags |= NEAR_BAD
+    one.score = -1
+    one.weight = one.weight_col = one.sum_col = one.square_col = 0
+    for c in range(run.first, run.last + 1):
+        if fabsf(z[c]) > one.score:
+            one.score = fabsf(z[c])
+            one.peak = row * frame.cols + c
+        weight = fabsf(residual[c])
+        one.weight += weight
+        one.weight_col += weight * c
+        one.sum_col += c
+        one.square_col += <double>c * c
+        if samples != NULL and samples[c] >= frame.saturation:
+            one.flags |= IS_SATURATED
+    one.weight_row = one.weight * row
+    one.sum_row = <double>n * row
+    one.square_row = <double>n * row * row
+
+
+cdef void merge(Component* into, Component* other) noexcept nogil:
+    """Add another component, or a run below, to a component."""
+    other.parent = into.parent
+    into.last_row = max(into.last_row, other.last_row)
+    into.first_row = min(into.first_row, other.first_row)
+    into.first_col = min(into.first_col, other.first_col)
+    into.last_col = max(into.last_col, other.last_col)
+    into.n_pixels += other.n_pixels
+    into.flags |= other.flags
+    into.weight += other.weight
+    into.weight_row += other.weight_row
+    into.weight_col += other.weight_col
+    into.sum_row += other.sum_row
+    into.sum_col += other.sum_col
+    into.square_row += other.square_row
+    into.square_col += other.square_col
+    if other.score > into.score or (other.score == into.score and other.peak < into.peak):
+        into.score = other.score
+        into.peak = other.peak
+
+
+cdef float line_sum(const float* residual, Py_ssize_t stride, bint before, bint after, float sign) noexcept nogil:
+    """Residual weighted 1 2 1 across; a neighbour outside the frame counts as the pixel itself."""
+    cdef float middle = residual[0]
+    return sign * (
+        2 * middle + (residual[-stride] if before else middle) + (residual[stride] if after else middle)
+    )
+
+
+cdef void refine_axis(
+    const float* residual, Py_ssize_t stride, Py_ssize_t across, bint before, bint after, bint across_before,
+    bint across_after, float sign, float snr, float* offset, float* sigma
+) noexcept nogil:
+    """Vertex of the parabola through the logarithms along one axis."""
+    cdef float middle, low, high, smallest, curvature, width = WIDEST_SPOT_PX
+    offset[0] = 0
+    if before and after:
+        middle = line_sum(residual, across, across_before, across_after, sign)
+        low = line_sum(residual - stride, across, across_before, across_after, sign)
+        high = line_sum(residual + stride, across, across_before, across_after, sign)
+        # Noise may leave no light in a neighbour; a tenth of the peak keeps the logarithm tame.
+        smallest = 0.1 * middle
+        low = low if low > smallest else smallest
+        high = high if high > smallest else smallest
+        if middle > 0 and isfinite(middle + low + high):
+            curvature = 2 * logf(middle) - logf(low) - logf(high)
+            if curvature > 1 / (width * width):
+                offset[0] = (logf(high) - logf(low)) / (2 * curvature)
+                offset[0] = min(max(offset[0], -0.5), 0.5)
+                width = 1 / sqrtf(curvature)
+    sigma[0] = sqrtf((width / snr) * (width / snr) + PLACE_FLOOR_PX * PLACE_FLOOR_PX)
+
+
+cdef Plot measure(Frame* frame, Component* one) noexcept nogil:
+    """The plot of a closed component."""
+    cdef Plot plot
+    cdef Py_ssize_t cols = frame.cols, row = one.peak // cols, col = one.peak % cols
+    cdef const float* peak = frame.residual + one.peak
+    cdef float sign = -1 if one.flags & IS_DARK else 1
+    cdef float offset_row, offset_col, sigma
+    cdef double noise, n = one.n_pixels
+    plot.amplitude = peak[0]
+    plot.snr = one.score
+    plot.n_pixels = <unsigned short>min(one.n_pixels, 65535)
+    plot.n_rows = <unsigned short>min(one.last_row - one.first_row + 1, 65535)
+    plot.n_cols = <unsigned short>min(one.last_col - one.first_col + 1, 65535)
+    plot.flags = <unsigned short>one.flags
+    if plot.n_rows <= COMPACT and plot.n_cols <= COMPACT or not (one.weight > 0 and isfinite(one.weight)):
+        refine_axis(
+            peak, cols, 1, row > 0, row < frame.rows - 1, col > 0, col < cols - 1, sign, plot.snr,
+            &offset_row, &sigma,
+        )
+        plot.sigma_row_px = sigma
+        refine_axis(
+            peak, 1, cols, col > 0, col < cols - 1, row > 0, row < frame.rows - 1, sign, plot.snr,
+            &offset_col, &sigma,
+        )
+        plot.sigma_col_px = sigma
+        plot.row = row + offset_row
+        plot.col = col + offset_col
+    else:
+        plot.row = <float>(one.weight_row / one.weight)
+        plot.col = <float>(one.weight_col / one.weight)
+        noise = fabsf(plot.amplitude) / plot.snr / one.weight
+        plot.sigma_row_px = <float>spread(noise, n, one.sum_row, one.square_row, one.weight_row / one.weight)
+        plot.sigma_col_px = <float>spread(noise, n, one.sum_col, one.square_col, one.weight_col / one.weight)
+    return plot
+
+
+cdef double spread(double noise, double n, double first, double second, double centre) noexcept nogil:
+    """Sigma of a weighted centroid, from the sums of the coordinate and of its square."""
+    cdef double about = max(second - 2 * centre * first + n * centre * centre, 0.0)
+    return sqrtf(<float>(noise * noise * about + PLACE_FLOOR_PX * PLACE_FLOOR_PX))
+
+
+cdef inline bint weaker(Plot* a, Plot* b) noexcept nogil:
+    """Order of plots: the stronger first, then by row and column."""
+    if a.snr != b.snr:
+        return a.snr < b.snr
+    if a.row != b.row:
+        return a.row > b.row
+    return a.col > b.col
+
+
+cdef void sink(Plot* plots, Py_ssize_t n, Py_ssize_t place) noexcept nogil:
+    """Restore a heap whose weakest plot is on top, after a change at ``place``."""
+    cdef Plot moved = plots[place]
+    cdef Py_ssize_t child
+    while True:
+        child = 2 * place + 1
+        if child >= n:
+            break
+        if child + 1 < n and weaker(&plots[child + 1], &plots[child]):
+            child += 1
+        if not weaker(&plots[child], &moved):
+            break
+        plots[place] = plots[child]
+        place = child
+    plots[place] = moved
+
+
+cdef Py_ssize_t keep(Frame* frame, Component* one, Plot* plots, Py_ssize_t n, Py_ssize_t capacity) noexcept nogil:
+    """Add the plot of a component, in place of the weakest if there is no room; returns how many are kept."""
+    cdef Plot plot
+    cdef Py_ssize_t i
+    if capacity == 0 or (n == capacity and one.score < plots[0].snr):
+        return n
+    plot = measure(frame, one)
+    if n < capacity:
+        plots[n] = plot
+        n += 1
+        if n == capacity:
+            for i in range(n // 2 - 1, -1, -1):
+                sink(plots, n, i)
+    elif weaker(&plots[0], &plot):
+        plots[0] = plot
+        sink(plots, n, 0)
+    return n
+
+
+cdef void order(Plot* plots, Py_ssize_t n) noexcept nogil:
+    """Heap sort, strongest first."""
+    cdef Plot weakest
+    cdef Py_ssize_t i
+    for i in range(n // 2 - 1, -1, -1):
+        sink(plots, n, i)
+    for i in range(n - 1, 0, -1):
+        weakest = plots[0]
+        plots[0] = plots[i]
+        plots[i] = weakest
+        sink(plots, i, 0)
+
+
+cdef struct Pool:
+    # Components that are open, and the numbers of those that are free.
+    Component* components
+    Py_ssize_t* free
+    Py_ssize_t* merged  # joined to another one during this row: free once no run points to them
+    Py_ssize_t n_free
+    Py_ssize_t n_merged
+
+
+cdef void join_run(Frame* frame, Pool* pool, Py_ssize_t row, Run* run, Run* before, Py_ssize_t n) noexcept nogil:
+    """Put a run in the component of the runs above that it touches, which become one; or open a new one."""
+    cdef Component fresh
+    cdef Py_ssize_t i = 0, root, component = -1
+    open_component(frame, &fresh, -1, row, run)
+    while i < n and before[i].first <= run.last + 1:
+        if before[i].dark == run.dark:
+            root = root_of(pool.components, before[i].component)
+            if component < 0:
+                component = root
+                merge(&pool.components[root], &fresh)
+            elif root != component:
+                merge(&pool.components[component], &pool.components[root])
+                pool.merged[pool.n_merged] = root
+                pool.n_merged += 1
+        i += 1
+    if component < 0:
+        pool.n_free -= 1
+        component = pool.free[pool.n_free]
+        fresh.parent = component
+        pool.components[component] = fresh
+    run.component = component
+
+
+cdef Py_ssize_t scan(
+    Frame* frame, Py_ssize_t* scratch, Plot* plots, Py_ssize_t capacity, Py_ssize_t* n_written
+) noexcept nogil:
+    """Go through the rows; returns how many components there were."""
+    cdef Py_ssize_t cols = frame.cols, r, i, above, count, n_before = 0, n_found = 0
+    cdef Run* before = <Run*>scratch
+    cdef Run* runs = before + cols
+    cdef Run* spare
+    cdef Component* one
+    cdef Pool pool
+    pool.free = scratch + 2 * cols * RUN_WORDS
+    pool.merged = pool.free + 2 * cols
+    pool.components = <Component*>(pool.merged + 2 * cols)
+    pool.n_free = 2 * cols
+    pool.n_merged = 0
+    for i in range(2 * cols):
+        pool.free[i] = i
+    n_written[0] = 0
+    for r in range(frame.rows + 1):
+        count = find_runs(frame.z + r * cols, cols, frame.threshold, runs) if r < frame.rows else 0
+        above = 0
+        for i in range(count):
+            while above < n_before and before[above].last < runs[i].first - 1:
+                above += 1
+            join_run(frame, &pool, r, &runs[i], before + above, n_before - above)
+        for i in range(count):
+            runs[i].component = root_of(pool.components, runs[i].component)
+        for i in range(n_before):
+            one = &pool.components[before[i].component]
+            if one.parent == before[i].component and one.last_row < r:
+                n_found += 1
+                n_written[0] = keep(frame, one, plots, n_written[0], capacity)
+                one.last_row = r  # another run of it must not close it twice
+                pool.free[pool.n_free] = before[i].component
+                pool.n_free += 1
+        for i in range(pool.n_merged):
+            pool.free[pool.n_free] = pool.merged[i]
+            pool.n_free += 1
+        pool.n_merged = 0
+        spare = before
+        before = runs
+        runs = spare
+        n_before = count
+    order(plots, n_written[0])
+    return n_found
+
+
+def extract_scratch_size(cols):
+    """Elements of scratch that `extract_plots` needs."""
+    return 2 * cols * (RUN_WORDS + COMPONENT_WORDS + 2)
+
+
+def extract_plots(z, residual, threshold, samples, saturation, bad, scratch, plots_out):
+    """Write the plots of a scored frame, strongest first.
+
+    Parameters
+    ----------
+    z : ndarray of float32, shape (rows, cols)
+        Calibrated score [1]; NaN is no hit.
+    residual : ndarray of float32, shape (rows, cols)
+        What was scored, best matched-filtered: gives place and amplitude [frame unit].
+    threshold : float
+        Pixels with ``|z| > threshold`` are hits, above 0.
+    samples : ndarray of uint16, shape (rows, cols), or None
+        Raw samples for the flag SATURATED [DN]; None leaves it out.
+    saturation : int
+        Sample that counts as saturated, and all above it [DN].
+    bad : ndarray of int32, shape (n,)
+        Flat indices of the replaced pixels, strictly increasing, for the flag NEAR_BAD_PIXEL.
+    scratch : ndarray of int64
+        At least `extract_scratch_size` elements; its content does not matter.
+    plots_out : ndarray of PLOT_DTYPE, shape (capacity,)
+        Plots by falling snr, then by row and column; those beyond the capacity are the weakest and left out.
+
+    Returns
+    -------
+    n_found : int
+        Plots there were.
+    n_written : int
+        Plots written, ``min(n_found, capacity)``.
+
+    Raises
+    ------
+    ValueError
+        If an array has another type, shape or layout, or a number is out of its range.
+    """
+    cdef const float[:, ::1] score = require_array("z", z, "float32", 2)
+    cdef const float[:, ::1] x = require_array("residual", residual, "float32", z.shape)
+    cdef const int[::1] listed = require_array("bad", bad, "int32", 1)
+    cdef const unsigned short[:, ::1] raw
+    cdef Plot[::1] plots = require_array("plots_out", plots_out, PLOT_DTYPE, 1, out=True)
+    cdef long long[::1] words = require_array("scratch", scratch, "int64", 1, out=True)
+    cdef Frame frame
+    cdef Py_ssize_t n_found, n_written
+    if words.shape[0] < extract_scratch_size(score.shape[1]):
+        raise ValueError(
+            f"scratch: wanted at least {extract_scratch_size(score.shape[1])} int64, got {words.shape[0]}; "
+            "see extract_scratch_size"
+        )
+    frame.z = &score[0, 0]
+    frame.residual = &x[0, 0]
+    frame.rows = score.shape[0]
+    frame.cols = score.shape[1]
+    frame.threshold = require_number("threshold", threshold, 1e-6, 1e30)
+    frame.bad = &listed[0]
+    frame.n_bad = listed.shape[0]
+    frame.saturation = require_integer("saturation", saturation, 0, 65536)
+    frame.samples = NULL
+    if samples is not None:
+        raw = require_array("samples", samples, "uint16", z.shape)
+        frame.samples = &raw[0, 0]
+    with nogil:
+        n_found = scan(&frame, <Py_ssize_t*>&words[0], &plots[0], plots.shape[0], &n_written)
+    return n_found, n_written

@@ -1,0 +1,183 @@
+"""Spatial clutter suppression: separable matched filter and local normalisation.
+
+The matched filter of a point target in white noise is its point-spread function, and that of an optical blur is close
+to separable: one symmetric row of taps down the columns and one along the rows. Edges are replicated.
+
+Local normalisation, ``(x - mean) / sigma`` over a box about each pixel, makes the noise of all regions alike (Reed and
+Yu 1990, IEEE Trans. ASSP 38, with a local mean and a diagonal covariance).
+"""
+
+from libc.float cimport FLT_MAX
+from libc.math cimport fabsf, sqrtf
+from libc.string cimport memset
+
+from lookdown.kernels.boxsum cimport (
+    ColumnSums, cells_within, column_sums, column_sums_size, next_sums, row_sums, sample_mean
+)
+from lookdown.kernels.rows cimport RowIn, RowOut, cloned
+
+from lookdown.kernels.checks import require_array, require_number, require_odd, require_scratch
+
+
+cdef cloned scale_row(RowIn x, float tap, RowOut out, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        out[i] = tap * x[i]
+
+
+cdef cloned add_pair(RowIn a, RowIn b, float tap, RowOut out, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        out[i] += tap * (a[i] + b[i])
+
+
+cdef void filter_frame(
+    const float* x, Py_ssize_t rows, Py_ssize_t cols, const float* down, Py_ssize_t half_down,
+    const float* along, Py_ssize_t half_along, float* padded, float* y
+) noexcept nogil:
+    cdef Py_ssize_t r, k
+    cdef float* middle = padded + half_along
+    cdef float* out
+    for r in range(rows):
+        scale_row(x + r * cols, down[half_down], middle, cols)
+        for k in range(1, half_down + 1):
+            add_pair(
+                x + max(r - k, 0) * cols, x + min(r + k, rows - 1) * cols, down[half_down + k], middle, cols
+            )
+        for k in range(half_along):
+            padded[k] = middle[0]
+            middle[cols + k] = middle[cols - 1]
+        out = y + r * cols
+        scale_row(middle, along[half_along], out, cols)
+        for k in range(1, half_along + 1):
+            add_pair(middle - k, middle + k, along[half_along + k], out, cols)
+
+
+def require_taps(name, taps):
+    """Return symmetric filter taps as the kernel needs them, else raise ValueError."""
+    require_array(name, taps, "float32", 1)
+    require_odd(f"length of {name}", taps.size, 1, 63)
+    if not (taps == taps[::-1]).all():
+        raise ValueError(f"{name}: wanted symmetric taps, got {taps}; average them with their mirror image")
+    return taps
+
+
+def filter_scratch_size(cols, taps):
+    """Floats of scratch that `matched_filter` needs for ``cols`` columns and ``taps`` taps along the rows."""
+    return cols + taps - 1
+
+
+def matched_filter(frame, row_taps, col_taps, scratch, out):
+    """Filter with a symmetric separable kernel, edges replicated.
+
+    ``out[r, c] = sum_ij row_taps[i] col_taps[j] frame[r + i - half, c + j - half]``
+
+    Parameters
+    ----------
+    frame : ndarray of float32, shape (rows, cols)
+        Frame or residual.
+    row_taps : ndarray of float32, shape (n,)
+        Taps down the columns, symmetric, odd length up to 63.
+    col_taps : ndarray of float32, shape (m,)
+        Taps along the rows, symmetric, odd length up to 63.
+    scratch : ndarray of float32
+        At least `filter_scratch_size` elements; its content does not matter.
+    out : ndarray of float32, shape (rows, cols)
+        Filtered frame; a NaN spreads over the taps that reach it.
+
+    Raises
+    ------
+    ValueError
+        If an array has another type, shape or layout, or taps are not symmetric.
+    """
+    cdef const float[:, ::1] x = require_array("frame", frame, "float32", 2)
+    cdef const float[::1] down = require_taps("row_taps", row_taps)
+    cdef const float[::1] along = require_taps("col_taps", col_taps)
+    cdef float[:, ::1] y = require_array("out", out, "float32", frame.shape, out=True, apart_from=(frame,))
+    cdef float[::1] s = require_scratch(scratch, filter_scratch_size(x.shape[1], along.shape[0]), (frame, out))
+    with nogil:
+        filter_frame(
+            &x[0, 0], x.shape[0], x.shape[1], &down[0], down.shape[0] // 2, &along[0], along.shape[0] // 2,
+            &s[0], &y[0, 0],
+        )
+
+
+cdef cloned normalise_row(
+    RowIn x, float pivot, RowIn first, RowIn second, RowIn share_of_cols, float share_of_rows, float variance_floor,
+    RowOut out, Py_ssize_t n
+) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef float share, mean, square, variance, rounding
+    for i in range(n):
+        share = share_of_cols[i] * share_of_rows
+        mean = first[i] * share
+        square = second[i] * share
+        variance = square - mean * mean
+        # Below this part of the square the difference is rounding alone.
+        rounding = 1e-6 * square
+        variance = variance if variance > rounding else rounding
+        variance = variance if variance > variance_floor else variance_floor
+        square = (x[i] - pivot - mean) / sqrtf(variance)
+        out[i] = square if fabsf(square) <= FLT_MAX else 0
+
+
+cdef void normalise_frame(
+    const float* x, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t window, float variance_floor, float* scratch, float* y
+) noexcept nogil:
+    cdef Py_ssize_t half = window // 2, width = cols + window - 1, r, c
+    cdef float pivot = sample_mean(x, rows * cols)
+    cdef ColumnSums sums = column_sums(x, rows, cols, window, -half, pivot, scratch)
+    cdef float* first = scratch + column_sums_size(cols, window)
+    cdef float* second = first + width
+    cdef float* work = second + width
+    cdef float* first_box = work + 2 * width
+    cdef float* second_box = first_box + cols
+    cdef float* share = second_box + cols
+    memset(first, 0, 2 * width * sizeof(float))
+    for c in range(cols):
+        share[c] = 1 / <float>cells_within(c, half, cols)
+    for r in range(rows):
+        next_sums(&sums, first + half, second + half)
+        row_sums(first, window, cols, work, first_box)
+        row_sums(second, window, cols, work, second_box)
+        normalise_row(
+            x + r * cols, pivot, first_box, second_box, share, 1 / <float>cells_within(r, half, rows), variance_floor,
+            y + r * cols, cols,
+        )
+
+
+def normalise_scratch_size(cols, window):
+    """Floats of scratch that `local_normalise` needs."""
+    return column_sums_size(cols, window) + 4 * (cols + window - 1) + 3 * cols
+
+
+def local_normalise(frame, window, sigma_floor, scratch, out):
+    """Subtract the mean and divide by the standard deviation of the box about each pixel.
+
+    At the border the box holds the pixels that exist.
+
+    Parameters
+    ----------
+    frame : ndarray of float32, shape (rows, cols)
+        Frame or residual.
+    window : int
+        Side of the box, odd, 3 to 255 [pixel].
+    sigma_floor : float
+        Smallest standard deviation that is believed, above 0 [frame unit].
+    scratch : ndarray of float32
+        At least `normalise_scratch_size` elements; its content does not matter.
+    out : ndarray of float32, shape (rows, cols)
+        Normalised frame; 0 where the box holds a NaN or infinite pixel.
+
+    Raises
+    ------
+    ValueError
+        If an array has another type, shape or layout, or a number is out of its range.
+    """
+    cdef const float[:, ::1] x = require_array("frame", frame, "float32", 2)
+    cdef Py_ssize_t side = require_odd("window", window, 3, 255)
+    cdef float floor = require_number("sigma_floor", sigma_floor, 1e-15, 1e15)
+    cdef float[:, ::1] y = require_array("out", out, "float32", frame.shape, out=True, apart_from=(frame,))
+    cdef float[::1] s = require_scratch(scratch, normalise_scratch_size(x.shape[1], side), (frame, out))
+    with nogil:
+        normalise_frame(&x[0, 0], x.shape[0], x.shape[1], side, floor * floor, &s[0], &y[0, 0])
