@@ -5,10 +5,10 @@ packet is acknowledged only after it is stored, so that what was acknowledged is
 again on the same folder replays the recording first, stands where the other fell, and goes on.
 """
 
+import contextlib
 import logging
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import zmq
@@ -21,10 +21,10 @@ from lookdown.wire.clock import NS_PER_S, Clock
 from lookdown.wire.envelope import Delivery
 from lookdown.wire.errors import ConfigError, WireError
 from lookdown.wire.link import UNKNOWN, LinkReceiver, attach
-from lookdown.wire.messages import Health
+from lookdown.wire.messages import End, Health
 from lookdown.wire.packet import Message, decode, encode
 from lookdown.wire.recording import Recorder, Recording
-from lookdown.wire.topics import PICTURE
+from lookdown.wire.topics import HEALTH, PICTURE
 
 RECORDING_NAME = "received.ldrec"
 HISTORY_NAME = "history.sqlite"
@@ -33,6 +33,7 @@ _LOG = logging.getLogger(__name__)
 _WAIT_MS = 50  # longest wait for packets: how late a stop or a picture may be
 _LINGER_NS = NS_PER_S  # after the last end: a sender whose acknowledgement got lost asks again
 _HEALTH_NS = NS_PER_S
+_LAST_WORD_MS = 200  # for the last picture to leave
 
 
 class Ground:
@@ -61,33 +62,26 @@ class Ground:
         self._config = config
         self._clock = clock
         self._pipeline = Pipeline(config.fusion)
+        self._publisher: zmq.Socket[bytes] | None = None
         self._published: Counter[str] = Counter()
         self._picture_due_ns = self._health_due_ns = 0
-        path = config.folder / RECORDING_NAME
-        try:
-            config.folder.mkdir(parents=True, exist_ok=True)
-            resume = list(Recording(path)) if path.exists() and path.stat().st_size else []
-            _refuse_finished(resume, config, path)
-            self._recorder = Recorder(path, config.durable)
-        except (OSError, WireError) as error:
-            raise ConfigError(f"{path}: cannot record there ({error}); choose another folder") from None
-        self._history = History(config.folder / HISTORY_NAME)
-        for delivery in resume:
-            self._fuse(delivery)
-        if resume:
-            _LOG.warning("resumed after %d packets of %s", len(resume), path)
-        allowed = [sensor.sensor_id for sensor in config.fusion.sensors]
-        self._receiver = LinkReceiver(context, config.endpoint, clock, allowed, resume=resume)
-        self._publisher: zmq.Socket[bytes] | None = None
-        if config.picture_endpoint:
-            self._publisher = context.socket(zmq.PUB)
-            self._publisher.linger = 0
-            self._publisher.sndhwm = PICTURE.high_water_mark
-            try:
-                attach(self._publisher, config.picture_endpoint, bind=True)
-            except ConfigError:
-                self._receiver.close()
-                raise
+        with contextlib.ExitStack() as opened:
+            resume = self._open_recording(config)
+            opened.callback(self._recorder.close)
+            self._history = History(config.folder / HISTORY_NAME)
+            opened.callback(self._history.close)
+            for delivery in resume:
+                self._fuse(delivery)
+            allowed = [sensor.sensor_id for sensor in config.fusion.sensors]
+            self._receiver = LinkReceiver(context, config.endpoint, clock, allowed, resume=resume)
+            opened.callback(self._receiver.close)
+            if config.picture_endpoint:
+                publisher = context.socket(zmq.PUB)
+                publisher.sndhwm = PICTURE.high_water_mark
+                attach(publisher, config.picture_endpoint, bind=True)
+                opened.callback(publisher.close, linger=_LAST_WORD_MS)
+                self._publisher = publisher
+            self._opened = opened.pop_all()
 
     def run(self, stopped: Callable[[], bool], progress: Callable[[str], None]) -> dict[str, Any]:
         """Receive and fuse until told to stop, or until all sensors ended if configured so.
@@ -136,15 +130,26 @@ class Ground:
         counters = self._counters()
         self._publish(self._pipeline.fusion.picture(self._pipeline.time_ns))
         self._history.set_counters(counters)
-        self._history.close()
-        self._recorder.close()
-        self._receiver.close()
-        if self._publisher is not None:
-            self._publisher.close(linger=200)
+        self._opened.close()
         by_sender: dict[str, dict[str, int]] = {}
         for (sender, name), value in sorted(counters.items()):
             by_sender.setdefault(str(sender), {})[name] = value
         return {"published": dict(self._published), "senders": by_sender}
+
+    def _open_recording(self, config: GroundConfig) -> list[Delivery]:
+        """Open the recording and return what an earlier process left in it."""
+        path = config.folder / RECORDING_NAME
+        try:
+            config.folder.mkdir(parents=True, exist_ok=True)
+            resume = list(Recording(path)) if path.exists() and path.stat().st_size else []
+            if resume and _ended(resume) >= {sensor.sensor_id for sensor in config.fusion.sensors}:
+                raise ConfigError(f"folder {config.folder}: it holds a finished run; choose another folder")
+            self._recorder = Recorder(path, config.durable)
+        except (OSError, WireError) as error:
+            raise ConfigError(f"{path}: cannot record there ({error}); choose another folder") from None
+        if resume:
+            _LOG.warning("resuming after the %d packets of %s", len(resume), path)
+        return resume
 
     def _fuse(self, delivery: Delivery) -> None:
         health = self._pipeline.health.get(delivery.sender_id)
@@ -173,11 +178,10 @@ class Ground:
             self._history.commit()
 
     def _publish(self, message: Message) -> None:
-        publisher = getattr(self, "_publisher", None)
-        if publisher is None:
+        if self._publisher is None:
             return
-        name = "health" if isinstance(message, Health) else PICTURE.name
-        publisher.send_multipart([name.encode(), encode(message, self._published[name])])
+        name = HEALTH.name if isinstance(message, Health) else PICTURE.name
+        self._publisher.send_multipart([name.encode(), encode(message, self._published[name])])
         self._published[name] += 1
 
     def _counters(self) -> Counter[tuple[int, str]]:
@@ -199,16 +203,11 @@ class Ground:
         return f"{len(self._pipeline.health)} sensors heard, {fused} reports fused, {live} tracks{refused}"
 
 
-def _refuse_finished(resume: list[Delivery], config: GroundConfig, path: Path) -> None:
-    """Raise ConfigError if a recording holds the end of every expected sensor: nothing could follow."""
+def _ended(deliveries: list[Delivery]) -> set[int]:
+    """Senders whose last packet is their end."""
     ended = set()
-    for delivery in resume[-1000:]:
-        try:
-            if type(decode(delivery.packet)).__name__ == "End":
-                ended.add(delivery.sender_id)
-        except WireError:
-            continue
-    if resume and ended >= {sensor.sensor_id for sensor in config.fusion.sensors}:
-        raise ConfigError(
-            f"{path}: wanted a new folder or an unfinished run, came a finished one; choose another folder"
-        )
+    for sender, delivery in {delivery.sender_id: delivery for delivery in deliveries}.items():
+        with contextlib.suppress(WireError):
+            if isinstance(decode(delivery.packet), End):
+                ended.add(sender)
+    return ended

@@ -92,12 +92,12 @@ def fuse(recording_path: str | Path, **parameters: Any) -> NDArray[np.void]:
 
 
 def reports_in(events: Iterable[Event]) -> Iterator[ReportFused]:
-    """Fused reports among events."""
+    """Pick the fused reports among events."""
     return (event for event in events if isinstance(event, ReportFused))
 
 
 def update_lines(updates: NDArray[Any]) -> Iterator[str]:
-    """Updates as lines of JSON, without line feeds: what stands in TRACKS.jsonl."""
+    """Write updates as lines of JSON, without line feeds: what stands in TRACKS.jsonl."""
     for update in updates:
         sigma = np.sqrt(np.diagonal(update["covariance"]))
         yield json.dumps(
