@@ -196,12 +196,17 @@ def normalise_scipy(frame: np.ndarray, window: int, sigma_floor: float, pivot: f
     return run
 
 
-def keys_taps(t: float) -> np.ndarray:
-    """Weights of the pixels at -1, 0, 1, 2 for a place ``t`` in 0 to 1 (Keys 1981, a = -1/2)."""
-    distance = np.abs(np.array([-1.0, 0.0, 1.0, 2.0]) - t)
-    near = 1 + distance**2 * (1.5 * distance - 2.5)
-    far = 2 + distance * (-4 + distance * (2.5 - 0.5 * distance))
-    return np.where(distance <= 1, near, far).astype(np.float32)
+def cubic_taps(t: float) -> np.ndarray:
+    """Weights of the pixels at -1, 0, 1, 2 for a place ``t`` in 0 to 1 (third-degree Lagrange polynomial)."""
+    return np.array(
+        [
+            -t * (t - 1) * (t - 2) / 6,
+            (t + 1) * (t - 1) * (t - 2) / 2,
+            -(t + 1) * t * (t - 2) / 2,
+            (t + 1) * t * (t - 1) / 6,
+        ],
+        np.float32,
+    )
 
 
 def linear_taps(t: float) -> np.ndarray:
@@ -212,7 +217,7 @@ def linear_taps(t: float) -> np.ndarray:
 def shift_opencv(source: np.ndarray, row_shift: float, col_shift: float, cubic: bool) -> Run:
     """Whole pixels by a region of a bordered copy, the rest by a separable filter with an anchor."""
     row, col = int(np.floor(row_shift)), int(np.floor(col_shift))
-    taps = keys_taps if cubic else linear_taps
+    taps = cubic_taps if cubic else linear_taps
     anchor = (1, 1) if cubic else (0, 0)
     down, along = taps(row_shift - row), taps(col_shift - col)
     rows, cols = source.shape
