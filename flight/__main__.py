@@ -52,6 +52,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     process.add_argument("--rate", type=float, metavar="HZ", help="frame rate (default: the recording's own, else 10)")
 
+    process.add_argument(
+        "--dataset", metavar="NAME", default="", help="dataset or group of an HDF5 file (default: the first that fits)"
+    )
+
     run = commands.add_parser(
         "run",
         help="the onboard process, live",
@@ -76,7 +80,7 @@ def _process(options: argparse.Namespace) -> int:
         config = replace(config, chain=replace(config.chain, threshold=options.threshold))
     if options.rate is not None and not options.rate > 0:
         raise ConfigError(f"--rate: wanted frames per second above 0, came {options.rate}")
-    recording = open_recording(options.source, options.rate)
+    recording = open_recording(options.source, options.rate, options.dataset)
     terminal = sys.stderr.isatty()
 
     def show(summary: "Summary", n_frames: int | None) -> None:

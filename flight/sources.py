@@ -73,7 +73,7 @@ class Recording:
     rate_hz: float
 
 
-def open_recording(path: Path, rate_hz: float | None = None) -> Recording:
+def open_recording(path: Path, rate_hz: float | None = None, dataset: str = "") -> Recording:
     """Open a recording by what it is: a folder of images, or a file by its suffix; any other file as a video.
 
     Parameters
@@ -82,6 +82,9 @@ def open_recording(path: Path, rate_hz: float | None = None) -> Recording:
         Video, ``.npy`` [frames, rows, cols] or [rows, cols], HDF5 or NetCDF, image, folder of images, FITS cube.
     rate_hz : float, optional
         Frame rate [Hz]; default: the recording's own, else `DEFAULT_RATE_HZ`.
+    dataset : str, optional
+        Dataset of an HDF5 or NetCDF file, or the group that holds ``frames``; default: the one named ``frames`` or
+        ``Rad``, else the largest of most dimensions.
 
     Raises
     ------
@@ -99,7 +102,7 @@ def open_recording(path: Path, rate_hz: float | None = None) -> Recording:
     if suffix == ".npy":
         return _stack(path, _read_npy(path), rate_hz)
     if suffix in HDF5_SUFFIXES:
-        return _hdf5(path, rate_hz)
+        return _hdf5(path, rate_hz, dataset)
     if suffix in FITS_SUFFIXES:
         return _stack(path, _read_fits(path), rate_hz)
     if suffix in IMAGE_SUFFIXES:
@@ -169,7 +172,7 @@ def _read_fits(path: Path) -> NDArray[Any]:
     raise SourceError(f"{path}: wanted an image or cube in a FITS unit, came none; choose another file")
 
 
-def _hdf5(path: Path, rate_hz: float | None) -> Recording:
+def _hdf5(path: Path, rate_hz: float | None, wanted: str) -> Recording:
     try:
         import h5py
     except ImportError:
@@ -180,24 +183,37 @@ def _hdf5(path: Path, rate_hz: float | None) -> Recording:
         raise SourceError(
             f"{path}: wanted a whole HDF5 or NetCDF-4 file, came none ({_brief(error)}); fetch it again"
         ) from None
-    found: list[tuple[tuple[bool, int, int], Any]] = []
-
-    def visit(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset) and item.ndim in (2, 3) and item.dtype.kind in "uif" and item.size:
-            named = name.rsplit("/", 1)[-1] in ("frames", "Rad")
-            found.append(((named, item.ndim, item.size), item))
-
-    file.visititems(visit)
-    if not found:
-        raise SourceError(f"{path}: wanted a dataset of numbers [frames, rows, cols] or [rows, cols], came none")
-    dataset = max(found, key=lambda entry: entry[0])[1]
+    dataset = _choose(path, file, wanted)
     rate = rate_hz or float(file.attrs.get("frame_rate_hz", DEFAULT_RATE_HZ))
     recording = _stack(path, dataset, rate)
-    states = file.get("sensor_states")
+    states = dataset.parent.get("sensor_states")
     if states is None or len(states) != recording.n_frames:
         return recording
     table = states[...]
     return Recording(path, _with_states(recording.frames, table), recording.n_frames, rate)
+
+
+def _choose(path: Path, file: Any, wanted: str) -> Any:
+    """Return the dataset of an open HDF5 file that holds the frames."""
+    import h5py
+
+    found: dict[str, Any] = {}
+
+    def visit(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset) and item.ndim in (2, 3) and item.dtype.kind in "uif" and item.size:
+            found[name] = item
+
+    file.visititems(visit)
+    if wanted:
+        name = wanted.strip("/")
+        dataset = found.get(name, found.get(f"{name}/frames"))
+        if dataset is None:
+            raise SourceError(f"{path}: wanted dataset {wanted!r}, came {', '.join(found) or 'none'}; name one of them")
+        return dataset
+    if not found:
+        raise SourceError(f"{path}: wanted a dataset of numbers [frames, rows, cols] or [rows, cols], came none")
+    named = {name: item for name, item in found.items() if name.rsplit("/", 1)[-1] in ("frames", "Rad")} or found
+    return max(named.values(), key=lambda item: (item.ndim, item.size))
 
 
 def _with_states(frames: Iterator[RecordedFrame], table: NDArray[Any]) -> Iterator[RecordedFrame]:

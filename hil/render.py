@@ -36,6 +36,9 @@ STATE_DTYPE = np.dtype(
         ("position_m", "<f8", (3,)),
         ("velocity_m_s", "<f8", (3,)),
         ("attitude", "<f8", (4,)),
+        ("position_sigma_m", "<f8"),
+        ("pointing_sigma_rad", "<f8"),
+        ("ifov_rad", "<f8"),
         ("true_position_m", "<f8", (3,)),
         ("true_attitude", "<f8", (4,)),
     ]
@@ -244,6 +247,7 @@ def render(scenario_path: Path, out: Path, progress: Callable[[int, int], None] 
         with h5py.File(part, "w") as file:
             file.attrs["scenario"] = scenario_path.read_text(encoding="utf-8")
             file.attrs["seed"] = scenario.seed
+            file.attrs["frame_rate_hz"] = scenario.frame_rate_hz
             file.attrs["movers"] = [mover.name for mover in scenario.mover]
             scene = make_scene(scenario)
             for index in range(len(scenario.satellite)):
@@ -277,7 +281,7 @@ def _render_satellite(
         position, _, attitude = renderer.truth.sensor(renderer.satellite_index, k)
         states[k] = (
             k, frame.sensor_id, frame.time_ns, frame.state.position_m, frame.state.velocity_m_s, frame.state.attitude,
-            position, attitude,
+            frame.state.position_sigma_m, frame.state.pointing_sigma_rad, frame.state.ifov_rad, position, attitude,
         )  # fmt: skip
         if progress is not None:
             progress(done + k + 1, total)

@@ -18,10 +18,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import tomli_w
 import zmq
 
-from lookdown.hil.scenario import Scenario
+from lookdown.hil.plan import Scenario
+from lookdown.hil.sensor import Detector
 from lookdown.wire.clock import SystemClock
 from lookdown.wire.errors import WireError
 from lookdown.wire.messages import Health, Picture, TrackStatus
@@ -159,18 +161,26 @@ def processes(scenario: Scenario, scenario_path: Path, folder: Path, sockets: Pa
             "ground_endpoint": ground_endpoint,
             **size,
             "bit_depth": scenario.sensor.bits,
+            "calibration": {"bad_pixels": str(_bad_pixels(scenario, i, folder))},
             **scenario.flight,
         }
         config.write_text(tomli_w.dumps(flight), encoding="utf-8")
         command = (python, "-m", "lookdown.flight", "run", "--config", str(config))
         table.append(Process(f"flight-{i}", command, i))
     for index, i in enumerate(ids):
-        command = (
+        inject = (
             *(python, "-m", "lookdown.hil.inject", str(scenario_path.resolve())),
             *("--satellite", str(index), "--endpoint", f"ipc://{sockets}/frames-{i}", "--pace", str(pace)),
         )
-        table.append(Process(f"inject-{i}", command, i))
+        table.append(Process(f"inject-{i}", inject, i))
     return tuple(table)
+
+
+def _bad_pixels(scenario: Scenario, sensor_id: int, folder: Path) -> Path:
+    """Write the map of bad pixels that the factory would hand over with a sensor."""
+    path = folder.resolve() / "run" / f"bad-pixels-{sensor_id}.npy"
+    np.save(path, Detector(scenario.sensor, scenario.seed, sensor_id).known_bad)
+    return path
 
 
 def run(scenario: Scenario, scenario_path: Path, folder: Path, progress: Progress, pace: float = 1.0) -> Outcome:

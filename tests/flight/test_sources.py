@@ -102,6 +102,17 @@ def test_pointing_in_the_file_comes_with_the_frames(tmp_path: Path) -> None:
     assert frames[2].state.ifov_rad == 1e-4
 
 
+def test_a_dataset_or_its_group_can_be_named(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "two.h5", "w") as file:
+        file.create_dataset("satellite_1/frames", data=FRAMES)
+        file.create_dataset("satellite_2/frames", data=FRAMES[::-1])
+    for name in ("satellite_2", "/satellite_2/frames"):
+        frames = [frame.samples for frame in open_recording(tmp_path / "two.h5", dataset=name).frames]
+        np.testing.assert_array_equal(frames, FRAMES[::-1])
+    with pytest.raises(SourceError, match="satellite_1/frames, satellite_2/frames"):
+        open_recording(tmp_path / "two.h5", dataset="satellite_3")
+
+
 def absent(folder: Path) -> Path:
     return folder / "nothing.mp4"
 
