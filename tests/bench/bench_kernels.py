@@ -1,12 +1,14 @@
 """Every kernel beside its peers: first that they compute the same, then how long each takes."""
 
+import cv2
 import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 from scipy.stats import norm
 
-from lookdown.kernels import background, calibrate, cfar, difference, shift, suppress
-from tests.bench import peers, peers_numba
+from lookdown.kernels import background, calibrate, cfar, difference, extract, shift, suppress
+from lookdown.kernels.extract import PLOT_DTYPE
+from tests.bench import peers, peers_extract, peers_numba
 from tests.bench.measure import SIZES, close, contest
 from tests.bench.scenes import PSF_SIGMA_PX, textured
 
@@ -232,4 +234,42 @@ def test_cfar(benchmark: BenchmarkFixture, size: str) -> None:
         },
         close(1e-3),
         goal(size, 2.6),
+    )
+
+
+@every_size
+@pytest.mark.parametrize("hits", ["0.012 %", "0.7 %"])
+def test_extract(benchmark: BenchmarkFixture, size: str, hits: str) -> None:
+    """White noise after a matched filter with spots of both signs; the threshold gives the share of hits."""
+    shape = SIZES[size]
+    rng = np.random.default_rng(9)
+    points = rng.standard_normal(shape).astype(np.float32)
+    points.flat[rng.choice(points.size, 64, replace=False)] += np.tile(np.float32([60, -60]), 32)
+    residual = cv2.GaussianBlur(points, (0, 0), PSF_SIGMA_PX)
+    z = residual / np.sqrt(1 / (4 * np.pi * PSF_SIGMA_PX**2), dtype=np.float32)
+    threshold = float(np.quantile(np.abs(z), 1 - float(hits[:-2]) / 100))
+    plots, scratch = np.empty(16384, PLOT_DTYPE), np.empty(extract.extract_scratch_size(shape[1]), np.int64)
+    none_bad = np.empty(0, np.int32)
+
+    def ours() -> np.ndarray:
+        _, n = extract.extract_plots(z, residual, threshold, None, 65535, none_bad, scratch, plots)
+        return plots[:n]
+
+    given = (z, residual, threshold)
+    contest(
+        benchmark,
+        f"plot extraction, {hits} hits",
+        size,
+        ours,
+        {
+            "Numba": peers_extract.extract_numba(*given, plots.size),
+            "OpenCV+SciPy graph": peers_extract.extract_sparse(*given),
+            "OpenCV labels": peers_extract.extract_opencv(*given),
+            "SciPy": peers_extract.extract_scipy(*given),
+            "sep": peers_extract.extract_sep(z, threshold),
+            "scikit-image": peers_extract.extract_skimage(z, threshold),
+        },
+        peers_extract.agree_plots,
+        goal(size, 0.2 if hits == "0.012 %" else 0.7),
+        plots=int(ours().size),
     )

@@ -7,7 +7,7 @@ import numba
 import numpy as np
 
 from tests.bench.measure import Run
-from tests.bench.peers import keys_taps, linear_taps, neighbour_table, ring_factors
+from tests.bench.peers import cubic_taps, linear_taps, neighbour_table, ring_factors
 
 compiled = numba.njit(error_model="numpy", fastmath=False)
 F = np.float32  # a plain literal would make the arithmetic double
@@ -221,7 +221,7 @@ def normalise_numba(frame: np.ndarray, window: int, sigma_floor: float, pivot: f
 
 @compiled
 def blend_rows(a, b, c, d, taps, out):
-    """Write the sum of four rows by their taps, or of two; given as slices, for an index that may be negative is slow."""
+    """Write the sum of four rows by their taps, or of two; as slices: an index that may be negative is slow."""
     t0, t1 = taps[0], taps[1]
     if taps.size == 4:
         t2, t3 = taps[2], taps[3]
@@ -252,7 +252,7 @@ def shift_loop(x, row, col, down, along, line, out):
 
 def shift_numba(source: np.ndarray, row_shift: float, col_shift: float, cubic: bool) -> Run:
     row, col = int(np.floor(row_shift)), int(np.floor(col_shift))
-    taps = keys_taps if cubic else linear_taps
+    taps = cubic_taps if cubic else linear_taps
     down, along = taps(row_shift - row), taps(col_shift - col)
     first = 1 if cubic else 0
     line, out = np.empty(source.shape[1] + 3, np.float32), np.empty_like(source)
