@@ -2,8 +2,9 @@
 
 A report is judged by its own content and by the earlier reports of its own sensor alone, so that the verdict does not
 depend on how the streams of several sensors interleave. Accepted reports wait in a heap. The earliest is released as
-soon as every expected sensor that has not ended has reported a time at least as late, or when the newest time of any
-sensor is more than ``hold_s`` of data time ahead of it. No clock of the ground enters: live and replay agree.
+soon as every expected sensor that has not ended has reported a time at least as late. A sensor that the newest time of
+any other has left more than ``hold_s`` of data time behind is silent: nobody waits for it until it is heard again in
+time. No clock of the ground enters: live and replay agree.
 """
 
 import heapq
@@ -20,6 +21,7 @@ from lookdown.wire.errors import WireError
 from lookdown.wire.messages import PlotReport
 
 _SECOND_NS = 1_000_000_000
+_NEVER_NS = -(2**63)
 _RESUME_REPORTS = 3  # reports in a row, in order among themselves, after which a doubted time is believed
 
 
@@ -50,9 +52,11 @@ class Arrival:
 class _Stream:
     """What is remembered of one sensor."""
 
+    sensor_id: int
     last_time_ns: int | None = None
     last_frame_id: int = -1
     ended: bool = False
+    silent: bool = False
     doubted_time_ns: int = 0
     doubted: int = 0
 
@@ -68,7 +72,7 @@ class Ingest:
     Attributes
     ----------
     counters : Counter of (int, str)
-        How often each thing happened, by (sender, name): ``accepted``, ``late``, ``plots_over_limit``,
+        How often each thing happened, by (sender, name): ``accepted``, ``late``, ``silences``, ``plots_over_limit``,
         ``plots_refused`` and ``refused_<reason>``.
 
     Raises
@@ -81,9 +85,10 @@ class Ingest:
         if not parameters.sensors:
             raise ValueError("fusion parameter sensors: wanted at least one expected sensor, got none; list them")
         self._parameters = parameters
-        self._streams = {sensor.sensor_id: _Stream() for sensor in parameters.sensors}
+        self._streams = {sensor.sensor_id: _Stream(sensor.sensor_id) for sensor in parameters.sensors}
         self._waiting: list[tuple[int, int, int, Arrival]] = []
         self._newest_ns: int | None = None
+        self._first_ns = 0
         self._released_ns: int | None = None
         self.counters: Counter[tuple[int, str]] = Counter()
 
@@ -124,7 +129,9 @@ class Ingest:
             raise
         stream = self._streams[sender]
         stream.last_time_ns, stream.last_frame_id = report.time_ns, report.frame_id
-        self._newest_ns = report.time_ns if self._newest_ns is None else max(self._newest_ns, report.time_ns)
+        if self._newest_ns is None:
+            self._newest_ns = self._first_ns = report.time_ns
+        self._newest_ns, self._first_ns = max(self._newest_ns, report.time_ns), min(self._first_ns, report.time_ns)
         if self._released_ns is not None and report.time_ns < self._released_ns:
             self.counters[sender, "late"] += 1
             behind_s = (self._released_ns - report.time_ns) / _SECOND_NS
@@ -133,6 +140,7 @@ class Ingest:
                 f"frame {report.frame_id} of sensor {sender} is {behind_s:.3f} s older than what was fused; "
                 f"raise hold_s (now {self._parameters.hold_s} s) if this lasts",
             )
+        stream.silent = False
         self.counters[sender, "accepted"] += 1
         heapq.heappush(self._waiting, (report.time_ns, report.sensor_id, report.frame_id, arrival))
         return self._release()
@@ -156,9 +164,17 @@ class Ingest:
     def _release(self) -> list[Arrival]:
         if self._newest_ns is None:
             return []
-        reached = [stream.last_time_ns for stream in self._streams.values() if not stream.ended]
-        held_ns = self._newest_ns - round(self._parameters.hold_s * _SECOND_NS) - 1
-        free_ns = min((held_ns if time_ns is None else max(time_ns, held_ns) for time_ns in reached), default=2**63)
+        waited = [stream for stream in self._streams.values() if not stream.ended and not stream.silent]
+        longest_ns = self._newest_ns - round(self._parameters.hold_s * _SECOND_NS)
+        free_ns = self._newest_ns
+        for stream in waited:
+            last_ns = _NEVER_NS if stream.last_time_ns is None else stream.last_time_ns
+            # Before its first report a sensor is waited for since the first report of any.
+            if max(last_ns, self._first_ns) < longest_ns:
+                stream.silent = True
+                self.counters[stream.sensor_id, "silences"] += 1
+            else:
+                free_ns = min(free_ns, last_ns)
         released = []
         while self._waiting and self._waiting[0][0] <= free_ns:
             released.append(self._pop())

@@ -33,7 +33,7 @@ class Parameters:
     sensors: tuple[SensorField, ...] = ()
 
     # Ingest
-    hold_s: float = 1.0  # data time a report waits for a sensor that lags
+    hold_s: float = 5.0  # data time for which a sensor that lags is waited for
     max_gap_s: float = 60.0  # longest silence of a sensor before its time is doubted
     min_altitude_m: float = 200e3  # of a sensor, over the ellipsoid
     max_altitude_m: float = 40_000e3
