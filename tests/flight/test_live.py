@@ -1,0 +1,195 @@
+"""The onboard process over real sockets, a rig before it and a ground behind it, each in a thread of its own."""
+
+import json
+import os
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import zmq
+
+from lookdown.flight.config import FlightConfig
+from lookdown.flight.live import run
+from lookdown.wire.clock import SystemClock
+from lookdown.wire.errors import ConfigError
+from lookdown.wire.frames import encode_frame
+from lookdown.wire.link import Delivery, LinkReceiver
+from lookdown.wire.messages import SIGHT_DTYPE, End, Frame, Health, PlotReport, SensorState
+from lookdown.wire.packet import decode, encode
+
+STATE = SensorState(np.array([7e6, 1.0, 2.0]), np.zeros(3), np.array([1.0, 0.0, 0.0, 0.0]), 5.0, 2.0**-15, 2.0**-15)
+
+
+def frame(frame_id: int, shape: tuple[int, int] = (6, 8)) -> Frame:
+    samples = np.random.default_rng(frame_id).integers(0, 65535, shape, np.uint16)
+    return Frame(3, frame_id, 10**18 + frame_id, 0.02, samples, STATE)
+
+
+def make_reporter(rows: int, cols: int) -> Callable[[Frame], PlotReport]:
+    def report(frame: Frame) -> PlotReport:
+        sights = np.zeros(rows, SIGHT_DTYPE)
+        sights["amplitude"] = frame.samples.mean(axis=1)
+        return PlotReport(frame.sensor_id, frame.frame_id, frame.time_ns, frame.state, sights)
+
+    return report
+
+
+class Outside(threading.Thread):
+    """Rig and ground: waits for the board's health, then pushes messages, and stores what comes until the end."""
+
+    def __init__(self, config: FlightConfig, messages: list[list[Any]], when_ready: Callable[[], object]) -> None:
+        super().__init__(daemon=True)
+        self.deliveries: list[Delivery] = []
+        self.lost = -1
+        self._config, self._messages, self._when_ready = config, messages, when_ready
+        self.start()
+
+    def run(self) -> None:
+        context = zmq.Context()
+        receiver = LinkReceiver(context, self._config.ground_endpoint, SystemClock(), {self._config.sensor_id})
+        push = context.socket(zmq.PUSH)
+        push.connect(self._config.frames_endpoint)
+        ready = False
+        for _ in range(1000):
+            self.deliveries += receiver.service(20)
+            receiver.commit()
+            if self.deliveries and not ready:
+                ready = True
+                for parts in self._messages:
+                    push.send_multipart(parts)
+                self._when_ready()
+            if self.deliveries and isinstance(decode(self.deliveries[-1].packet), End):
+                break
+        self.lost = receiver.stats[self._config.sensor_id].lost
+        # The last acknowledgement must be on its way before the sockets go.
+        receiver.service(200)
+        receiver.close()
+        push.close(linger=0)
+        context.term()
+
+    def messages_of(self, kind: type) -> list[Any]:
+        self.join(30)
+        return [message for d in self.deliveries if isinstance(message := decode(d.packet), kind)]
+
+
+def config_in(folder: Path, **changes: Any) -> FlightConfig:
+    values = {"sensor_id": 3, "rows": 6, "cols": 8, **changes}
+    return FlightConfig(frames_endpoint=f"ipc://{folder}/frames", ground_endpoint=f"ipc://{folder}/ground", **values)
+
+
+def fly(
+    folder: Path, messages: list[list[Any]], when_ready: Callable[[], object] = lambda: None, **changes: Any
+) -> tuple[int, Outside]:
+    folder.mkdir(exist_ok=True)
+    config = config_in(folder, **changes)
+    outside = Outside(config, messages, when_ready)
+    status = run(config, make_reporter=make_reporter)
+    outside.join(30)
+    assert not outside.is_alive()
+    return status, outside
+
+
+END = [encode(End(3, 10**18, 40))]
+
+
+def test_frames_become_reports_and_the_end_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status, outside = fly(tmp_path, [*(encode_frame(frame(n), injected_ns=77 + n) for n in range(1, 41)), END])
+    assert status == 0
+    reports = outside.messages_of(PlotReport)
+    assert [report.frame_id for report in reports] == list(range(1, 41))
+    np.testing.assert_allclose(reports[6].sights["amplitude"], frame(7).samples.mean(axis=1), rtol=1e-6)
+    assert [d.origin_ns for d in outside.deliveries if isinstance(decode(d.packet), PlotReport)] == list(range(78, 118))
+    healths = outside.messages_of(Health)
+    assert healths[0].frames_processed == 0
+    assert isinstance(decode(outside.deliveries[0].packet), Health)
+    assert (healths[-1].frames_processed, healths[-1].plots_sent) == (40, 240)
+    [end] = outside.messages_of(End)
+    assert end.frames_processed == 40
+    assert outside.lost == 0
+    counters = json.loads(capsys.readouterr().out)
+    assert (counters["frames_processed"], counters["ended_by"], counters["frames_refused"]) == (40, "end", {})
+    link = counters["link"]
+    assert link["offered"] == link["acknowledged"] == len(outside.deliveries)
+    assert link["unacknowledged"] == link["dropped"] == 0
+
+
+def test_the_same_frames_give_byte_identical_reports(tmp_path: Path) -> None:
+    runs = []
+    for name, size in (("a", {}), ("b", {"rows": 0, "cols": 0})):
+        messages = [*(encode_frame(frame(n), injected_ns=len(name) + n) for n in range(1, 20)), END]
+        _, outside = fly(tmp_path / name, messages, **size)
+        runs.append([d.packet for d in outside.deliveries if isinstance(decode(d.packet), PlotReport)])
+    assert runs[0] == runs[1]
+    assert len(runs[0]) == 19
+
+
+def test_bad_messages_are_refused_and_the_rest_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good = encode_frame(frame(1))
+    header, samples = encode_frame(frame(2))
+    messages = [
+        good,
+        [b"nonsense"],
+        [b"x" * 5000, b"y" * 5000],
+        [header, samples, b"more", b"and more"],
+        [header, bytes(samples) + b"!"],
+        [header, samples[:-2]],
+        [header, b""],
+        good,
+        encode_frame(frame(2, shape=(6, 9))),
+        [encode(End(4, 5, 6))],
+        encode_frame(frame(3)),
+        END,
+    ]
+    status, outside = fly(tmp_path, messages)
+    assert status == 0
+    assert [report.frame_id for report in outside.messages_of(PlotReport)] == [1, 3]
+    captured = capsys.readouterr()
+    refused = json.loads(captured.out)["frames_refused"]
+    assert refused == {"version": 1, "parts": 1, "shape": 5, "stale": 1, "sensor": 1}
+    assert captured.err.count("\n") == len(refused)
+    assert "wanted at most 96 octets of samples, came 5000" in captured.err
+    assert outside.messages_of(Health)[-1].frames_refused == 9
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_cleanly(tmp_path: Path, capsys: pytest.CaptureFixture[str], number: int) -> None:
+    before = signal.getsignal(number)
+    status, outside = fly(tmp_path, [], lambda: os.kill(os.getpid(), number))
+    assert status == 0
+    assert outside.messages_of(End)[0].frames_processed == 0
+    assert json.loads(capsys.readouterr().out)["ended_by"] == "signal"
+    assert signal.getsignal(number) is before
+
+
+def test_a_ground_that_never_comes_is_told_and_not_waited_for_without_end(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = config_in(tmp_path)
+    context = zmq.Context()
+    push = context.socket(zmq.PUSH)
+    push.connect(config.frames_endpoint)
+    for parts in (encode_frame(frame(1)), END):
+        push.send_multipart(parts)
+    assert run(config, make_reporter=make_reporter, flush_s=0.05) == 1
+    push.close(linger=0)
+    context.term()
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["link"]["unacknowledged"] == 4  # health twice, a report, the end
+    assert f"the ground at {config.ground_endpoint} left 4 packets unacknowledged" in captured.err
+
+
+def test_missing_or_impossible_endpoints_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="frames_endpoint: wanted an endpoint, came none; add one such as"):
+        run(FlightConfig(ground_endpoint="ipc:///tmp/x"), make_reporter=make_reporter)
+    with pytest.raises(ConfigError, match="ground_endpoint: wanted"):
+        run(FlightConfig(frames_endpoint=f"ipc://{tmp_path}/x"), make_reporter=make_reporter)
+    with pytest.raises(ConfigError, match="cannot bind endpoint 'nonsense'"):
+        run(FlightConfig(frames_endpoint="nonsense", ground_endpoint="ipc:///tmp/x"), make_reporter=make_reporter)
+    with pytest.raises(ConfigError, match="cannot connect to endpoint 'nonsense'"):
+        run(
+            FlightConfig(frames_endpoint=f"ipc://{tmp_path}/x", ground_endpoint="nonsense"), make_reporter=make_reporter
+        )
