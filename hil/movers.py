@@ -147,13 +147,14 @@ def _sine(oscillation: Oscillation | None, t_s: Float) -> Float:
 def _great_circle(start: Start, weave: Oscillation | None, skip: Oscillation | None) -> _Curve:
     lat, lon, heading = np.radians([start.lat_deg, start.lon_deg, start.heading_deg])
     east, north, up = enu_axes(lat, lon)
-    ahead = np.cos(heading) * north + np.sin(heading) * east
-    left = np.cross(up, ahead)
-    # Radius of curvature of the ellipsoid in the direction of flight (Euler), at the height of flight.
+    # The normal turns by the way north over the meridian's radius and the way east over the prime vertical's.
     bulge = 1.0 - ECCENTRICITY_SQUARED * np.sin(lat) ** 2
     meridian = SEMI_MAJOR_AXIS_M * (1.0 - ECCENTRICITY_SQUARED) / bulge**1.5
     vertical = SEMI_MAJOR_AXIS_M / np.sqrt(bulge)
-    radius_m = 1.0 / (np.cos(heading) ** 2 / meridian + np.sin(heading) ** 2 / vertical) + start.height_m
+    turn = np.cos(heading) / (meridian + start.height_m) * north + np.sin(heading) / (vertical + start.height_m) * east
+    radius_m = 1.0 / np.linalg.norm(turn)
+    ahead = radius_m * turn
+    left = np.cross(up, ahead)
 
     def curve(t_s: Float) -> tuple[Float, Float, Float]:
         along = (start.speed_m_s / radius_m * t_s)[..., None]

@@ -77,7 +77,7 @@ class SensorConfig:
     dark_current_e_s: float = 1e6
     well_e: float = 3e6
     bits: int = 14
-    psf_sigma_px: float = 0.7
+    psf_sigma_px: float = 0.8
     gain_residual: float = 3e-4
     offset_residual_e: float = 200.0
     bad_pixel_fraction: float = 1e-3
@@ -273,6 +273,8 @@ class Detector:
         """
         rng = np.random.Generator(np.random.SFC64([*self._key, 0xF2, frame_id]))
         rng.standard_normal(dtype=np.float32, out=self._noise)
+        # A dark mover may be drawn darker than its background is bright: no light is the least there can be.
+        np.maximum(electrons, np.float32(0.0), out=electrons)
         np.add(electrons, self._noise_floor, out=self._root)
         np.sqrt(self._root, out=self._root)
         self._noise *= self._root
