@@ -1,0 +1,373 @@
+"""The infrared chain: one frame in, its plots out; no socket, file or clock.
+
+What moves against its background stands out twice: against what stood at that place before, and against the ring of
+pixels about it. The chain follows the background (from the pointing, refined by the image), keeps its mean and its
+noise on a grid that moves with it, subtracts it, filters with the point-spread function, and divides by the noise of
+the place. A calibration of the tail then gives the score one meaning on all scenes: ``snr`` is the Gaussian sigma with
+the same false-alarm probability.
+
+    stage       what it does                                         kernels
+    calibrate   gain, offset, bad pixels                             calibrate
+    despike     pixels that optics cannot make                       spikes
+    register    where the background went                            register
+    subtract    frame less background, predicted noise               moving
+    filter      matched filter                                       suppress
+    whiten      sigmas over ring and memory                          whiten
+    extract     calibrated threshold, plots                          tail, extract
+    renew       the frame enters the background                      moving
+
+A first frame, or the first after a jump of the camera, has no background: it is scored in space alone and its report
+says so (`ReportFlag.WARM_UP`).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lookdown.flight.config import ChainParameters, FlightConfig
+from lookdown.flight.defects import DefectMap
+from lookdown.flight.registration import Registration
+from lookdown.flight.tail import TailCalibration
+from lookdown.kernels.calibrate import calibrate, convert, replace_bad
+from lookdown.kernels.extract import PLOT_DTYPE, extract_plots, extract_scratch_size
+from lookdown.kernels.moving import moving_scratch_size, renew_background, subtract_background
+from lookdown.kernels.spikes import remove_spikes
+from lookdown.kernels.suppress import filter_scratch_size, matched_filter
+from lookdown.kernels.whiten import whiten, whiten_scratch_size
+from lookdown.wire.errors import ConfigError
+from lookdown.wire.messages import ReportFlag, SensorState
+
+Image = NDArray[np.float32]
+
+REGISTRATION_BLUR_PX = 0.05
+"""Error of registration that the predicted noise allows for, one sigma [px]."""
+
+SPIKE_LEVEL = 6.0
+"""Sigmas from which on a pixel without neighbours counts as a spike."""
+
+SPIKE_SHARE = 0.6
+"""Part of the point-spread function's second pixel that a spike's second neighbour must stay below."""
+
+QUANTUM_SIGMA = 0.5
+"""Smallest sigma of the filtered residual that is believed, in steps of integer samples."""
+
+FLOAT_QUANTUM = 1e-4
+"""Step taken for samples that are not integers, as a part of the first frame's standard deviation."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ChainResult:
+    """What one step gives.
+
+    Attributes
+    ----------
+    plots : ndarray of PLOT_DTYPE, shape (n,)
+        Plots, strongest first; a view that holds until the next step.
+    flags : ReportFlag
+        What is particular about this frame.
+    n_left_out : int
+        Plots beyond `ChainParameters.max_plots`.
+    shift : tuple of float
+        Where the middle of the frame lies in the frame before (row, col) [px]; (0, 0) without a background.
+    """
+
+    plots: NDArray[Any]
+    flags: ReportFlag
+    n_left_out: int
+    shift: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Calibration:
+    """Factory calibration of a focal plane.
+
+    Attributes
+    ----------
+    gain, offset : ndarray of float32, shape (rows, cols)
+        Calibrated = (sample - offset) * gain.
+    bad_pixels : ndarray of int32, shape (n,)
+        Flat indices of the pixels to replace, increasing.
+    """
+
+    gain: Image
+    offset: Image
+    bad_pixels: NDArray[np.int32]
+
+
+def psf_taps(sigma_px: float) -> Image:
+    """Taps of a Gaussian point-spread function along one axis, summing to 1, to three sigmas.
+
+    Examples
+    --------
+    >>> psf_taps(0.9).size
+    7
+    """
+    half = max(1, int(np.ceil(3.0 * sigma_px)))
+    taps = np.exp(-0.5 * (np.arange(-half, half + 1) / sigma_px) ** 2)
+    return np.asarray(taps / taps.sum(), np.float32)
+
+
+class Chain:
+    """The chain of one focal plane, with all its buffers.
+
+    Parameters
+    ----------
+    parameters : ChainParameters
+        How it is set.
+    rows, cols : int
+        Size of the frames [px].
+    saturation_dn : int
+        Sample from which on a pixel is saturated; 65536: none is [DN].
+    calibration : Calibration, optional
+        Factory calibration.
+
+    Raises
+    ------
+    ValueError
+        If there is no pixel or a calibration has another shape.
+
+    Examples
+    --------
+    >>> chain = Chain(ChainParameters(), 64, 64)
+    >>> noise = np.random.default_rng(1).normal(1000, 3, (64, 64))
+    >>> chain.step(np.rint(noise).astype(np.uint16)).flags
+    <ReportFlag.WARM_UP: 1>
+    """
+
+    def __init__(
+        self,
+        parameters: ChainParameters,
+        rows: int,
+        cols: int,
+        saturation_dn: int = 65536,
+        calibration: Calibration | None = None,
+    ) -> None:
+        if rows < 1 or cols < 1:
+            raise ValueError(f"rows, cols: wanted at least 1 pixel each, got {rows} x {cols}; give the frame's size")
+        self.parameters = parameters
+        self.shape = (rows, cols)
+        self.saturation_dn = saturation_dn
+        self.calibration = calibration
+        shape = self.shape
+        self._taps = psf_taps(parameters.psf_sigma_px)
+        self._white_gain = float(1.0 / np.sum(self._taps.astype(np.float64) ** 2) ** 2)
+        self._spike_ratio = SPIKE_SHARE * float(np.exp(-0.5 / parameters.psf_sigma_px**2))
+        self._window = min(parameters.window_px, 255)
+        self._guard = parameters.guard_px
+        self._frame, self._residual, self._filtered = (np.zeros(shape, np.float32) for _ in range(3))
+        self._predicted, self._variance, self._z = (np.zeros(shape, np.float32) for _ in range(3))
+        self._mean, self._next_mean = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+        self._noise, self._next_noise = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+        self._age, self._next_age = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
+        self._samples = np.zeros(shape, np.uint16)
+        size = max(
+            moving_scratch_size(cols),
+            filter_scratch_size(cols, self._taps.size),
+            whiten_scratch_size(cols, self._window, self._guard),
+        )
+        self._scratch = np.zeros(size, np.float32)
+        self._words = np.zeros(extract_scratch_size(cols), np.int64)
+        self._plots = np.zeros(parameters.max_plots, PLOT_DTYPE)
+        self._spikes = np.zeros(4096, np.int32)
+        if calibration is None:
+            factory = np.zeros(0, np.int32)
+        else:
+            factory = calibration.bad_pixels
+            for name in ("gain", "offset"):
+                if getattr(calibration, name).shape != shape:
+                    raise ValueError(f"{name}: wanted shape {shape}, got {getattr(calibration, name).shape}")
+        self._defects = DefectMap(rows * cols, factory)
+        self._registration = Registration(rows, cols, parameters.background_height_m)
+        self._space_tail = TailCalibration(rows, cols)
+        self._time_tail = TailCalibration(rows, cols)
+        self._quantum = 0.0
+        self._settled = False
+
+    def step(self, samples: NDArray[Any], state: SensorState | None = None) -> ChainResult:
+        """Process one frame.
+
+        Parameters
+        ----------
+        samples : ndarray of uint16, or of any other integer or float type, shape (rows, cols)
+            Raw samples. Anything but uint16 is taken number for number as float32.
+        state : SensorState, optional
+            Where the sensor was and looked; with it the shift of the background is predicted.
+
+        Returns
+        -------
+        ChainResult
+            Plots and what is particular about them.
+
+        Raises
+        ------
+        ValueError
+            If the frame has another shape, is no array of numbers, or holds a value that is not finite. The chain
+            is as before.
+        """
+        self._calibrate(samples)
+        self._despike()
+        flags = ReportFlag.NONE
+        found = self._registration.locate(self._frame, self._mean, self._settled, state)
+        if found.lost:
+            self._settled = False
+        if not self._settled:
+            flags |= ReportFlag.WARM_UP
+        elif not found.from_image:
+            flags |= ReportFlag.REGISTRATION_FAILED
+        self._subtract(found.field)
+        matched_filter(self._residual, self._taps, self._taps, self._scratch, self._filtered)
+        floor = (QUANTUM_SIGMA * self._quantum) ** 2
+        whiten(
+            self._filtered,
+            self._predicted,
+            self._window,
+            self._guard,
+            floor,
+            self._scratch,
+            self._variance,
+            self._z,
+        )
+        n_found, n_written = self._extract(samples)
+        self._renew(found.field, found.step)
+        if n_found > n_written:
+            flags |= ReportFlag.TRUNCATED
+        self._settled = True
+        return ChainResult(self._plots[:n_written], flags, n_found - n_written, found.shift)
+
+    def _calibrate(self, samples: NDArray[Any]) -> None:
+        if not isinstance(samples, np.ndarray) or samples.dtype.kind not in "uif":
+            raise ValueError(f"samples: wanted an array of numbers, got {getattr(samples, 'dtype', type(samples))}")
+        if samples.shape != self.shape:
+            raise ValueError(
+                f"samples: wanted shape {self.shape}, got {samples.shape}; start a new chain for that size"
+            )
+        if samples.dtype.kind == "f" and not np.isfinite(samples).all():
+            raise ValueError("samples: wanted finite numbers, got NaN or infinity; leave the frame out")
+        if samples.dtype == np.uint16:
+            raw = (
+                samples
+                if samples.flags.c_contiguous and samples.dtype.isnative
+                else np.ascontiguousarray(samples, "=u2")
+            )
+            if self.calibration is None:
+                convert(raw, self._frame)
+            else:
+                calibrate(raw, self.calibration.gain, self.calibration.offset, self._frame)
+        else:
+            self._frame[...] = samples
+            if self.calibration is not None:
+                self._frame -= self.calibration.offset
+                self._frame *= self.calibration.gain
+        if not self._quantum:
+            step = 1.0 if samples.dtype.kind in "ui" else FLOAT_QUANTUM * float(self._frame.std())
+            gain = 1.0 if self.calibration is None else float(np.abs(np.median(self.calibration.gain)))
+            self._quantum = max(step * gain, 1e-12)
+            self._registration.least_rms = self._quantum
+        replace_bad(self._frame, self._defects.indices)
+
+    def _subtract(self, field: NDArray[np.float32]) -> None:
+        """Leave the residual; without a background that is the frame, and no noise is predicted."""
+        if self._settled:
+            subtract_background(
+                self._frame,
+                self._mean,
+                self._noise,
+                self._age,
+                field,
+                REGISTRATION_BLUR_PX,
+                (QUANTUM_SIGMA * self._quantum) ** 2,
+                self._scratch,
+                self._residual,
+                self._predicted,
+            )
+        else:
+            # A level near 0 keeps the sums of squares small.
+            np.subtract(self._frame, np.float32(np.median(self._frame[:: 1 + self.shape[0] // 64])), self._residual)
+            self._predicted.fill(0.0)
+            self._age.fill(0)
+
+    def _despike(self) -> None:
+        floor = QUANTUM_SIGMA * self._quantum
+        noise = float(np.median(self._noise[::8, ::8])) if self._settled else 0.0
+        sigma = float(np.sqrt(self._white_gain * (noise + floor**2)))
+        n = remove_spikes(self._frame, sigma, SPIKE_LEVEL, self._spike_ratio, self._spikes)
+        self._defects.saw(self._spikes[: min(n, self._spikes.size)])
+
+    def _extract(self, samples: NDArray[Any]) -> tuple[int, int]:
+        tail = self._time_tail if self._settled else self._space_tail
+        tail.observe(self._z)
+        raw = samples if samples.dtype == np.uint16 and samples.flags.c_contiguous and samples.dtype.isnative else None
+        n_found, n_written = extract_plots(
+            self._z,
+            self._filtered,
+            tail.score_of_snr(self.parameters.threshold),
+            raw,
+            self.saturation_dn,
+            self._defects.indices,
+            self._words,
+            self._plots,
+        )
+        plots = self._plots[:n_written]
+        plots["snr"] = tail.snr_of_score(plots["snr"])
+        return n_found, n_written
+
+    def _renew(self, field: NDArray[np.float32], step: tuple[int, int]) -> None:
+        renew_background(
+            self._frame,
+            self._residual,
+            self._variance,
+            self._mean,
+            self._noise,
+            self._age,
+            field,
+            step[0],
+            step[1],
+            min(self.parameters.background_frames, 255),
+            self._scratch,
+            self._next_mean,
+            self._next_noise,
+            self._next_age,
+        )
+        self._mean, self._next_mean = self._next_mean, self._mean
+        self._noise, self._next_noise = self._next_noise, self._noise
+        self._age, self._next_age = self._next_age, self._age
+
+
+def make_chain(config: FlightConfig, rows: int, cols: int) -> Chain:
+    """Make the chain of a configured process.
+
+    Parameters
+    ----------
+    config : FlightConfig
+        The process.
+    rows, cols : int
+        Size of the frames that came [px].
+
+    Raises
+    ------
+    ConfigError
+        If the configuration wants frames of another size, or a calibration file is unusable.
+    """
+    for name, came in (("rows", rows), ("cols", cols)):
+        if getattr(config, name) not in (0, came):
+            raise ConfigError(f"{name}: the configuration wants {getattr(config, name)}, the frames have {came}")
+    saturation = config.saturation_dn if config.bit_depth < 16 else 65535
+    files = config.calibration
+    if files.gain is None and files.offset is None and files.bad_pixels is None:
+        return Chain(config.chain, rows, cols, saturation)
+
+    def read(path: Any, fill: float) -> Image:
+        if path is None:
+            return np.full((rows, cols), fill, np.float32)
+        try:
+            array = np.load(path, allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{path}: wanted a whole .npy file, came none ({error}); save it again") from None
+        if array.shape != (rows, cols) or not np.isfinite(array).all():
+            raise ConfigError(f"{path}: wanted finite {rows} x {cols}, came {array.shape}; calibrate this sensor")
+        return np.ascontiguousarray(array, np.float32)
+
+    bad = np.flatnonzero(read(files.bad_pixels, 0.0)).astype(np.int32)
+    return Chain(config.chain, rows, cols, saturation, Calibration(read(files.gain, 1.0), read(files.offset, 0.0), bad))

@@ -1,0 +1,253 @@
+"""Where the background went: predicted from pointing or from the frame before, refined by the image.
+
+The background lies on an anchor grid that follows the ground in whole pixels. `Registration.locate` finds the
+displacement from the frame to that grid, per tile, and says by how many whole pixels the grid is to follow.
+
+With pointing the field of displacements comes from the geometry (rotation and scale included) and the image adds one
+displacement for the whole frame, the pointing error. Without it one displacement is all. Where the image has no
+texture the prediction stands; where it is another picture (a cut, a slew) a coarse search over the whole frame
+(phase correlation, Kuglin and Hines 1975) tries to find it again, and if that fails too the background is lost.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lookdown.geo.camera import Camera, shift_field
+from lookdown.kernels.register import estimate_shift, register_scratch_size
+from lookdown.kernels.shift import shift_field as resample
+from lookdown.kernels.shift import shift_scratch_size
+from lookdown.wire.messages import SensorState
+
+Image = NDArray[np.float32]
+Field = NDArray[np.float32]
+
+CLIP_SIGMAS = 3.0
+"""Pixels further off than this are movers, not background."""
+
+ROWS_USED = 128
+"""Rows of a frame that the estimate looks at, about."""
+
+TILE_PX = 32
+"""Size of the tiles on which a predicted field is constant [px]."""
+
+FLAT_FIELD_PX = 0.02
+"""A field that varies less over the frame is one displacement [px]."""
+
+TILE_STEP_PX = 0.1
+"""Largest difference between tiles; beyond it the background is laid on a new grid [px]."""
+
+JUMP_RATIO = 4.0
+"""Error of the registered frame over its usual value from which on it is another picture."""
+
+COARSE_PX = 256
+"""Size to which frames are reduced for the coarse search [px]."""
+
+SMOOTHING = 0.3
+"""Share of the newest shift in the predicted one; jitter averages out, drift stays."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Location:
+    """What `Registration.locate` found.
+
+    Attributes
+    ----------
+    field : ndarray of float32, shape (n, m, 2)
+        Displacement (row, col) from frame to grid, per tile [px].
+    step : tuple of int
+        Pixels by which the grid is to follow, along the displacement.
+    shift : tuple of float
+        Displacement of the middle of the frame since the frame before [px].
+    from_image : bool
+        The image confirmed the prediction.
+    lost : bool
+        The background is not in view any more; field, step and shift are 0.
+    """
+
+    field: Field
+    step: tuple[int, int]
+    shift: tuple[float, float]
+    from_image: bool
+    lost: bool
+
+
+class Registration:
+    """Follows the background of one sensor.
+
+    Parameters
+    ----------
+    rows, cols : int
+        Size of the frames [px].
+    height_m : float
+        Height of the background above the ellipsoid [m].
+    """
+
+    def __init__(self, rows: int, cols: int, height_m: float) -> None:
+        self.least_rms = 0.0
+        self._rows, self._cols, self._height_m = rows, cols, height_m
+        self._every = max(1, min(rows // ROWS_USED, 64))
+        self._scratch = np.zeros(max(register_scratch_size(cols), shift_scratch_size(cols)), np.float32)
+        self._warped = np.zeros((rows, cols), np.float32)
+        self._tiles = -(-rows // TILE_PX), -(-cols // TILE_PX)
+        self._forget()
+
+    def _forget(self) -> None:
+        """Lay the grid on the next frame."""
+        self._at = np.zeros(2)  # displacement of the last frame from the grid, pointing aside
+        self._rate = np.zeros(2)  # its smoothed change per frame
+        self._rates = 0
+        self._rms = 0.0  # usual error of a registered frame
+        self._anchor: SensorState | None = None
+        self._grid = np.zeros(2)  # whole pixels that the grid followed since the anchor
+        self._middle = np.zeros(2)
+
+    def locate(self, frame: Image, mean: Image, settled: bool, state: SensorState | None) -> Location:
+        """Find the background in a frame.
+
+        Parameters
+        ----------
+        frame, mean : ndarray of float32, shape (rows, cols)
+            Calibrated frame; background on its grid.
+        settled : bool
+            There is a background.
+        state : SensorState, optional
+            Pointing of the frame.
+
+        Returns
+        -------
+        Location
+            Where the background went.
+        """
+        if not settled:
+            self._forget()
+            self._anchor = state
+            return self._nowhere(lost=False)
+        base = self._predicted_field(state)
+        if base is None:
+            found = self._estimate(mean, frame, self._at + self._rate)
+            base = np.zeros((1, 1, 2))
+        elif np.ptp(base, axis=(0, 1)).max() < FLAT_FIELD_PX:
+            base = base.mean(axis=(0, 1), keepdims=True)
+            found = self._estimate(mean, frame, self._at + base[0, 0])
+            if found is not None:
+                found = found[0] - base[0, 0], found[1]
+        else:
+            resample(mean, np.asarray(base + self._at, np.float32), self._scratch, self._warped)
+            found = self._estimate(self._warped, frame, np.zeros(2))
+            if found is not None:
+                found = found[0] + self._at, found[1]
+        if found is None:
+            self._forget()
+            self._anchor = state
+            return self._nowhere(lost=True)
+        at, from_image = found
+        return self._follow(base, at, from_image, state is not None)
+
+    def _nowhere(self, lost: bool) -> Location:
+        return Location(np.zeros((1, 1, 2), np.float32), (0, 0), (0.0, 0.0), not lost, lost)
+
+    def _predicted_field(self, state: SensorState | None) -> NDArray[np.float64] | None:
+        """Displacement from frame to grid that the pointing tells; None without one."""
+        if state is None or self._anchor is None:
+            return None
+        camera = Camera(self._rows, self._cols, state.ifov_rad)
+        anchor = self._anchor
+        field = shift_field(
+            camera,
+            anchor.position_m,
+            anchor.attitude,
+            state.position_m,
+            state.attitude,
+            self._height_m,
+            *self._tiles,
+        )
+        field -= self._grid
+        # Sights beyond the limb, or a slew off the frame: the geometry says nothing about the background.
+        if not np.isfinite(field).all() or np.abs(field).max() > max(self._rows, self._cols):
+            return None
+        return field
+
+    def _estimate(
+        self, mean: Image, frame: Image, start: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], bool] | None:
+        """Displacement of the frame and whether the image confirmed it; None if the frame is another picture."""
+        limit = np.array([self._rows, self._cols]) * 0.5
+        if not (np.abs(start) < limit).all():
+            return None
+        found = self._refine(mean, frame, start)
+        if found is None:
+            error = self._error_at(mean, frame, start)
+            if not self._rms or error <= self._jump():
+                return start, False
+        elif not self._rms or found[1] <= self._jump():
+            self._rms = found[1] if not self._rms else self._rms + 0.1 * (found[1] - self._rms)
+            return found[0], True
+        coarse = self._search(mean, frame)
+        if not (np.abs(coarse) < limit).all():
+            return None
+        found = self._refine(mean, frame, coarse)
+        if found is None or found[1] > self._jump():
+            return None
+        self._rates = 0
+        return found[0], True
+
+    def _jump(self) -> float:
+        """Error from which on a frame is another picture."""
+        return JUMP_RATIO * max(self._rms, self.least_rms)
+
+    def _refine(
+        self, mean: Image, frame: Image, start: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], float] | None:
+        row, col, _, _, rms, _ = estimate_shift(
+            mean, frame, float(start[0]), float(start[1]), CLIP_SIGMAS, self._every, self._scratch
+        )
+        return None if np.isnan(row) else (np.array([row, col]), rms)
+
+    def _error_at(self, mean: Image, frame: Image, at: NDArray[np.float64]) -> float:
+        """Spread of the difference of frame and background, whole pixels, every eighth pixel."""
+        down, along = np.rint(at).astype(int)
+        ours = frame[max(0, -down) : self._rows - max(0, down), max(0, -along) : self._cols - max(0, along)]
+        theirs = mean[max(0, down) : self._rows + min(0, down), max(0, along) : self._cols + min(0, along)]
+        error = ours[::8, ::8] - theirs[::8, ::8]
+        return float(1.4826 * np.median(np.abs(error - np.median(error))))
+
+    def _search(self, mean: Image, frame: Image) -> NDArray[np.float64]:
+        """Displacement from the whole frame, to about the factor by which it is reduced."""
+        factor = max(1, -(-max(self._rows, self._cols) // COARSE_PX))
+        size = max(2, self._cols // factor), max(2, self._rows // factor)
+        small = [cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in (frame, mean)]
+        (along, down), _ = cv2.phaseCorrelate(small[0], small[1], cv2.createHanningWindow(size, cv2.CV_32F))
+        return np.array([down * self._rows / size[1], along * self._cols / size[0]])
+
+    def _follow(self, base: NDArray[np.float64], at: NDArray[np.float64], from_image: bool, pointed: bool) -> Location:
+        field = np.asarray(base + at, np.float32)
+        middle = field[field.shape[0] // 2, field.shape[1] // 2].astype(np.float64)
+        shift = middle - self._middle
+        step = np.rint(middle).astype(int)
+        if pointed:
+            # The geometry holds the motion; what is left is the pointing error.
+            self._at = at
+        else:
+            if from_image:
+                self._rates += 1
+                self._rate += max(SMOOTHING, 1.0 / self._rates) * (at - self._at - self._rate)
+            self._at = at - step
+        if pointed:
+            self._grid += step
+        self._middle = middle - step
+        return Location(field, (int(step[0]), int(step[1])), (float(shift[0]), float(shift[1])), from_image, False)
+
+    def outgrown(self, field: Field) -> bool:
+        """Whether the field varies so much from tile to tile that the background needs a new grid."""
+        along = np.abs(np.diff(field, axis=0)).max(initial=0.0), np.abs(np.diff(field, axis=1)).max(initial=0.0)
+        return bool(max(along) > TILE_STEP_PX)
+
+    def lay_anew(self, state: SensorState) -> None:
+        """Take the frame of this pointing as the grid: the background was resampled to it."""
+        self._anchor = state
+        self._grid = np.zeros(2)
+        self._at = np.zeros(2)
+        self._middle = np.zeros(2)

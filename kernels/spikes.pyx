@@ -1,0 +1,161 @@
+"""Spikes: pixels that no light through the optics can make, found by their shape and replaced.
+
+A point of light spreads: the second brightest neighbour of its brightest pixel has at least ``exp(-1 / (2 sigma^2))``
+of the pixel's value for a point-spread function of that sigma. A bad or blinking pixel, or the hit of a particle,
+stands alone. With b the mean of the 16 pixels two away, s their mean absolute deviation times 1.25 (Gaussian sigma),
+and y the second strongest neighbour on the pixel's side of b, pixel x is a spike if
+
+    |x - b| > level max(s, sigma)  and  |y - b| < ratio |x - b|
+
+and becomes b. The second neighbour, not the first, so that pairs of bad pixels are found too. At most one of the four
+nearest neighbours is strong then, so x stands above the mean of the left and right or of the upper and lower one by
+more than ``(1 - ratio) level sigma``: that test screens the frame.
+"""
+
+from libc.math cimport fabsf
+
+from lookdown.kernels.rows cimport RowIn, cloned
+
+from lookdown.kernels.checks import require_array, require_number
+
+cdef extern from *:
+    """
+    typedef int *__restrict__ lookdown_count_out;
+    """
+    ctypedef int* CountOut "lookdown_count_out"
+
+cdef enum:
+    BLOCK = 64  # columns that one vectorised screening takes
+
+
+cdef cloned screen(
+    RowIn x, RowIn left, RowIn right, RowIn above, RowIn below, float least, CountOut count, Py_ssize_t n
+) noexcept nogil:
+    """Count the pixels that stand above a pair of opposite neighbours; ``least`` is a square."""
+    cdef Py_ssize_t i
+    cdef int found = 0
+    cdef float along, down
+    for i in range(n):
+        along = x[i] - 0.5 * (left[i] + right[i])
+        down = x[i] - 0.5 * (above[i] + below[i])
+        along = along * along
+        down = down * down
+        found += (along if along > down else down) > least
+    count[0] = found
+
+
+cdef inline Py_ssize_t clamp(Py_ssize_t i, Py_ssize_t n) noexcept nogil:
+    return 0 if i < 0 else (n - 1 if i >= n else i)
+
+
+cdef bint replace_spike(
+    float* x, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t r, Py_ssize_t c, float sigma, float level, float ratio
+) noexcept nogil:
+    cdef float[16] far
+    cdef float base = 0, spread = 0, value, height, first = 0, second = 0
+    cdef Py_ssize_t i, j, k = 0
+    cdef const float* row
+    for i in range(-2, 3):
+        row = x + clamp(r + i, rows) * cols
+        for j in range(-2, 3):
+            if i == -2 or i == 2 or j == -2 or j == 2:
+                far[k] = row[clamp(c + j, cols)]
+                base += far[k]
+                k += 1
+    base /= 16
+    height = x[r * cols + c] - base
+    if fabsf(height) <= level * sigma:
+        return False
+    for k in range(16):
+        spread += fabsf(far[k] - base)
+    spread *= 1.25 / 16
+    if fabsf(height) <= level * spread:
+        return False
+    for i in range(-1, 2):
+        if not 0 <= r + i < rows:
+            continue
+        row = x + (r + i) * cols
+        for j in range(-1, 2):
+            if (i == 0 and j == 0) or not 0 <= c + j < cols:
+                continue
+            value = (row[c + j] - base) / height
+            if value > first:
+                second = first
+                first = value
+            elif value > second:
+                second = value
+    if second >= ratio:
+        return False
+    x[r * cols + c] = base
+    return True
+
+
+cdef Py_ssize_t scan(
+    float* x, Py_ssize_t rows, Py_ssize_t cols, float sigma, float level, float ratio, int* found, Py_ssize_t capacity
+) noexcept nogil:
+    cdef Py_ssize_t r, c, k, first, last, n_found = 0
+    cdef int count
+    cdef float* row
+    cdef float* above
+    cdef float* below
+    cdef float least = (1 - ratio) * level * sigma
+    least = least * least
+    for r in range(rows):
+        row = x + r * cols
+        above = x + max(r - 1, 0) * cols
+        below = x + min(r + 1, rows - 1) * cols
+        last = 0
+        while last < cols:
+            c = last
+            last = min(c + BLOCK, cols)
+            # The first and last column have no pair along the row and are always looked at.
+            first = max(c, 1)
+            k = min(last, cols - 1) - first
+            count = 0
+            if k > 0:
+                screen(row + first, row + first - 1, row + first + 1, above + first, below + first, least, &count, k)
+            if count == 0 and c > 0 and last < cols:
+                continue
+            for k in range(c, last):
+                if replace_spike(x, rows, cols, r, k, sigma, level, ratio):
+                    if n_found < capacity:
+                        found[n_found] = <int>(r * cols + k)
+                    n_found += 1
+    return n_found
+
+
+def remove_spikes(frame, sigma, level, ratio, found):
+    """Replace spikes by the mean of their surroundings.
+
+    Parameters
+    ----------
+    frame : ndarray of float32, shape (rows, cols)
+        Calibrated frame of finite values, changed in place.
+    sigma : float
+        Noise of a pixel, 0 or more; with 0 the surroundings alone decide [frame unit].
+    level : float
+        Sigmas from which on a pixel may be a spike, above 0.
+    ratio : float
+        Largest share of the second neighbour, 0 to 1.
+    found : ndarray of int32, shape (capacity,)
+        Flat indices of the spikes in raster order, as far as they fit.
+
+    Returns
+    -------
+    int
+        Number of spikes replaced; may exceed the capacity.
+
+    Raises
+    ------
+    ValueError
+        If an array has another type, shape or layout, or a number is out of its range.
+    """
+    cdef float[:, ::1] x = require_array("frame", frame, "float32", 2, out=True)
+    cdef float noise = require_number("sigma", sigma, 0, 1e15)
+    cdef float sigmas = require_number("level", level, 1e-3, 1e6)
+    cdef float share = require_number("ratio", ratio, 0, 1)
+    cdef int[::1] indices = require_array("found", found, "int32", 1, out=True)
+    cdef Py_ssize_t n_found
+    with nogil:
+        n_found = scan(&x[0, 0], x.shape[0], x.shape[1], noise, sigmas, share, &indices[0], indices.shape[0])
+    return n_found
