@@ -6,11 +6,11 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 from scipy.stats import norm
 
-from lookdown.kernels import background, calibrate, cfar, difference, extract, shift, suppress
+from lookdown.kernels import background, calibrate, cfar, difference, extract, register, shift, suppress
 from lookdown.kernels.extract import PLOT_DTYPE
-from tests.bench import peers, peers_extract, peers_numba
+from tests.bench import peers, peers_extract, peers_numba, peers_register
 from tests.bench.measure import SIZES, close, contest
-from tests.bench.scenes import PSF_SIGMA_PX, textured
+from tests.bench.scenes import NOISE_DN, PSF_SIGMA_PX, displaced, textured
 
 MEMORY_SIZE = 16 * 1024 * 1024  # float32; 64 MiB an array, beyond the caches
 
@@ -137,6 +137,48 @@ def test_background(benchmark: BenchmarkFixture, size: str) -> None:
         close(1e-5),
         goal(size, 0.85),
     )
+
+
+@every_size
+def test_estimate_shift(benchmark: BenchmarkFixture, size: str) -> None:
+    """Texture that moved by a known shift, white noise in both frames, a prediction 0.6 px off each way."""
+    rng = np.random.default_rng(10)
+    scene, truth, prediction = textured(*SIZES[size], seed=10), np.array([1.37, -2.61]), (2.0, -2.0)
+    reference, frame = (
+        (displaced(scene, *by) + NOISE_DN * rng.standard_normal(scene.shape)).astype(np.float32)
+        for by in ((0, 0), truth)
+    )
+    scratch, step = floats(register.register_scratch_size(scene.shape[1])), scene.shape[0] // 128
+    given = (reference, frame, *prediction, 3.0, step)
+
+    def ours() -> np.ndarray:
+        return np.array(register.estimate_shift(*given, scratch)[:2])
+
+    def agree(mine: np.ndarray, theirs: np.ndarray) -> float:
+        """Every estimate against the truth."""
+        assert np.abs(mine - truth).max() <= 0.01
+        assert np.abs(theirs - truth).max() <= 0.25
+        return float(np.abs(theirs - truth).max())
+
+    entrants = {
+        "Numba": lambda: np.array(peers_register.estimate_shift_numba(*given)[:2]),
+        "OpenCV phase, 256x256": peers_register.shift_phase_opencv(reference, frame, prediction, 256),
+        "OpenCV ECC": peers_register.shift_ecc_opencv(reference, frame, prediction),
+        "scikit-image, 1/50 px": peers_register.shift_phase_skimage(reference, frame, 50),
+    }
+    contest(
+        benchmark,
+        "shift estimate, 128 rows",
+        size,
+        ours,
+        entrants,
+        agree,
+        goal(size, 1.0),
+        # Phase correlation over a part of the frame is fast, but a hundred times less exact.
+        apart=("OpenCV phase, 256x256",),
+    )
+    errors = {"ours": float(np.abs(ours() - truth).max()), **benchmark.extra_info["differences"]}
+    benchmark.extra_info["remark"] = "error in px: " + ", ".join(f"{name} {x:.4f}" for name, x in errors.items())
 
 
 @every_size

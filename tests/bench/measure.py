@@ -18,7 +18,7 @@ Run = Callable[[], Any]
 SIZES = {"512x640": (512, 640), "1024x1024": (1024, 1024)}
 FEWEST_ROUNDS, MOST_ROUNDS = 9, 61
 BUDGET_S = 1.2  # what the rounds of one entry may take, if the fewest take no longer
-FAR_SLOWER = 5.0  # a peer this many times slower than the fastest one cannot be the best; three rounds are enough
+FAR_SLOWER = 5.0  # a peer this many times slower than the fastest one cannot be the best; it does not play on
 
 
 def close(tolerance: float) -> Callable[[Any, Any], float]:
@@ -52,6 +52,7 @@ def contest(
     peers: dict[str, Run],
     agree: Callable[[Any, Any], float],
     goal: float | None = None,
+    apart: tuple[str, ...] = (),
     **notes: Any,
 ) -> None:
     """Assert that ours and every peer agree, time them in turn, and note the result for ``docs/numbers.md``.
@@ -68,6 +69,8 @@ def contest(
         Takes our result and that of a peer, raises when they differ and returns by how much they do.
     goal : float, optional
         Nanoseconds per pixel at which we want to stand.
+    apart : tuple of str
+        Peers that are timed but give less, so that they are not candidates for the best one.
     notes : object
         Further entries of `extra_info`.
     """
@@ -75,21 +78,20 @@ def contest(
     result = ours()
     differences = {name: agree(result, run()) for name, run in peers.items()}
     once = {name: timed(run) for name, run in peers.items()}
-    fastest = min(once.values())
-    slow = {name for name, seconds in once.items() if seconds > FAR_SLOWER * fastest}
-    a_round = 2 * (timed(ours) + sum(seconds for name, seconds in once.items() if name not in slow))
+    fastest = min(seconds for name, seconds in once.items() if name not in apart)
+    playing = {name: run for name, run in peers.items() if once[name] <= FAR_SLOWER * fastest}
+    a_round = 2 * (timed(ours) + sum(once[name] for name in playing))
     rounds = int(np.clip(BUDGET_S / a_round, FEWEST_ROUNDS, MOST_ROUNDS))
-    times: dict[str, list[float]] = {name: [] for name in peers}
+    times = {name: [] if name in playing else [seconds] for name, seconds in once.items()}
 
     def play_peers() -> None:
-        for name, run in peers.items():
-            if name not in slow or len(times[name]) < 3:
-                times[name].append(timed(run))
+        for name, run in playing.items():
+            times[name].append(timed(run))
         ours()
 
     benchmark.pedantic(ours, setup=play_peers, rounds=rounds, iterations=1)
     mine = benchmark.stats.stats.data if benchmark.stats else [timed(ours)]
-    best = min(times, key=lambda name: median(times[name]))
+    best = min(times.keys() - set(apart), key=lambda name: median(times[name]))
     ratios = [a / b for a, b in zip(mine, times[best], strict=False)]
     per_pixel = {name: 1e9 * median(seconds) / pixels for name, seconds in times.items()}
     low, _, high = quantiles(ratios, n=4) if len(ratios) > 1 else (ratios[0],) * 3

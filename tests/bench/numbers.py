@@ -106,7 +106,9 @@ def kernel_table(entries: list[dict[str, Any]]) -> str:
         )
         for e in entries
     ]
-    return table(("stage", "size", "ours ns/px", "best peer", "its ns/px", "ratio", "goal", "other peers ns/px"), rows)
+    header = ("stage", "size", "ours ns/px", "best peer", "its ns/px", "ratio", "goal", "other peers ns/px")
+    remarks = [f"- {e['stage']}, {e['size']}: {e['remark']}." for e in entries if "remark" in e]
+    return "\n".join([table(header, rows), "", *remarks])
 
 
 def chain_table(entries: list[dict[str, Any]]) -> str:

@@ -15,3 +15,10 @@ def textured(rows: int, cols: int, seed: int, level: float = 4000, spread: float
     spectrum = np.fft.rfft2(noise) * frequency**-1.2 * np.exp(-2 * (np.pi * PSF_SIGMA_PX * frequency) ** 2)
     texture = np.fft.irfft2(spectrum, (rows, cols))
     return (level + spread * texture / texture.std()).astype(np.float32)
+
+
+def displaced(image: np.ndarray, row_shift: float, col_shift: float) -> np.ndarray:
+    """Move a periodic image without any interpolation error: ``out[r, c] = image[r + row_shift, c + col_shift]``."""
+    rows, cols = image.shape
+    phase = np.fft.fftfreq(rows)[:, None] * row_shift + np.fft.rfftfreq(cols)[None, :] * col_shift
+    return np.fft.irfft2(np.fft.rfft2(image) * np.exp(2j * np.pi * phase), (rows, cols))
