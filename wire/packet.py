@@ -19,6 +19,7 @@ field is within the bounds of the table, or raises `WireError` with a reason to 
 """
 
 import struct
+from collections.abc import Callable
 from itertools import groupby
 from math import hypot, isclose
 from operator import attrgetter
@@ -53,37 +54,38 @@ class _Fields:
 
     def __init__(self, fields: tuple[Field, ...]) -> None:
         self.struct = struct.Struct(">" + "".join(field.format for field in fields))
-        self._fields = fields
-        self._of = [(attrgetter(field.name), field) for field in fields]
+        self._spans: list[tuple[Callable[[Any], Any], Field, int, int]] = []
+        at = 0
+        for field in fields:
+            self._spans.append((attrgetter(field.name), field, at, at + field.count))
+            at += field.count
 
     def pack(self, message: Any) -> bytes:
+        """Return the octets; the caller holds them to the bounds with `unpack`."""
         values: list[Any] = []
-        for of, field in self._of:
+        for of, field, start, end in self._spans:
             value = of(message)
-            if field.count > 1:
+            if end - start > 1:
                 array = np.asarray(value, np.float64)
-                if array.shape != (field.count,):
-                    raise ValueError(f"{field.name}: wanted shape ({field.count},), came {array.shape}")
+                if array.shape != (end - start,):
+                    raise ValueError(f"{field.name}: wanted shape ({end - start},), came {array.shape}")
                 values += array.tolist()
             else:
                 values.append(value)
         try:
-            packed = self.struct.pack(*values)
+            return self.struct.pack(*values)
         except (struct.error, OverflowError, TypeError) as error:
             raise ValueError(f"cannot pack {values}: {error}; give values within the table's bounds") from None
-        self.unpack(packed)
-        return packed
 
     def unpack(self, octets: bytes) -> dict[str, Any]:
+        """Return the values by name; ValueError if one is out of its bounds."""
         values = self.struct.unpack(octets)
         result: dict[str, Any] = {}
-        at = 0
-        for field in self._fields:
-            for value in values[at : at + field.count]:
+        for _, field, start, end in self._spans:
+            for value in values[start:end]:
                 if not field.low <= value <= field.high:
                     raise ValueError(f"{field.name}: wanted {field.low:g} to {field.high:g} {field.unit}, came {value}")
-            result[field.name] = values[at] if field.count == 1 else np.array(values[at : at + field.count])
-            at += field.count
+            result[field.name] = values[start] if end - start == 1 else np.array(values[start:end])
         return result
 
 
@@ -177,7 +179,9 @@ def encode(message: Message, sequence: int = 0) -> bytes:
     sensor_id = getattr(message, "sensor_id", 0)
     if not kind.sensor <= sensor_id <= 2**16 - 1 or not 0 <= message.time_ns < 2**63:
         raise ValueError(f"sensor_id, time_ns: wanted 1 to 65535 and 0 or later, came {sensor_id}, {message.time_ns}")
-    parts = [_SECONDARY.pack(FORMAT_VERSION, 0, sensor_id, message.time_ns), layout.fields.pack(message)]
+    fields = layout.fields.pack(message)
+    layout.fields.unpack(fields)
+    parts = [_SECONDARY.pack(FORMAT_VERSION, 0, sensor_id, message.time_ns), fields]
     if kind.state:
         parts.append(_pack_state(getattr(message, "state", None), kind.state == "optional"))
     if kind.rows and layout.rows:
