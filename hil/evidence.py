@@ -1,0 +1,184 @@
+"""Gathers what a run left (the recording, the ground's history, the counters of its processes) beside the truth.
+
+Plots are read from the packets that the ground stored, not from what it made of them; each packet is decoded once. What
+is not there, because a process died before it wrote it, is left empty: the score then says "not tested".
+"""
+
+import logging
+import sqlite3
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lookdown.hil.plan import Scenario
+from lookdown.hil.score import EXPOSURE_DTYPE, PLOT_DTYPE, SEEN_DTYPE, Evidence, frame_index
+from lookdown.hil.score_tracks import UPDATE_DTYPE
+from lookdown.hil.truth import Truth
+from lookdown.wire.errors import WireError
+from lookdown.wire.messages import PlotReport, ReportFlag
+from lookdown.wire.packet import decode
+from lookdown.wire.recording import read_recording
+
+_LOG = logging.getLogger(__name__)
+
+
+def gather(
+    scenario: Scenario,
+    truth: Truth,
+    recording: Path,
+    history: Path,
+    counters: Mapping[str, Mapping[str, Any]],
+    step_s: float,
+) -> Evidence:
+    """Gather the evidence of a run.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        What was run.
+    truth : Truth
+        Its truth, with the scene.
+    recording, history : Path
+        Files of the ground process; either may be absent.
+    counters : mapping of str to mapping
+        Last words of each process, by its role: ``inject-3``, ``flight-3``, ``ground``.
+    step_s : float
+        Time between instants of track evaluation [s].
+    """
+    sensor_ids = tuple(satellite.id for satellite in scenario.satellite)
+    sent = {sensor_id: counters.get(f"inject-{sensor_id}", {}).get("sent") for sensor_id in sensor_ids}
+    exposures = _exposures(scenario, sent)
+    plots = _read_plots(recording, exposures, scenario)
+    updates = _read_history(history, exposures)
+    rows = [truth.appearances(index, np.arange(scenario.n_frames)).ravel() for index in range(len(sensor_ids))]
+    seen = np.zeros(sum(len(part) for part in rows), SEEN_DTYPE)
+    appearing = np.concatenate(rows)
+    seen["sensor_id"] = appearing["satellite_id"]
+    for name in ("frame_id", "time_ns", "mover", "row", "col", "inside", "hidden", "snr"):
+        seen[name] = appearing[name]
+    seen = seen[frame_index(exposures, seen) >= 0]
+    step_ns = round(step_s * 1e9)
+    instants_ns = np.arange(scenario.start_ns, int(scenario.frame_time_ns(scenario.n_frames - 1)) + 1, step_ns)
+    states = [truth.mover_state(mover, instants_ns) for mover in range(len(scenario.mover))]
+    shape = (len(states), len(instants_ns), 3)
+    return Evidence(
+        movers=tuple(mover.name for mover in scenario.mover),
+        sensor_ids=sensor_ids,
+        n_pixels=scenario.sensor.rows * scenario.sensor.cols,
+        period_s=1.0 / scenario.frame_rate_hz,
+        exposures=exposures,
+        seen=seen,
+        plots=plots,
+        updates=updates,
+        instants_ns=instants_ns,
+        truth_m=np.array([state[0] for state in states]).reshape(shape),
+        truth_m_s=np.array([state[1] for state in states]).reshape(shape),
+        link=_link(sensor_ids, counters, _read_counters(history)),
+        frames=_frames(sensor_ids, counters),
+    )
+
+
+def _exposures(scenario: Scenario, sent: Mapping[int, int | None]) -> NDArray[np.void]:
+    """Frames that were sent, none of them reported yet; all of a satellite whose injector left no word."""
+    parts = []
+    for sensor_id, count in sent.items():
+        part = np.zeros(scenario.n_frames if count is None else count, EXPOSURE_DTYPE)
+        part["sensor_id"], part["frame_id"] = sensor_id, np.arange(len(part))
+        part["time_ns"] = scenario.frame_time_ns(part["frame_id"])
+        parts.append(part)
+    exposures = np.concatenate(parts)
+    return exposures[np.lexsort((exposures["frame_id"], exposures["sensor_id"]))]
+
+
+def _read_plots(recording: Path, exposures: NDArray[np.void], scenario: Scenario) -> NDArray[np.void]:
+    """Read the plots of a recording, in pixels, and note in the exposures which of them were reported."""
+    parts = [np.zeros(0, PLOT_DTYPE)]
+    if not recording.is_file():
+        return parts[0]
+    key = {(int(row["sensor_id"]), int(row["frame_id"])): index for index, row in enumerate(exposures)}
+    camera = scenario.sensor.camera
+    for delivery in read_recording(recording):
+        try:
+            report = decode(delivery.packet)
+        except WireError as error:
+            _LOG.warning("%s: left out a packet of sender %d: %s", recording, delivery.sender_id, error)
+            continue
+        if not isinstance(report, PlotReport) or (report.sensor_id, report.frame_id) not in key:
+            continue
+        exposure = exposures[key[report.sensor_id, report.frame_id]]
+        exposure["reported"], exposure["settled"] = True, not report.flags & ReportFlag.WARM_UP
+        exposure["n_plots"] = len(report.sights)
+        exposure["origin_ns"], exposure["arrival_ns"] = delivery.origin_ns, delivery.arrival_ns
+        part = np.zeros(len(report.sights), PLOT_DTYPE)
+        part["sensor_id"], part["frame_id"] = report.sensor_id, report.frame_id
+        part["row"], part["col"] = camera.pixel_from_tangent(report.sights["x"], report.sights["y"])
+        part["snr"], part["flags"] = report.sights["snr"], report.sights["flags"]
+        parts.append(part)
+    return np.concatenate(parts)
+
+
+def _read_history(history: Path, exposures: NDArray[np.void]) -> NDArray[np.void]:
+    """Read the track updates of a history, and note in the exposures when their reports were fused."""
+    if not history.is_file():
+        return np.zeros(0, UPDATE_DTYPE)
+    with closing(sqlite3.connect(f"file:{history}?mode=ro", uri=True)) as connection:
+        fused = connection.execute("SELECT sensor_id, frame_id, fused_ns FROM reports").fetchall()
+        found = connection.execute(
+            "SELECT track_id, time_ns, status, x_m, y_m, z_m, vx_m_s, vy_m_s, vz_m_s, covariance FROM track_updates"
+        ).fetchall()
+    when = {(sensor_id, frame_id): fused_ns for sensor_id, frame_id, fused_ns in fused}
+    for exposure in exposures:
+        exposure["fused_ns"] = when.get((int(exposure["sensor_id"]), int(exposure["frame_id"])), 0)
+    updates = np.zeros(len(found), UPDATE_DTYPE)
+    for at, row in enumerate(found):
+        updates[at] = (*row[:3], row[3:6], row[6:9], np.frombuffer(row[9], "<f8").reshape(6, 6))
+    return updates
+
+
+def _read_counters(history: Path) -> dict[tuple[int, str], int]:
+    if not history.is_file():
+        return {}
+    with closing(sqlite3.connect(f"file:{history}?mode=ro", uri=True)) as connection:
+        found = connection.execute("SELECT sensor_id, name, value FROM counters").fetchall()
+    return {(sensor_id, name): value for sensor_id, name, value in found}
+
+
+def _link(
+    sensor_ids: Sequence[int], counters: Mapping[str, Mapping[str, Any]], ground: Mapping[tuple[int, str], int]
+) -> tuple[dict[str, int | None], ...]:
+    """Tell what each satellite sent and what became of it on the ground."""
+    rows: list[dict[str, int | None]] = []
+    for sensor_id in sensor_ids:
+        sent = counters.get(f"flight-{sensor_id}", {}).get("link", {}).get("offered")
+        received = ground.get((sensor_id, "received"), 0) if ground else None
+        rows.append(
+            {
+                "sensor_id": sensor_id,
+                "sent": sent,
+                "received": received,
+                "lost": None if sent is None or received is None else max(sent - received, 0),
+                "repeated": ground.get((sensor_id, "repeated"), 0) if ground else None,
+            }
+        )
+    return tuple(rows)
+
+
+def _frames(sensor_ids: Sequence[int], counters: Mapping[str, Mapping[str, Any]]) -> dict[str, int | None]:
+    """Sum frame counters over satellites; None where one of them left no word."""
+    asked = {
+        "sent": ("inject", "sent"),
+        "late": ("inject", "late"),
+        "missed": ("flight", "frames_missed"),
+        "refused": ("flight", "frames_refused"),
+    }
+    sums: dict[str, int | None] = {}
+    for name, (role, counter) in asked.items():
+        values = [counters.get(f"{role}-{sensor_id}", {}).get(counter) for sensor_id in sensor_ids]
+        # What was refused is counted by reason.
+        known = [sum(v.values()) if isinstance(v, Mapping) else int(v) for v in values if v is not None]
+        sums[name] = sum(known) if len(known) == len(values) else None
+    return sums

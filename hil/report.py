@@ -1,0 +1,310 @@
+"""Report of a run: ``report.html`` for people, ``report.json`` for scripts, ``junit.xml`` for continuous integration.
+
+All three are written from one tree of figures. The page holds its pictures and its style in itself: it opens offline
+and can be mailed or printed.
+"""
+
+import html
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from lookdown.hil import figures
+from lookdown.hil.pictures import Pictures
+from lookdown.hil.plan import Scenario
+from lookdown.hil.requirements import METRICS, Judged, junit_xml
+from lookdown.hil.scene import Scene
+from lookdown.hil.score import Evidence, Score, Settings
+from lookdown.hil.series import make_series
+
+_DASH = "&ndash;"
+
+
+class _Right(str):
+    """A cell that stands to the right in its column: a number."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that a report is made of.
+
+    Attributes
+    ----------
+    scenario : Scenario
+        What was run.
+    scene : Scene
+        Its scene.
+    evidence, score, settings
+        What it left, how it was scored.
+    judged : sequence of Judged
+        Requirements with their verdicts.
+    processes : sequence of dict
+        One row a process: ``role``, ``status``, and what is known of ``cpu_s``, ``memory_mb``, ``step_median_us`` ...
+    provenance : mapping of str to str
+        Version, scenario file, command, machine, times.
+    duration_s : float
+        Time the run took [s].
+    failure : str
+        Why the run ended early; empty when it did not.
+    """
+
+    scenario: Scenario
+    scene: Scene
+    evidence: Evidence
+    score: Score
+    settings: Settings
+    judged: Sequence[Judged]
+    processes: Sequence[Mapping[str, Any]] = ()
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    duration_s: float = 0.0
+    failure: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """``pass``, ``fail``, or ``not tested`` when something is open and nothing failed."""
+        verdicts = {item.verdict for item in self.judged}
+        if "fail" in verdicts or self.failure:
+            return "fail"
+        return "not tested" if "not tested" in verdicts or not verdicts else "pass"
+
+
+def write_report(report: Report, folder: Path) -> None:
+    """Write ``report.json``, ``junit.xml`` and ``report.html`` into a folder."""
+    series = make_series(report.evidence, report.score, report.scenario.start_ns, report.scenario.duration_s)
+    tree = {
+        "scenario": report.scenario.name,
+        "title": report.scenario.title,
+        "seed": report.scenario.seed,
+        "verdict": report.verdict,
+        "failure": report.failure,
+        "requirements": [item.as_json() for item in report.judged],
+        **report.score.figures,
+        "settings": asdict(report.settings),
+        "processes": [dict(row) for row in report.processes],
+        "provenance": dict(report.provenance),
+        "series": series.as_json(),
+    }
+    (folder / "report.json").write_text(_json(tree), encoding="utf-8")
+    document = junit_xml(report.judged, report.scenario.name, report.duration_s, report.provenance)
+    (folder / "junit.xml").write_bytes(document)
+
+    pictures = Pictures(report.scenario, report.scene, report.evidence, report.score)
+    movers, sensor_ids = report.evidence.movers, report.evidence.sensor_ids
+    template = Template(files("lookdown.hil").joinpath("page.html").read_text(encoding="utf-8"))
+    page = template.substitute(
+        title=html.escape(report.scenario.title),
+        subtitle=html.escape(_subtitle(report)),
+        verdict_class={"pass": "pass", "fail": "fail"}.get(report.verdict, "open"),
+        verdict_text=_verdict_text(report),
+        alarm=_alarm(report.failure),
+        cards=_cards(report.score.figures),
+        requirements=_requirements(report.judged),
+        map=pictures.map(),
+        allowance=f"{report.settings.initiation_allowance_s:g}",
+        cutoff=f"{report.settings.gospa_cutoff_m:g}",
+        gate=f"{report.settings.plot_gate_px:g}",
+        custody=figures.custody_chart(series, movers),
+        movers=_movers(report.score.figures),
+        errors=figures.error_chart(series, movers),
+        consistency=figures.consistency_chart(series),
+        detection=figures.detection_chart(series, movers, sensor_ids),
+        satellites=_satellites(report.score.figures["detection"]["per_satellite"]),
+        strip=pictures.strip(),
+        chips=pictures.chips(),
+        latency=figures.latency_chart(series, report.score.figures["latency_ms"]),
+        link=_link(report.score.figures["link"]),
+        processes=_processes(report.processes),
+        provenance=_table(("", ""), [[f"<b>{html.escape(k)}</b>", _mono(v)] for k, v in report.provenance.items()]),
+        definitions=_table(
+            ("figure", "unit", "meaning"), [[_mono(name), unit, text] for name, (unit, text) in METRICS.items()]
+        ),
+    )
+    (folder / "report.html").write_text(page, encoding="utf-8")
+
+
+def _json(tree: Any) -> str:
+    """Write JSON with the outer levels indented and series on one line each."""
+    parts = []
+    for key, value in tree.items():
+        if key == "series":
+            inner = ",\n".join(f"    {json.dumps(k)}: {json.dumps(v)}" for k, v in value.items())
+            parts.append(f"  {json.dumps(key)}: {{\n{inner}\n  }}")
+        else:
+            parts.append(f"  {json.dumps(key)}: " + json.dumps(value, indent=2).replace("\n", "\n  "))
+    return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
+def number(value: Any, digits: int = 3) -> str:
+    """Write a figure for people: ``digits`` significant digits, a dash for None."""
+    if value is None:
+        return _DASH
+    if isinstance(value, bool) or not isinstance(value, float):
+        return str(value)
+    if value != 0.0 and not 1e-3 <= abs(value) < 1e6:
+        mantissa, exponent = f"{value:.1e}".split("e")
+        return f"{mantissa}&middot;10<sup>{int(exponent)}</sup>"
+    return f"{value:.0f}" if abs(value) >= 10 ** (digits - 1) else f"{value:.{digits}g}"
+
+
+def _subtitle(report: Report) -> str:
+    scenario = report.scenario
+    return (
+        f"{scenario.name}: {len(scenario.satellite)} satellites, {len(scenario.mover)} movers, "
+        f"{scenario.duration_s:g} s at {scenario.frame_rate_hz:g} frames/s "
+        f"of {scenario.sensor.cols} x {scenario.sensor.rows} px, "
+        f"from {scenario.start}, seed {scenario.seed}"
+    )
+
+
+def _verdict_text(report: Report) -> str:
+    count = {
+        verdict: sum(item.verdict == verdict for item in report.judged) for verdict in ("pass", "fail", "not tested")
+    }
+    if report.failure:
+        return "Run ended early"
+    if count["fail"]:
+        return f"{count['fail']} of {len(report.judged)} requirements fail"
+    if count["not tested"] or not report.judged:
+        return f"{count['not tested']} of {len(report.judged)} requirements not tested"
+    return f"All {len(report.judged)} requirements pass"
+
+
+def _alarm(failure: str) -> str:
+    return (
+        f'<section class="alarm"><h2>The run ended early</h2><pre>{html.escape(failure)}</pre></section>'
+        if failure
+        else ""
+    )
+
+
+def _cards(tree: Mapping[str, Any]) -> str:
+    detection, tracks, link, latency = tree["detection"], tree["tracks"], tree["link"], tree["latency_ms"]
+    shown = [
+        (_percent(tracks["custody"]), "%", "custody: movers in two views held by a confirmed track"),
+        (number(tracks["rmse_m"]), "m", "position error of tracks, RMS"),
+        (number(tracks["false"]), "", f"false confirmed tracks, of {number(tracks['confirmed'])} confirmed"),
+        (_percent(detection["pd"]), "%", "probability of detection per frame"),
+        (number(detection["false_per_frame"], 2), "", "false plots per frame"),
+        (number(latency["p50"]), "ms", f"latency frame to track, median; 99 %: {number(latency['p99'])} ms"),
+        (number(link["lost"]), "", f"messages lost, of {number(link['sent'])} sent"),
+    ]
+    return "".join(
+        f'<div class="card"><b>{value}<small>{unit}</small></b><span>{text}</span></div>' for value, unit, text in shown
+    )
+
+
+def _percent(share: float | None) -> str:
+    return _DASH if share is None else f"{100.0 * share:.1f}".removesuffix(".0")
+
+
+def _requirements(judged: Sequence[Judged]) -> str:
+    rows = []
+    for item in judged:
+        asked, kind = item.requirement, {"pass": "pass", "fail": "fail"}.get(item.verdict, "open")
+        unit = METRICS[asked.metric][0].removeprefix("1")
+        wanted = html.escape(f"{asked.op} {asked.bound:g} {unit}")
+        rows.append(
+            [
+                f"<b>{html.escape(asked.id)}</b>",
+                html.escape(asked.text),
+                _mono(asked.metric),
+                _Right(f"{wanted}"),
+                _Right(f"{number(item.value)} {html.escape(unit)}"),
+                f'<span class="verdict {kind}">{item.verdict}</span>',
+            ]
+        )
+    return _table(("", "requirement", "figure", _Right("wanted"), _Right("measured"), "verdict"), rows)
+
+
+def _movers(tree: Mapping[str, Any]) -> str:
+    rows = []
+    for index, (track, plot) in enumerate(
+        zip(tree["tracks"]["per_mover"], tree["detection"]["per_mover"], strict=True)
+    ):
+        colour = figures.mover_colour(index)
+        rows.append(
+            [
+                f'<b style="color:{colour}">{html.escape(track["mover"])}</b>',
+                _Right(f"{number(track['two_views_s'])}"),
+                _Right(f"{number(track['initiation_s'])}"),
+                _Right(f"{_percent(track['custody'])}"),
+                _Right(f"{', '.join(map(str, track['tracks'])) or _DASH}"),
+                _Right(f"{number(track['rmse_m'])}"),
+                _Right(f"{number(track['error_p95_m'])}"),
+                _Right(f"{number(track['nees'])}"),
+                _Right(f"{_percent(plot['pd'])}"),
+            ]
+        )
+    head = ("two views [s]", "first track after [s]", "custody [%]", "tracks", "RMSE [m]", "95 % of errors below [m]")
+    return _table(("mover", *map(_Right, (*head, "NEES", "Pd [%]"))), rows)
+
+
+def _satellites(rows: Sequence[Mapping[str, Any]]) -> str:
+    cells = [
+        [
+            f"satellite {r['sensor_id']}",
+            _Right(f"{r['frames']}"),
+            _Right(f"{_percent(r['pd'])}"),
+            _Right(f"{number(r['false_per_frame'])}"),
+        ]
+        for r in rows
+    ]
+    return _table(("", *map(_Right, ("frames", "Pd [%]", "false plots per frame"))), cells)
+
+
+def _link(link: Mapping[str, Any]) -> str:
+    names = ("sent", "received", "lost", "repeated")
+    rows = [
+        [f"satellite {row['sensor_id']}", *(_Right(f"{number(row[name])}") for name in names)]
+        for row in link["per_satellite"]
+    ]
+    rows.append(["<b>all</b>", *(_Right(f"<b>{number(link[name])}</b>") for name in names)])
+    return _table(("", *map(_Right, names)), rows)
+
+
+def _processes(processes: Sequence[Mapping[str, Any]]) -> str:
+    columns = {
+        "frames": "frames",
+        "plots": "plots",
+        "step_median_ms": "step, median [ms]",
+        "step_max_ms": "step, longest [ms]",
+        "lateness_max_ms": "latest frame by [ms]",
+        "cpu_s": "CPU [s]",
+        "cpu_share": "CPU share [%]",
+        "memory_mb": "memory [MB]",
+    }
+    rows = []
+    for row in processes:
+        status = row.get("status")
+        ended = (
+            "exit 0" if status == 0 else f'<span class="verdict fail">exit {_DASH if status is None else status}</span>'
+        )
+        rows.append(
+            [
+                f"<b>{html.escape(str(row['role']))}</b>",
+                ended,
+                *(_Right(f"{number(row.get(name))}") for name in columns),
+            ]
+        )
+    return _table(("process", "ended", *map(_Right, columns.values())), rows)
+
+
+def _mono(text: str) -> str:
+    return f'<span class="mono">{html.escape(text)}</span>'
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Write a table of cells that are HTML already."""
+
+    def cell(tag: str, text: str) -> str:
+        return f'<{tag} class="n">{text}</{tag}>' if isinstance(text, _Right) else f"<{tag}>{text}</{tag}>"
+
+    top = f"<thead><tr>{''.join(cell('th', text) for text in head)}</tr></thead>" if any(head) else ""
+    body = "".join(f"<tr>{''.join(cell('td', text) for text in row)}</tr>" for row in rows)
+    return f"<table>{top}<tbody>{body}</tbody></table>"
