@@ -3,11 +3,14 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import zmq
@@ -193,3 +196,33 @@ def test_missing_or_impossible_endpoints_are_named(tmp_path: Path) -> None:
         run(
             FlightConfig(frames_endpoint=f"ipc://{tmp_path}/x", ground_endpoint="nonsense"), make_reporter=make_reporter
         )
+
+
+def test_the_command_flies_the_infrared_chain(tmp_path: Path) -> None:
+    rows, cols = 128, 160
+    config = config_in(tmp_path, rows=rows, cols=cols)
+    file = tmp_path / "flight.toml"
+    file.write_text(
+        f'sensor_id = 3\nrows = {rows}\ncols = {cols}\nframes_endpoint = "{config.frames_endpoint}"\n'
+        f'ground_endpoint = "{config.ground_endpoint}"\n'
+    )
+    rng = np.random.default_rng(1)
+    clutter = 1000 + 200 * cv2.GaussianBlur(rng.normal(0, 1, (rows, cols)), (0, 0), 3)
+    messages: list[list[Any]] = []
+    for n in range(1, 31):
+        samples = rng.normal(clutter, 3)
+        samples[29:32, n + 9 : n + 12] += np.outer([60, 120, 60], [0.5, 1, 0.5])
+        image = np.rint(samples).astype(np.uint16)
+        messages.append(encode_frame(Frame(3, n, 10**18 + n * 10**8, 0.02, image, STATE), 1))
+    outside = Outside(config, [*messages, END], lambda: None)
+    command = [sys.executable, "-m", "lookdown.flight", "run", "--config", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    reports = outside.messages_of(PlotReport)
+    assert [report.frame_id for report in reports] == list(range(1, 31))
+    for report in reports[10:]:
+        assert len(report.sights) >= 1
+        wanted = ((report.frame_id + 10 - 79.5) * 2.0**-15, (30 - 63.5) * 2.0**-15)
+        assert abs(report.sights["x"][0] - wanted[0]) < 2.0**-15
+        assert abs(report.sights["y"][0] - wanted[1]) < 2.0**-15
+    assert json.loads(done.stdout)["frames_processed"] == 30
