@@ -10,7 +10,8 @@ With ``w`` the age (frames seen before this one), ``d = frame - mean`` and ``d'`
 While the age grows these are Welford's exact sample mean and unbiased variance (Welford 1962, Technometrics 4), so z
 follows Student's t with ``w - 1`` degrees of freedom in white Gaussian noise. At the limit they become exponential
 averages with ``alpha = 1 / (age_limit + 1)``, and z has unit variance there, for the factor ``1 + 1/w`` that predicts
-d^2 is the one by which d^2 is divided before it is averaged.
+d^2 is the one by which d^2 is divided before it is averaged; ``variance`` itself is then ``2 w / (2 w + 1)`` of the
+noise's.
 
 From age 8 on, ``d`` is clipped to ``clip`` predicted sigmas before it updates the state, so that a mover hardly enters
 its own background; ``u = 1 / E[min(z^2, clip^2)]`` undoes the loss that the clip means for Gaussian noise. A sample

@@ -7,23 +7,33 @@ whatever ``w``. Along a row the window is put together from sums over 2, 4, 8 ..
 All sums are of ``x - pivot`` and of its square at once; the pivot keeps the squares small, so float32 carries them.
 """
 
-from libc.math cimport fabsf
 from libc.float cimport FLT_MAX
+from libc.math cimport fabs, sqrt
 from libc.string cimport memcpy, memset
 
 from lookdown.kernels.rows cimport RowIn, RowOut, cloned
 
 
-cdef inline float sample_mean(const float* frame, Py_ssize_t size) noexcept nogil:
-    """Mean of about 4096 finite pixels spread over the frame; 0 if none is finite."""
+cdef inline float typical_level(const float* frame, Py_ssize_t size) noexcept nogil:
+    """Mean of about 1024 pixels spread over the frame, stars and clouds left out; 0 if none is finite."""
     # An odd stride visits all columns of a frame with an even number of them.
-    cdef Py_ssize_t stride = (size // 4096) | 1, k, count = 0
-    cdef double total = 0
-    for k in range((size + stride - 1) // stride):
-        if fabsf(frame[k * stride]) <= FLT_MAX:
-            total += frame[k * stride]
-            count += 1
-    return total / count if count > 0 else 0
+    cdef Py_ssize_t stride = (size // 1024) | 1, samples = (size + stride - 1) // stride, k, count, turn
+    cdef double total, square, d, mean = 0, reach = 0
+    for turn in range(4):
+        total = square = 0
+        count = 0
+        for k in range(samples):
+            d = frame[k * stride] - mean
+            if fabs(d) <= (reach if turn > 0 else FLT_MAX):
+                total += d
+                square += d * d
+                count += 1
+        if count == 0:
+            break
+        mean += total / count
+        # Next time only what lies within one standard deviation counts.
+        reach = sqrt(max(square / count - (total / count) * (total / count), 0.0))
+    return <float>mean
 
 
 cdef inline cloned start_sums(RowIn x, float pivot, RowOut first, RowOut second, Py_ssize_t n) noexcept nogil:

@@ -20,7 +20,7 @@ from libc.math cimport expm1, fabsf, sqrtf
 from libc.string cimport memset
 
 from lookdown.kernels.boxsum cimport (
-    ColumnSums, add_rows, cells_within, column_sums, column_sums_size, next_sums, row_sums, sample_mean
+    ColumnSums, add_rows, cells_within, column_sums, column_sums_size, next_sums, row_sums, typical_level
 )
 from lookdown.kernels.rows cimport RowIn, RowOut, cloned
 
@@ -75,7 +75,7 @@ cdef void score_frame(
     cdef Py_ssize_t half = window // 2, guard_half = guard // 2, band = half - guard_half
     cdef Py_ssize_t depth = half + guard_half + 2, width = cols + window - 1, lag = half + guard_half + 1
     cdef Py_ssize_t r, k, q, top, bottom, row_count, guard_row_count, rows_before = -1, guard_rows_before = -1
-    cdef float pivot = sample_mean(x, rows * cols)
+    cdef float pivot = typical_level(x, rows * cols)
     cdef ColumnSums bands = column_sums(x, rows, cols, band, -half, pivot, scratch)
     cdef ColumnSums middles = column_sums(
         x, rows, cols, guard, -guard_half, pivot, scratch + column_sums_size(cols, band)

@@ -48,11 +48,18 @@ def require_array(
         If it is no array, or of another type, shape or layout, read-only though written, or overlapping.
     """
     n_dims, wanted_shape = (shape, None) if isinstance(shape, int) else (len(shape), shape)
-    wanted = f"a C-contiguous {dtype} array of " + (f"shape {wanted_shape}" if wanted_shape else f"{n_dims} dimensions")
+    type_name = dtype if isinstance(dtype, str) else "structured"
+    wanted = f"a C-contiguous {type_name} array of " + (
+        f"shape {wanted_shape}" if wanted_shape else f"{n_dims} dimensions"
+    )
     if not isinstance(array, np.ndarray):
         raise ValueError(f"{name}: wanted {wanted}, got {type(array).__name__}; use numpy.asarray")
+    if array.dtype != dtype and type_name == "structured":
+        raise ValueError(
+            f"{name}: wanted {wanted}, got {array.dtype}; make it with the dtype the kernel's module gives"
+        )
     if array.dtype != dtype:
-        raise ValueError(f"{name}: wanted {wanted}, got {array.dtype}; convert it once with .astype({dtype!r})")
+        raise ValueError(f"{name}: wanted {wanted}, got {array.dtype}; convert it once with .astype({type_name!r})")
     if array.ndim != n_dims or (wanted_shape is not None and array.shape != wanted_shape):
         raise ValueError(f"{name}: wanted {wanted}, got shape {array.shape}; give arrays of one frame size")
     if n_dims == 2 and array.size == 0:

@@ -25,8 +25,12 @@ cdef inline void cubic_taps(double t, float* taps) noexcept nogil:
 
 
 cdef inline void cubic_slopes(double t, float* taps) noexcept nogil:
-    """Derivatives of the weights with respect to ``t``: they give the gradient."""
-    taps[0] = <float>(-1 / 3.0 + t * (1.0 - 0.5 * t))
-    taps[1] = <float>(-0.5 + t * (-2.0 + 1.5 * t))
-    taps[2] = <float>(1.0 + t * (1.0 - 1.5 * t))
-    taps[3] = <float>(-1 / 6.0 + 0.5 * t * t)
+    """Weights for the gradient: derivative of the cubic convolution of Keys (1981, a = -1/2).
+
+    Unlike the derivative of the polynomial above it does not jump where ``t`` passes a whole pixel, and there it is
+    the central difference.
+    """
+    taps[0] = <float>(-0.5 + t * (2.0 - 1.5 * t))
+    taps[1] = <float>(t * (-5.0 + 4.5 * t))
+    taps[2] = <float>(0.5 + t * (4.0 - 4.5 * t))
+    taps[3] = <float>(t * (-1.0 + 1.5 * t))

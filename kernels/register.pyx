@@ -164,7 +164,8 @@ cdef Estimate register_frames(
         col += step_col
         if not (fabs(row) < rows and fabs(col) < cols):
             break
-        if length < CONVERGED_PX and k > 1:
+        # The polynomial's response has a kink at whole pixels, where noise alone can make ever smaller steps cycle.
+        if k > 1 and length < max(CONVERGED_PX, 0.25 * min(found.sigma_row, found.sigma_col)):
             found.good = found.sigma_row < WORST_SIGMA_PX and found.sigma_col < WORST_SIGMA_PX
             break
         bias += s[9] / n

@@ -148,7 +148,8 @@ def shift_field(source, field, scratch, out):
 
     The frame is cut in n x m tiles of ``ceil(rows / n)`` x ``ceil(cols / m)`` pixels (the last ones may be smaller or
     empty). Tile (i, j) is resampled with its own displacement,
-    ``out[r, c] = source[r + field[i, j, 0], c + field[i, j, 1]]``. At a border of tiles the error is half the difference of their displacements, so the field must vary slowly.
+    ``out[r, c] = source[r + field[i, j, 0], c + field[i, j, 1]]``. At a border of tiles the error is half
+    the difference of their displacements, so the field must vary slowly.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ from libc.math cimport fabsf, sqrtf
 from libc.string cimport memset
 
 from lookdown.kernels.boxsum cimport (
-    ColumnSums, cells_within, column_sums, column_sums_size, next_sums, row_sums, sample_mean
+    ColumnSums, cells_within, column_sums, column_sums_size, next_sums, row_sums, typical_level
 )
 from lookdown.kernels.rows cimport RowIn, RowOut, cloned
 
@@ -125,7 +125,7 @@ cdef void normalise_frame(
     const float* x, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t window, float variance_floor, float* scratch, float* y
 ) noexcept nogil:
     cdef Py_ssize_t half = window // 2, width = cols + window - 1, r, c
-    cdef float pivot = sample_mean(x, rows * cols)
+    cdef float pivot = typical_level(x, rows * cols)
     cdef ColumnSums sums = column_sums(x, rows, cols, window, -half, pivot, scratch)
     cdef float* first = scratch + column_sums_size(cols, window)
     cdef float* second = first + width
