@@ -1,5 +1,7 @@
 """The table of topics: complete, and shown in the documentation as it stands."""
 
+from pathlib import Path
+
 from lookdown.wire.dictionary import PACKETS
 from lookdown.wire.topics import TOPICS, table
 
@@ -18,3 +20,7 @@ def test_reliable_topics_go_over_the_link() -> None:
     assert (
         "| frames | FrameHeader, End | rig | flight | per frame | lossy, counted | PUSH to PULL | flight |" in table()
     )
+
+
+def test_the_documentation_shows_the_table_as_it_stands() -> None:
+    assert table() in (Path(__file__).parents[2] / "docs" / "architecture.md").read_text(encoding="utf-8")
