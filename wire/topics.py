@@ -53,11 +53,11 @@ _PUSH_PULL = (zmq.PUSH, zmq.PULL)
 _LINK = (zmq.DEALER, zmq.ROUTER)
 _PUB_SUB = (zmq.PUB, zmq.SUB)
 
-FRAMES = Topic("frames", (FrameHeader, End), "rig", "flight", "per frame", False, _PUSH_PULL, "taker", 0, 4)
+FRAMES = Topic("frames", (FrameHeader, End), "sensor", "flight", "per frame", False, _PUSH_PULL, "taker", 0, 4)
 HEALTH = Topic("health", (Health,), "flight", "ground", "1/s, start, end", True, _LINK, "taker", 1, 256)
 REPORTS = Topic("reports", (PlotReport,), "flight", "ground", "per frame", True, _LINK, "taker", 2, 256)
 END = Topic("end", (End,), "flight", "ground", "once", True, _LINK, "taker", 3, 256)
-PICTURE = Topic("picture", (Picture,), "ground", "anyone", "1/s", False, _PUB_SUB, "giver", 0, 16)
+PICTURE = Topic("picture", (Picture, Health), "ground", "anyone", "1/s", False, _PUB_SUB, "giver", 0, 16)
 
 TOPICS = (FRAMES, HEALTH, REPORTS, END, PICTURE)
 

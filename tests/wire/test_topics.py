@@ -18,7 +18,7 @@ def test_reliable_topics_go_over_the_link() -> None:
         assert ("DEALER to ROUTER" in lines[topic.name]) == topic.reliable
         assert 0 <= topic.priority <= 3
     assert (
-        "| frames | FrameHeader, End | rig | flight | per frame | lossy, counted | PUSH to PULL | flight |" in table()
+        "| frames | FrameHeader, End | sensor | flight | per frame | lossy, counted | PUSH to PULL | flight |" in table()
     )
 
 
