@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2
+from scipy.special import chdtri
 
 from lookdown.ground import life
 from lookdown.ground.associate import assign, log_ratios
@@ -101,7 +101,7 @@ class Fusion:
         self._next_id = 1
         self._leftover: dict[int, tuple[Look, Int]] = {}
         self._false_plots = np.full(len(self._index), parameters.false_plots_per_frame)
-        self._gate = float(chi2.ppf(parameters.gate_probability, 2))
+        self._gate = float(chdtri(2, 1.0 - parameters.gate_probability))
         self._log_missed = float(np.log1p(-parameters.probability_of_detection))
         self.counters: Counter[tuple[int, str]] = Counter()
 

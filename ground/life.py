@@ -11,7 +11,7 @@ make a crossing that flies at (height over orbit height) times 7 km/s, with litt
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2
+from scipy.special import chdtri
 
 from lookdown.geo.earth import ecef_to_geodetic
 from lookdown.geo.sight import intersect_ellipsoid
@@ -22,7 +22,7 @@ from lookdown.wire.messages import Float, TrackStatus
 
 _SIGMAS = 3.0  # how sure an impossible state must be
 _MERGE_HITS = 4  # a tentative track younger than this has too broad a covariance to be told from another
-_SAME = float(chi2.ppf(0.5, 6))  # tracks of the same plots differ by less than independent ones would
+_SAME = float(chdtri(6, 0.5))  # tracks of the same plots differ by less than independent ones would
 
 
 def note_hits(table: TrackTable, rows: Int, sensor: int, look: Look, plots: Int, parameters: Parameters) -> None:

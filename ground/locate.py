@@ -12,11 +12,10 @@ where ``R_j`` holds the centroid's and the common variance and ``C_j`` is the co
 """
 
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2
+from scipy.special import chdtri
 
 from lookdown.geo.earth import SPEED_OF_LIGHT_M_S, ecef_to_geodetic
 from lookdown.ground.measure import Look, common_sigma, hidden_by_earth, predict_sights
@@ -117,16 +116,11 @@ def _crossing_lines(
     apart_s = (look_a.report.time_ns - look_b.report.time_ns) * 1e-9 - (range_a - range_b) / SPEED_OF_LIGHT_M_S
     variance += (parameters.initial_speed_sigma_m_s * apart_s) ** 2
     miss = miss_m**2 / np.maximum(variance, 1e-12)
-    passed = (miss < _gate(parameters.gate_probability)) & (range_a > 0.0) & (range_b > 0.0)
+    passed = (miss < chdtri(1, 1.0 - parameters.gate_probability)) & (range_a > 0.0) & (range_b > 0.0)
     row, col = np.nonzero(passed & (sine2 > _MIN_CROSSING))
     on_a = look_a.origin_m + range_a[row, col, None] * along_a[row]
     on_b = look_b.origin_m + range_b[row, col, None] * along_b[col]
     return use_a[row].astype(np.int64), use_b[col].astype(np.int64), 0.5 * (on_a + on_b), miss[row, col]
-
-
-@cache
-def _gate(probability: float) -> float:
-    return float(chi2.ppf(probability, 1))
 
 
 def _across_variance(look: Look, use: NDArray[np.int64]) -> Float:

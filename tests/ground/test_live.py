@@ -30,7 +30,7 @@ def context():
         yield made
 
 
-def make_scene(world, seconds=6.0):
+def make_scene(world, seconds=5.0):
     scene = world(seed=3, false_plots=2.0)
     scene.add_mover(-8e3, 0.0, 30e3, 2400.0, 90.0)
     scene.add_mover(0.0, -4e3, 10e3, 250.0, 0.0)

@@ -1,0 +1,202 @@
+"""What is refused, counted, and in which order reports come out."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lookdown.ground.ingest import Ingest
+from lookdown.ground.parameters import Parameters, SensorField
+from lookdown.ground.pipeline import Pipeline
+from lookdown.wire.envelope import Delivery
+from lookdown.wire.errors import WireError
+from lookdown.wire.messages import End, Picture
+from lookdown.wire.packet import encode
+
+THREE = Parameters(sensors=tuple(SensorField(i) for i in (1, 2, 3)), hold_s=0.5)
+
+
+@pytest.fixture(scope="module")
+def scene(world):
+    made = world(seed=1, false_plots=2.0)
+    made.add_mover(0.0, 0.0, 10e3, 250.0, 45.0)
+    return made
+
+
+@pytest.fixture(scope="module")
+def stream(scene):
+    """Reports of three sensors over 1.2 s, in order of time."""
+    return list(scene.reports(1.2))
+
+
+def refused(ingest, report, **more):
+    with pytest.raises(WireError) as error:
+        ingest.offer(report, **more)
+    return error.value.reason
+
+
+def with_state(report, **changes):
+    return replace(report, state=replace(report.state, **changes))
+
+
+def test_each_kind_of_bad_report_is_refused_counted_and_stops_nothing(stream):
+    ingest = Ingest(THREE)
+    first, good = stream[0], stream[3]
+    assert first.sensor_id == good.sensor_id == 1
+    ingest.offer(first)
+    state = good.state
+    sights = good.sights.copy()
+    backwards = np.array([state.attitude[1], -state.attitude[0], state.attitude[3], -state.attitude[2]])
+    cases = {
+        "unknown_sensor": replace(good, sensor_id=9),
+        "repeat": replace(good, frame_id=first.frame_id),
+        "past": replace(good, time_ns=first.time_ns),
+        "future": replace(good, time_ns=first.time_ns + 61 * 10**9),
+        "not_finite": with_state(good, position_m=state.position_m * np.nan),
+        "attitude": with_state(good, attitude=state.attitude * 1.1),
+        "sigma": with_state(good, pointing_sigma_rad=-1e-6),
+        "altitude": with_state(good, position_m=state.position_m * 0.88),
+        "geometry": with_state(good, attitude=backwards),
+    }
+    for reason, bad in cases.items():
+        assert refused(ingest, bad) == reason
+        assert ingest.counters[bad.sensor_id, f"refused_{reason}"] == 1
+    assert refused(ingest, with_state(good, position_m=state.position_m * 10)) == "altitude"
+    assert refused(ingest, good, sender_id=2) == "sender"
+    assert ingest.counters[2, "refused_sender"] == 1
+    sights["x"][0], sights["sigma_y"][1] = np.nan, 0.0
+    ingest.offer(replace(good, sights=sights))
+    assert ingest.counters[1, "plots_refused"] == 2
+    kept = [arrival for arrival in ingest.flush() if arrival.report.frame_id == good.frame_id]
+    assert kept[0].plot_index.tolist() == list(range(2, len(sights)))
+    assert kept[0].n_sent == len(sights)
+    ingest.end(1)
+    assert refused(ingest, stream[6]) == "after_end"
+    assert ingest.counters[1, "accepted"] == 2
+
+
+def test_limits_are_inclusive_of_what_is_possible(stream):
+    ingest = Ingest(THREE)
+    empty = replace(stream[0], sights=stream[0].sights[:0])
+    scale = np.linalg.norm(stream[0].state.position_m)
+    for frame, altitude_m in enumerate((210e3, 35_786e3)):
+        position = stream[0].state.position_m / scale * (6_371e3 + altitude_m + 10e3)
+        ingest.offer(replace(with_state(empty, position_m=position), frame_id=frame, time_ns=frame))
+    assert ingest.counters[1, "accepted"] == 2
+
+
+def test_a_clock_that_stays_ahead_is_believed_after_three_more(stream):
+    ingest = Ingest(THREE)
+    own = [report for report in stream if report.sensor_id == 1]
+    ingest.offer(own[0])
+    later = [replace(report, time_ns=report.time_ns + 10**12) for report in own[1:]]
+    assert [refused(ingest, report) for report in later[:3]] == ["future"] * 3
+    ingest.offer(later[3])
+    assert ingest.counters[1, "accepted"] == 2
+
+
+def test_a_flood_is_cut_to_the_strongest(stream):
+    ingest = Ingest(replace(THREE, max_plots=50))
+    report = stream[0]
+    flood = np.repeat(report.sights[:1], 10_000)
+    flood["snr"] = np.arange(10_000)
+    ingest.offer(replace(report, sights=flood))
+    arrival = ingest.flush()[0]
+    assert ingest.counters[1, "plots_over_limit"] == 9_950
+    assert arrival.report.sights["snr"].min() == 9_950.0
+    assert (flood["snr"][arrival.plot_index] == arrival.report.sights["snr"]).all()
+
+
+def test_a_report_waits_for_the_others_and_no_longer_than_told(stream):
+    ingest = Ingest(THREE)
+    times = []
+    for report in stream:
+        if report.sensor_id != 3:
+            times.append([arrival.report.time_ns for arrival in ingest.offer(report)])
+    assert not any(times[:8])  # nothing before the third has been silent for 0.5 s
+    assert sum(map(len, times)) >= 22
+    assert ingest.counters[3, "silences"] == 1
+    # The silent one is heard again: what is older than what was fused is late, then it is waited for as before.
+    third = [report for report in stream if report.sensor_id == 3]
+    assert refused(ingest, third[0]) == "late"
+    assert ingest.counters[3, "late"] == 1
+    ingest.offer(third[-1])
+    assert ingest.counters[3, "accepted"] == 1
+
+
+def test_an_ended_sensor_is_not_waited_for(stream):
+    ingest = Ingest(THREE)
+    ingest.end(2)
+    ingest.end(3)
+    assert [len(ingest.offer(report)) for report in stream if report.sensor_id == 1] == [1] * 12
+    assert not ingest.all_ended
+    ingest.end(1)
+    assert ingest.all_ended
+
+
+@given(st.permutations([1] * 8 + [2] * 8 + [3] * 8), st.sets(st.integers(0, 23), max_size=5))
+@settings(max_examples=40, deadline=None)
+def test_order_of_arrival_does_not_matter_if_each_sensor_keeps_its_own(world, stream, order, repeats):
+    ingest = Ingest(replace(THREE, hold_s=2.0))
+    waiting = {i: iter([report for report in stream if report.sensor_id == i]) for i in (1, 2, 3)}
+    released = []
+    for place, sensor in enumerate(order):
+        report = next(waiting[sensor])
+        released += ingest.offer(report)
+        if place in repeats:
+            assert refused(ingest, report) == "repeat"
+    released += ingest.flush()
+    keys = [(arrival.report.time_ns, arrival.report.sensor_id) for arrival in released]
+    assert keys == sorted((report.time_ns, report.sensor_id) for report in stream if report.frame_id < 8)
+    assert sum(ingest.counters[i, "refused_repeat"] for i in (1, 2, 3)) == len(repeats)
+
+
+@given(order=st.permutations([1] * 4 + [2] * 4 + [3] * 4))
+@settings(max_examples=10, deadline=None)
+def test_tracks_do_not_depend_on_the_order_of_arrival(stream, order):
+    def run(sequence):
+        pipeline = Pipeline(replace(THREE, hold_s=2.0))
+        waiting = {i: iter([report for report in stream if report.sensor_id == i]) for i in (1, 2, 3)}
+        events = []
+        for sensor in sequence:
+            events += pipeline.take(Delivery(sensor, 0, 0, encode(next(waiting[sensor]))))
+        events += pipeline.finish()
+        table = pipeline.fusion._table
+        return [event.links.tolist() for event in events], table.state.tobytes(), table.covariance.tobytes()
+
+    assert run(order) == run([1, 2, 3] * 4)
+
+
+def test_pipeline_counts_packets_that_are_wrong(stream):
+    pipeline = Pipeline(THREE)
+    good = encode(stream[0])
+    broken = good[:-1] + bytes([good[-1] ^ 1])
+    kinds = [event.kind for _ in range(12) for event in pipeline.take(Delivery(1, 0, 0, broken))]
+    assert kinds == ["refused", "refused"]  # the 1st and the 10th
+    assert pipeline.counters[1, "refused_crc"] == 12
+    pipeline.take(Delivery(1, 0, 0, encode(Picture(0, ()))))
+    assert pipeline.counters[1, "refused_unexpected"] == 1
+    pipeline.take(Delivery(7, 0, 0, encode(End(7, 0, 0))))
+    assert pipeline.counters[7, "refused_unknown_sensor"] == 1
+    pipeline.take(Delivery(1, 0, 0, encode(End(2, 0, 0))))
+    assert pipeline.counters[1, "refused_sender"] == 1
+    assert pipeline.take(Delivery(1, 0, 0, b"")) != []
+    pipeline.take(Delivery(1, 5, 6, good))
+    fused = pipeline.finish()
+    assert [event.arrival.origin_ns for event in fused] == [5]
+
+
+def test_parameters_refuse_what_cannot_work():
+    for wrong in (
+        {"hold_s": 0.0},
+        {"probability_of_detection": 1.0},
+        {"min_altitude_m": 1e9},
+        {"sensors": (SensorField(1), SensorField(1))},
+        {"sensors": (SensorField(0),)},
+    ):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            Parameters(**wrong)
+    with pytest.raises(ValueError, match="sensors"):
+        Ingest(Parameters())
