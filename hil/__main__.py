@@ -1,16 +1,23 @@
 """The command ``lookdown-hil``: scenarios end to end, and their frames."""
 
 import argparse
+import logging
+import shlex
+import signal
 import sys
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from lookdown.wire.errors import ConfigError
 
-_FAILED, _UNUSABLE = 1, 2
+_FAILED, _UNUSABLE, _STOPPED = 1, 2, 130
+_PLAIN_WIDTH = 140  # columns of a table that no terminal shows
 
 _EXAMPLES = """examples:
   lookdown-hil run scenarios/default.toml --out build/demo
+  lookdown-hil run scenarios/default.toml --out build/slow --pace 0.5
   lookdown-hil render scenarios/default.toml --out frames.h5
 """
 
@@ -18,7 +25,7 @@ _EXAMPLES = """examples:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="lookdown-hil",
-        description="The simulated world, the rig and its reports.",
+        description="The rig: simulated satellites and movers around the real onboard and ground processes, scored.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -28,13 +35,15 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser(
         "run",
         help="a scenario end to end: frames, onboard processes, link, ground, score, report",
-        description="Run a scenario end to end and score it. Exit status 1 when a requirement of the scenario fails.",
+        description="Run a scenario end to end over real processes and sockets, and score it. Writes report.html, "
+        "report.json, junit.xml, the recording of the link and logs into DIR. Exit status: 0 when every requirement of "
+        "the scenario passes, 1 when one fails or the run ended early, 2 when what was given cannot be used.",
         epilog="example: lookdown-hil run scenarios/default.toml --out build/demo",
     )
     run.add_argument("scenario", type=Path, metavar="SCENARIO", help="a scenario, such as scenarios/default.toml")
-    run.add_argument("--out", type=Path, metavar="DIR", required=True, help="folder for report, recording and logs")
+    run.add_argument("--out", type=Path, metavar="DIR", required=True, help="new folder, or that of an earlier run")
     run.add_argument(
-        "--pace", type=float, default=1.0, metavar="FACTOR", help="scenario seconds in a second (default: 1, real time)"
+        "--pace", type=_pace, default=1.0, metavar="N", help="scenario seconds in a second (default: 1, real time)"
     )
 
     render = commands.add_parser(
@@ -48,48 +57,68 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(options: argparse.Namespace) -> int:
-    from rich.console import Console
-    from rich.table import Table
+def _pace(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0.01 <= value <= 100.0:
+        raise argparse.ArgumentTypeError(f"wanted a number from 0.01 to 100, came {text!r}")
+    return value
 
+
+def _run(options: argparse.Namespace, command: str) -> int:
     from lookdown.hil.judge import report_run
     from lookdown.hil.progress import ConsoleProgress
     from lookdown.hil.rig import prepare_folder, run
     from lookdown.hil.scenario import load_scenario
 
-    if not options.pace > 0:
-        raise ConfigError(f"--pace: wanted a factor above 0, came {options.pace}")
     scenario = load_scenario(options.scenario)
     prepare_folder(options.out)
     with ConsoleProgress(scenario.duration_s) as progress:
         progress.step(f"{scenario.title} ({options.scenario})")
         outcome = run(scenario, options.scenario, options.out, progress, options.pace)
         progress.step("scoring against the truth and drawing the report")
-        command = " ".join(["lookdown-hil", *sys.argv[1:]])
         report = report_run(scenario, options.scenario, outcome, command)
-
-    console = Console(highlight=False)
-    table = Table("requirement", "wanted", "measured", "verdict", box=None, pad_edge=False)
-    colours = {"pass": "green", "fail": "red", "not tested": "yellow"}
-    for item in report.judged:
-        asked, colour = item.requirement, colours[item.verdict]
-        measured = "-" if item.value is None else f"{item.value:.4g}"
-        wanted = f"{asked.metric} {asked.op} {asked.bound:g}"
-        table.add_row(f"{asked.id}  {asked.text}", wanted, measured, f"[{colour}]{item.verdict}[/{colour}]")
-    console.print(table)
+    _summarise(report.judged, report.score.figures)
     if outcome.failure:
-        console.print(f"the run ended early: {outcome.failure}", style="red", markup=False)
-    console.print(f"report: {options.out / 'report.html'}", markup=False, soft_wrap=True)
+        print(f"lookdown-hil: the run ended early: {outcome.failure}", file=sys.stderr)
+    print(f"report: {options.out / 'report.html'}")
+    if outcome.stopped:
+        return _STOPPED
     return _FAILED if report.verdict == "fail" else 0
 
 
+def _summarise(judged: Sequence[Any], figures: Mapping[str, Any]) -> None:
+    """Print verdicts and key figures."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else _PLAIN_WIDTH)
+    table = Table("", "requirement", "wanted", "measured", "verdict", box=None, pad_edge=False)
+    colours = {"pass": "green", "fail": "bold red", "not tested": "yellow"}
+    for item in judged:
+        asked, colour = item.requirement, colours[item.verdict]
+        measured = "-" if item.value is None else f"{item.value:.4g}"
+        wanted = f"{asked.metric} {asked.op} {asked.bound:g}"
+        table.add_row(asked.id, asked.text, wanted, measured, f"[{colour}]{item.verdict}[/{colour}]")
+    console.print(table)
+    tracks, latency = figures["tracks"], figures["latency_ms"]
+    if tracks["rmse_m"] is not None and latency["p50"] is not None:
+        console.print(
+            f"{tracks['confirmed']} tracks confirmed, {tracks['false']} of them false; position error "
+            f"{tracks['rmse_m']:.0f} m RMS; latency {latency['p50']:.0f} ms (99 %: {latency['p99']:.0f} ms)"
+        )
+
+
 def _render(options: argparse.Namespace) -> int:
+    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from lookdown.hil.render import render
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns) as progress:
+    with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task("rendering frames", total=None)
         render(options.scenario, options.out, lambda done, total: progress.update(task, completed=done, total=total))
     print(f"frames: {options.out}")
@@ -102,19 +131,28 @@ def main(argv: list[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit status: 0; 1 when a requirement failed or the run ended early; 2 for input that cannot be used.
+        Exit status: 0; 1 when a requirement failed or the run ended early; 2 for what cannot be used; 130 when stopped.
     """
     options = _parser().parse_args(argv)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s", stream=sys.stderr)
     from lookdown.hil.rig import RigError
 
+    # A rig that is told to end stops what it started, as it does for Ctrl-C.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        return _run(options) if options.command == "run" else _render(options)
+        if options.command == "run":
+            return _run(options, shlex.join(["lookdown-hil", *(sys.argv[1:] if argv is None else argv)]))
+        return _render(options)
+    except FileNotFoundError as error:
+        print(f"lookdown-hil: {error.filename or error}: no such file; check the path", file=sys.stderr)
     except (ConfigError, RigError, OSError) as error:
         print(f"lookdown-hil: {error}", file=sys.stderr)
-        return _UNUSABLE
     except KeyboardInterrupt:
         print("lookdown-hil: stopped", file=sys.stderr)
-        return 130
+        return _STOPPED
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    return _UNUSABLE
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from lookdown.hil.truth import Truth
 from lookdown.wire.errors import WireError
 from lookdown.wire.messages import PlotReport, ReportFlag
 from lookdown.wire.packet import decode
-from lookdown.wire.recording import read_recording
+from lookdown.wire.recording import Delivery, read_recording
 
 _LOG = logging.getLogger(__name__)
 
@@ -50,9 +50,9 @@ def gather(
         Time between instants of track evaluation [s].
     """
     sensor_ids = tuple(satellite.id for satellite in scenario.satellite)
-    sent = {sensor_id: counters.get(f"inject-{sensor_id}", {}).get("sent") for sensor_id in sensor_ids}
-    exposures = _exposures(scenario, sent)
-    plots = _read_plots(recording, exposures, scenario)
+    reports = _read_reports(recording, scenario)
+    exposures = _exposures(scenario, counters, reports)
+    plots = _plots(reports, exposures, scenario)
     updates = _read_history(history, exposures)
     rows = [truth.appearances(index, np.arange(scenario.n_frames)).ravel() for index in range(len(sensor_ids))]
     seen = np.zeros(sum(len(part) for part in rows), SEEN_DTYPE)
@@ -62,7 +62,9 @@ def gather(
         seen[name] = appearing[name]
     seen = seen[frame_index(exposures, seen) >= 0]
     step_ns = round(step_s * 1e9)
-    instants_ns = np.arange(scenario.start_ns, int(scenario.frame_time_ns(scenario.n_frames - 1)) + 1, step_ns)
+    # A run that broke off is scored up to the last frame of it.
+    end_ns = int(exposures["time_ns"].max(initial=scenario.start_ns - 1))
+    instants_ns = np.arange(scenario.start_ns, end_ns + 1, step_ns, dtype=np.int64)
     states = [truth.mover_state(mover, instants_ns) for mover in range(len(scenario.mover))]
     shape = (len(states), len(instants_ns), 3)
     return Evidence(
@@ -82,33 +84,46 @@ def gather(
     )
 
 
-def _exposures(scenario: Scenario, sent: Mapping[int, int | None]) -> NDArray[np.void]:
-    """Frames that were sent, none of them reported yet; all of a satellite whose injector left no word."""
-    parts = []
-    for sensor_id, count in sent.items():
-        part = np.zeros(scenario.n_frames if count is None else count, EXPOSURE_DTYPE)
-        part["sensor_id"], part["frame_id"] = sensor_id, np.arange(len(part))
-        part["time_ns"] = scenario.frame_time_ns(part["frame_id"])
-        parts.append(part)
-    exposures = np.concatenate(parts)
-    return exposures[np.lexsort((exposures["frame_id"], exposures["sensor_id"]))]
-
-
-def _read_plots(recording: Path, exposures: NDArray[np.void], scenario: Scenario) -> NDArray[np.void]:
-    """Read the plots of a recording, in pixels, and note in the exposures which of them were reported."""
-    parts = [np.zeros(0, PLOT_DTYPE)]
+def _read_reports(recording: Path, scenario: Scenario) -> list[tuple[Delivery, PlotReport]]:
+    """Read the plot reports of a recording that are of this scenario."""
     if not recording.is_file():
-        return parts[0]
-    key = {(int(row["sensor_id"]), int(row["frame_id"])): index for index, row in enumerate(exposures)}
-    camera = scenario.sensor.camera
+        return []
+    ids = {satellite.id for satellite in scenario.satellite}
+    reports = []
     for delivery in read_recording(recording):
         try:
             report = decode(delivery.packet)
         except WireError as error:
             _LOG.warning("%s: left out a packet of sender %d: %s", recording, delivery.sender_id, error)
             continue
-        if not isinstance(report, PlotReport) or (report.sensor_id, report.frame_id) not in key:
-            continue
+        if isinstance(report, PlotReport) and report.sensor_id in ids and report.frame_id < scenario.n_frames:
+            reports.append((delivery, report))
+    return reports
+
+
+def _exposures(
+    scenario: Scenario, counters: Mapping[str, Mapping[str, Any]], reports: Sequence[tuple[Delivery, PlotReport]]
+) -> NDArray[np.void]:
+    """Frames that were sent, by the last word of their injector or by a report of them."""
+    parts = [np.zeros(0, EXPOSURE_DTYPE)]
+    for sensor_id in sorted(satellite.id for satellite in scenario.satellite):
+        seen = [report.frame_id + 1 for _, report in reports if report.sensor_id == sensor_id]
+        sent = int(counters.get(f"inject-{sensor_id}", {}).get("sent", 0))
+        part = np.zeros(max([sent, *seen]), EXPOSURE_DTYPE)
+        part["sensor_id"], part["frame_id"] = sensor_id, np.arange(len(part))
+        part["time_ns"] = scenario.frame_time_ns(part["frame_id"])
+        parts.append(part)
+    return np.concatenate(parts)
+
+
+def _plots(
+    reports: Sequence[tuple[Delivery, PlotReport]], exposures: NDArray[np.void], scenario: Scenario
+) -> NDArray[np.void]:
+    """Turn the plots of reports into pixels, and note in the exposures which of them were reported."""
+    parts = [np.zeros(0, PLOT_DTYPE)]
+    key = {(int(row["sensor_id"]), int(row["frame_id"])): index for index, row in enumerate(exposures)}
+    camera = scenario.sensor.camera
+    for delivery, report in reports:
         exposure = exposures[key[report.sensor_id, report.frame_id]]
         exposure["reported"], exposure["settled"] = True, not report.flags & ReportFlag.WARM_UP
         exposure["n_plots"] = len(report.sights)

@@ -1,18 +1,21 @@
 """Frame injection: one process in the place of one satellite's sensor.
 
-It renders the frames of its satellite and pushes each at its scenario time over the pace of the run, stamped with the
-instant of injection. It is lossless by back-pressure: when rendering or the onboard process is late, the frame goes
-late and is counted, never dropped. The rig talks to it by lines of JSON: ``{"ready": true}`` comes out once the first
-frame is rendered, ``{"start_ns": ...}`` goes in, then progress comes out once a second, and the counters at the end.
+It renders the frames of its satellite a little ahead and pushes each at its scenario time over the pace of the run,
+stamped with the instant of injection. It is lossless by back-pressure: when rendering or the onboard process is late,
+the frame goes late and is counted, never dropped. The rig talks to it by lines of JSON: ``{"ready": true}`` comes out
+once the first frame is rendered, ``{"start_ns": ...}`` goes in, then progress comes out twice a second, and the
+counters at the end. When the rig goes away, its end of the line closes, and the injector ends what it began.
 """
 
 import argparse
 import itertools
 import json
+import select
 import signal
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,11 +27,16 @@ from lookdown.hil.render import Renderer
 from lookdown.hil.scenario import load_scenario
 from lookdown.wire.clock import Clock, SystemClock
 from lookdown.wire.frames import encode_frame
+from lookdown.wire.link import attach
 from lookdown.wire.messages import End, Frame
 from lookdown.wire.packet import encode
+from lookdown.wire.topics import FRAMES
 
-_HIGH_WATER_MARK = 4  # frames; 2.6 MB at 640x512
+_AHEAD = 3  # frames rendered before their time
 _LINGER_MS = 30_000  # the last frames wait so long for a busy board
+_LAST_WORD_MS = 1_000  # and so long when the run is stopped
+_PATIENCE_MS = 200  # how late a stop may be heeded
+_SAY_EVERY_NS = 500_000_000
 
 
 @dataclass(slots=True)
@@ -52,7 +60,7 @@ class Injected:
 
 def inject(
     frames: Iterator[Frame],
-    send: Callable[[Frame, int], None],
+    send: Callable[[Frame, int], bool],
     start_ns: int,
     period_s: float,
     clock: Clock,
@@ -63,9 +71,10 @@ def inject(
     Parameters
     ----------
     frames : iterator of Frame
-        Frames in order; the next is made after the last was sent and before its own time.
+        Frames in order.
     send : callable
-        Takes the frame and the instant of injection, TAI [ns]; blocks while the receiver is full.
+        Takes the frame and the instant of injection, TAI [ns]; blocks while the receiver is full; False ends the
+        injection.
     start_ns : int
         Time of the first frame on ``clock``, TAI [ns].
     period_s : float
@@ -89,7 +98,8 @@ def inject(
         lateness_s = (now_ns - due_ns) * 1e-9
         counters.late += lateness_s > period_s
         counters.lateness_max_ms = max(counters.lateness_max_ms, 1e3 * lateness_s)
-        send(frame, now_ns)
+        if not send(frame, now_ns):
+            return
         counters.sent += 1
         yield counters
 
@@ -100,9 +110,20 @@ def _say(**values: Any) -> None:
     sys.stdout.flush()
 
 
-def _renderings(renderer: Renderer, n_frames: int) -> Iterator[Frame]:
-    for k in range(n_frames):
-        yield renderer.frame(k)[0]
+def ahead(make: Callable[[int], Frame], count: int, depth: int = _AHEAD) -> Generator[Frame, None, None]:
+    """Make frames 0 to ``count - 1`` in a thread, at most ``depth`` before they are asked for; raise what it raises."""
+    pool = ThreadPoolExecutor(1)
+    try:
+        waiting = deque(pool.submit(make, number) for number in range(min(depth, count)))
+        following = depth
+        while waiting:
+            frame = waiting.popleft().result()
+            if following < count:
+                waiting.append(pool.submit(make, following))
+                following += 1
+            yield frame
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -118,9 +139,10 @@ def main(argv: list[str] | None = None) -> int:
     cv2.setNumThreads(1)
     scenario = load_scenario(options.scenario)
     sensor_id = scenario.satellite[options.satellite].id
-    frames = _renderings(Renderer(scenario, options.satellite), scenario.n_frames)
+    renderer = Renderer(scenario, options.satellite)
     # The first frame, with all that rendering sets up, is made before the run starts.
-    frames = itertools.chain([next(frames)], frames)
+    first = renderer.frame(0)[0]
+    others = ahead(lambda number: renderer.frame(number + 1)[0], scenario.n_frames - 1)
     stopped = False
 
     def stop(_signal: int, _frame: object) -> None:
@@ -128,6 +150,7 @@ def main(argv: list[str] | None = None) -> int:
         stopped = True
 
     signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
     _say(ready=True)
     order = sys.stdin.readline()
     if not order:
@@ -136,31 +159,37 @@ def main(argv: list[str] | None = None) -> int:
     clock = SystemClock()
 
     def wait_until(due_ns: int) -> bool:
+        nonlocal stopped
         while not stopped and (rest_s := (due_ns - clock.now_ns()) * 1e-9) > 0:
-            time.sleep(min(rest_s, 0.2))
+            # The rig says nothing more: readable means that it is gone.
+            stopped = bool(select.select([sys.stdin], [], [], min(rest_s, 1e-3 * _PATIENCE_MS))[0]) or stopped
         return not stopped
 
-    context = zmq.Context()
-    socket = context.socket(zmq.PUSH)
-    socket.setsockopt(zmq.SNDHWM, _HIGH_WATER_MARK)
-    socket.setsockopt(zmq.LINGER, _LINGER_MS)
-    socket.connect(options.endpoint)
+    with zmq.Context() as context, context.socket(FRAMES.sockets[0]) as socket:
+        socket.sndhwm = FRAMES.high_water_mark
+        attach(socket, options.endpoint, bind=FRAMES.binds == "giver")
 
-    def send(frame: Frame, injected_ns: int) -> None:
-        socket.send_multipart(encode_frame(frame, injected_ns, frame.frame_id))
+        def send(frame: Frame, injected_ns: int) -> bool:
+            while not socket.poll(_PATIENCE_MS, zmq.POLLOUT):
+                if stopped:
+                    return False
+            socket.send_multipart(encode_frame(frame, injected_ns, frame.frame_id))
+            return True
 
-    counters = Injected()
-    said_ns = 0
-    period_s = 1.0 / scenario.frame_rate_hz / options.pace
-    for counters in inject(frames, send, start_ns, period_s, clock, wait_until):
-        if clock.steady_ns() - said_ns > 500_000_000:
-            _say(**asdict(counters))
-            said_ns = clock.steady_ns()
-    end_ns = int(scenario.frame_time_ns(max(counters.sent - 1, 0)))
-    socket.send(encode(End(sensor_id=sensor_id, time_ns=end_ns, frames_processed=counters.sent)))
-    socket.close()
-    context.term()
-    _say(**asdict(counters), done=True)
+        counters = Injected()
+        said_ns = 0
+        period_s = 1.0 / scenario.frame_rate_hz / options.pace
+        frames = itertools.chain([first], others)
+        for counters in inject(frames, send, start_ns, period_s, clock, wait_until):
+            if clock.steady_ns() - said_ns > _SAY_EVERY_NS:
+                _say(**asdict(counters))
+                said_ns = clock.steady_ns()
+        others.close()
+        socket.linger = _LAST_WORD_MS if stopped else _LINGER_MS
+        if socket.poll(socket.linger, zmq.POLLOUT):
+            end_ns = int(scenario.frame_time_ns(max(counters.sent - 1, 0)))
+            socket.send(encode(End(sensor_id=sensor_id, time_ns=end_ns, frames_processed=counters.sent)))
+    _say(**asdict(counters), done=not stopped)
     return 1 if stopped else 0
 
 

@@ -46,9 +46,7 @@ def report_run(scenario: Scenario, scenario_path: Path, outcome: Outcome, comman
         score=score,
         settings=settings,
         judged=judge(scenario.requirement, score.figures),
-        processes=[
-            {"role": process.role, "status": process.status, **process.counters} for process in outcome.processes
-        ],
+        processes=[process.as_row(outcome.wall_s) for process in outcome.processes],
         provenance={
             "lookdown": version("lookdown"),
             "scenario": str(scenario_path),

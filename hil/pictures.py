@@ -65,7 +65,7 @@ class Pictures:
             plan, heights = figure.subplots(1, 2, width_ratios=[2.2, 1.0])
             self._draw_scene(plan)
             self._draw_footprints(plan)
-            for index, name in enumerate(evidence.movers):
+            for index, name in enumerate(evidence.movers if len(instant_s) else ()):
                 colour = mover_colour(index)
                 seen = tracks.n_views[index] > 0
                 ground = self._plan_km(evidence.truth_m[index])

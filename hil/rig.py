@@ -6,23 +6,21 @@ was published by the ground), never a pause.
 """
 
 import contextlib
-import json
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import tomli_w
 import zmq
 
 from lookdown.hil.plan import Scenario
+from lookdown.hil.process import Process
 from lookdown.hil.sensor import Detector
 from lookdown.wire.clock import SystemClock
 from lookdown.wire.errors import WireError
@@ -35,37 +33,11 @@ MARKER = ".lookdown-run"
 _READY_TIMEOUT_S = 60.0
 _FINISH_TIMEOUT_S = 60.0
 _START_DELAY_S = 0.5
-_LOG_TAIL_LINES = 12
+_LOOK_MS = 200
 
 
 class RigError(Exception):
     """A run that could not be carried out; the message names the process and what it said last."""
-
-
-@dataclass(slots=True)
-class Process:
-    """One process of a run.
-
-    Attributes
-    ----------
-    role : str
-        What it is: ``ground``, ``flight-3``, ``inject-3``.
-    command : tuple of str
-        What is started.
-    sensor_id : int
-        Satellite it belongs to; 0 for the ground.
-    counters : dict
-        The last line of JSON it wrote.
-    status : int or None
-        Exit status; None while it runs.
-    """
-
-    role: str
-    command: tuple[str, ...]
-    sensor_id: int = 0
-    counters: dict[str, Any] = field(default_factory=dict)
-    status: int | None = None
-    running: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
 
 @dataclass(slots=True)
@@ -108,6 +80,8 @@ class Outcome:
         Time between the first and the last frame's injection, by the clock of the machine [s].
     failure : str
         Why the run ended early; empty when it did not.
+    stopped : bool
+        Whether a person or a signal ended it.
     """
 
     folder: Path
@@ -116,6 +90,7 @@ class Outcome:
     processes: tuple[Process, ...]
     wall_s: float
     failure: str = ""
+    stopped: bool = False
 
 
 def prepare_folder(folder: Path) -> None:
@@ -213,17 +188,15 @@ def run(scenario: Scenario, scenario_path: Path, folder: Path, progress: Progres
         picture.subscribe(b"")
         picture.connect(f"ipc://{sockets}/picture")
         stack.callback(_stop_all, table)
-        failure, wall_s = "", 0.0
+        failure, wall_s, stopped = "", 0.0, False
         try:
             wall_s = _drive(scenario, table, folder, picture, progress, pace)
         except RigError as error:
             failure = str(error)
         except KeyboardInterrupt:
-            failure = "stopped by the user"
-    for process in table:
-        process.counters = process.counters or _last_json(_out(folder, process))
+            failure, stopped = "stopped by the user", True
     ground = folder / "ground"
-    return Outcome(folder, ground / "received.ldrec", ground / "history.sqlite", table, wall_s, failure)
+    return Outcome(folder, ground / "received.ldrec", ground / "history.sqlite", table, wall_s, failure, stopped)
 
 
 def _drive(
@@ -233,72 +206,65 @@ def _drive(
     live = Live()
     progress.step(f"starting {len(table)} processes: 1 ground, {len(scenario.satellite)} onboard, and their injectors")
     for process in table:
-        _start(process, folder)
+        process.start(folder / "logs")
     injectors = [process for process in table if process.role.startswith("inject")]
     wanted = {process.sensor_id for process in injectors}
 
     progress.step("waiting until every satellite has reported its health and rendered its first frame")
-    for _ in _watch(table, folder, picture, live, _READY_TIMEOUT_S, "health of every satellite"):
-        ready = all(process.counters.get("ready") for process in injectors)
-        if ready and wanted <= live.health.keys():
+    for _ in _watch(table, (), picture, live, _READY_TIMEOUT_S):
+        unready = [process.role for process in injectors if not process.counters.get("ready")]
+        unready += [f"flight-{sensor_id}" for sensor_id in sorted(wanted - live.health.keys())]
+        if not unready:
             break
+    else:
+        raise RigError(
+            f"waited {_READY_TIMEOUT_S:.0f} s in vain for {', '.join(unready)} to be ready; see {folder / 'logs'}"
+        )
 
     start_ns = SystemClock().now_ns() + round(_START_DELAY_S * 1e9)
     started_s = time.monotonic() + _START_DELAY_S
     for process in injectors:
-        _tell(process, {"start_ns": start_ns})
+        process.tell({"start_ns": start_ns})
     rate = f"{scenario.frame_rate_hz:g} frames/s" + (f" at {pace:g} times its pace" if pace != 1.0 else "")
     progress.step(f"running {scenario.duration_s:g} s of scenario, {len(wanted)} satellites, {rate}")
     # Real time is the goal, not a condition: a slow machine takes longer and loses nothing.
     allowed_s = 20.0 * scenario.duration_s / pace + _FINISH_TIMEOUT_S
-    wall_s = 0.0
-    for _ in _watch(table, folder, picture, live, allowed_s, "end of all injectors"):
+    for _ in _watch(table, tuple(injectors), picture, live, allowed_s):
         live.elapsed_s = min(max(time.monotonic() - started_s, 0.0) * pace, scenario.duration_s)
-        live.frames_sent = {process.sensor_id: process.counters.get("sent", 0) for process in injectors}
-        live.frames_late = sum(process.counters.get("late", 0) for process in injectors)
+        said = {process.sensor_id: process.counters for process in injectors}
+        live.frames_sent = {sensor_id: counters.get("sent", 0) for sensor_id, counters in said.items()}
+        live.frames_late = sum(counters.get("late", 0) for counters in said.values())
         progress.live(live)
-        if all(process.counters.get("done") for process in injectors):
-            wall_s = time.monotonic() - started_s
+        if all(counters.get("done") for counters in said.values()):
             break
+    else:
+        raise RigError(f"the injectors did not end within {allowed_s:.0f} s; see {folder / 'logs'}")
+    wall_s = time.monotonic() - started_s
 
     progress.step("waiting until the ground has stored every report")
-    for _ in _watch(table, folder, picture, live, _FINISH_TIMEOUT_S, "exit of all processes"):
+    for _ in _watch(table, table, picture, live, _FINISH_TIMEOUT_S):
         if all(process.status == 0 for process in table):
-            break
-    return wall_s
-
-
-def _start(process: Process, folder: Path) -> None:
-    with _out(folder, process).open("wb") as out, (folder / "logs" / f"{process.role}.log").open("wb") as log:
-        process.running = subprocess.Popen(process.command, stdin=subprocess.PIPE, stdout=out, stderr=log)
-
-
-def _out(folder: Path, process: Process) -> Path:
-    return folder / "logs" / f"{process.role}.out"
-
-
-def _tell(process: Process, order: dict[str, Any]) -> None:
-    if process.running and process.running.stdin:
-        process.running.stdin.write(json.dumps(order).encode() + b"\n")
-        process.running.stdin.flush()
+            return wall_s
+    running = ", ".join(process.role for process in table if process.status is None)
+    raise RigError(f"{running} did not end within {_FINISH_TIMEOUT_S:.0f} s of the last frame; see {folder / 'logs'}")
 
 
 def _watch(
-    table: tuple[Process, ...], folder: Path, picture: "zmq.Socket[bytes]", live: Live, timeout_s: float, awaited: str
+    table: tuple[Process, ...],
+    may_end: tuple[Process, ...],
+    picture: "zmq.Socket[bytes]",
+    live: Live,
+    timeout_s: float,
 ) -> Iterator[None]:
-    """Yield a few times a second with what the processes said; raise when one dies or the time is over."""
+    """Yield a few times a second until the time is over; raise when a process fails, or ends before it may."""
     end_s = time.monotonic() + timeout_s
     while time.monotonic() < end_s:
-        if picture.poll(200):
+        if picture.poll(_LOOK_MS):
             _hear(picture, live)
         for process in table:
-            process.status = process.running.poll() if process.running else None
-            if process.role.startswith("inject"):
-                process.counters = _last_json(_out(folder, process)) or process.counters
-            if process.status:
-                raise RigError(f"{process.role} ended early with status {process.status}; {_tail(folder, process)}")
+            if process.ended and (process.status or process not in may_end):
+                raise RigError(f"{process.role} ended early with status {process.status}; {process.last_words()}")
         yield
-    raise RigError(f"waited {timeout_s:.0f} s for {awaited} in vain; the logs are in {folder / 'logs'}")
 
 
 def _hear(picture: "zmq.Socket[bytes]", live: Live) -> None:
@@ -316,35 +282,9 @@ def _hear(picture: "zmq.Socket[bytes]", live: Live) -> None:
             live.tracks_confirmed = len(status) - live.tracks_tentative
 
 
-def _last_json(path: Path) -> dict[str, Any]:
-    """Return the last whole line of JSON in a file; empty when there is none yet."""
-    if not path.is_file():
-        return {}
-    for line in reversed(path.read_bytes().split(b"\n")[:-1]):
-        with contextlib.suppress(ValueError):
-            values = json.loads(line)
-            if isinstance(values, dict):
-                return values
-    return {}
-
-
-def _tail(folder: Path, process: Process) -> str:
-    path = folder / "logs" / f"{process.role}.log"
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_TAIL_LINES:]
-    return f"the end of {path}:\n" + "\n".join(f"    {line}" for line in lines) if lines else f"{path} is empty"
-
-
 def _stop_all(table: tuple[Process, ...]) -> None:
-    """End what still runs: politely, then surely; injectors first, the ground last."""
+    """End what still runs, injectors first, the ground last."""
     for process in reversed(table):
-        if process.running and process.running.poll() is None:
-            process.running.send_signal(signal.SIGTERM)
+        process.ask_to_stop()
     for process in reversed(table):
-        if process.running:
-            try:
-                process.status = process.running.wait(timeout=10)
-            except subprocess.TimeoutExpired:
-                process.running.kill()
-                process.status = process.running.wait()
-            if process.running.stdin:
-                process.running.stdin.close()
+        process.stop()

@@ -182,7 +182,9 @@ def score_run(evidence: Evidence, settings: Settings) -> Score:
         "view": {
             "movers": len(evidence.movers),
             "satellites": len(np.unique(evidence.exposures["sensor_id"][evidence.exposures["reported"]])),
-            "two_views_min_s": min((row["two_views_s"] for row in track_part["per_mover"]), default=None),
+            "two_views_min_s": min(
+                (row["two_views_s"] for row in track_part["per_mover"] if row["two_views_s"] is not None), default=None
+            ),
         },
         "tracks": track_part,
         "link": link_figures(evidence),

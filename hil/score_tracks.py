@@ -343,7 +343,7 @@ def track_figures(score: TrackScore, movers: list[str]) -> dict[str, Any]:
     return {
         "confirmed": int(confirmed.sum()),
         "false": int(score.is_false.sum()),
-        "false_longest_s": float(score.false_life_s.max(initial=0.0)),
+        "false_longest_s": float(score.false_life_s.max(initial=0.0)) if len(score.instants_ns) else None,
         "custody": float(held[score.owed].mean()) if score.owed.any() else None,
         "custody_min": min((row["custody"] for row in of), default=None),
         "initiation_max_s": max(starts) if starts and len(starts) == len(of) else None,
@@ -365,7 +365,7 @@ def _mover_figures(score: TrackScore, index: int, name: str) -> dict[str, Any]:
     runs = spans(in_two[None])
     return {
         "mover": name,
-        "two_views_s": max((last - first for _, first, last in runs), default=0) * score.step_s,
+        "two_views_s": max((last - first for _, first, last in runs), default=0) * score.step_s if len(due) else None,
         "custody": float(held[due].mean()) if due.any() else None,
         "initiation_s": float(after[0] - np.argmax(in_two)) * score.step_s if len(after) else None,
         "tracks": [int(score.grid.ids[track]) for track in dict.fromkeys(by.tolist())],

@@ -26,7 +26,8 @@ FAST = Requirement("TIME-1", "Latency is short.", "latency_ms.p99", "<=", 100.0)
 
 def pretend(scenario: Scenario, truth: Truth, folder: Path) -> Evidence:
     """Evidence of a run that never was: a plot on every mover in view, a track 60 m beside each, one false track."""
-    empty = gather(scenario, truth, folder / "none.ldrec", folder / "none.sqlite", {}, 0.5)
+    counters = {f"inject-{satellite.id}": {"sent": scenario.n_frames} for satellite in scenario.satellite}
+    empty = gather(scenario, truth, folder / "none.ldrec", folder / "none.sqlite", counters, 0.5)
     exposures, seen = empty.exposures, empty.seen
     exposures["reported"], exposures["settled"] = True, exposures["frame_id"] >= 5
     exposures["origin_ns"] = 10**15
@@ -157,10 +158,11 @@ def test_series_put_plots_into_their_second(small_scenario: Scenario, small_scen
 def test_a_run_that_broke_off_says_why_and_what_was_not_tested(
     small_scenario: Scenario, small_scene: Scene, tmp_path: Path
 ) -> None:
-    counters = {f"inject-{satellite.id}": {"sent": 0} for satellite in small_scenario.satellite}
-    nothing = gather(small_scenario, Truth(small_scenario, small_scene), tmp_path / "a", tmp_path / "b", counters, 0.5)
+    nothing = gather(small_scenario, Truth(small_scenario, small_scene), tmp_path / "a", tmp_path / "b", {}, 0.5)
     score = score_run(nothing, Settings())
-    judged = judge((TRACKED, FAST), score.figures)
+    false = Requirement("TRK-2", "No false track lasts.", "tracks.false_longest_s", "<=", 5.0)
+    custody = Requirement("TRK-3", "Movers are held.", "tracks.custody_min", ">=", 0.9)
+    judged = judge((LOST, TRACKED, FAST, false, custody), score.figures)
     failure = "ground ended early with status 3; the end of <log>"
     report = Report(small_scenario, small_scene, nothing, score, Settings(), judged, failure=failure)
     write_report(report, tmp_path)
