@@ -41,13 +41,13 @@ from lookdown.wire.messages import ReportFlag, SensorState
 
 Image = NDArray[np.float32]
 
-REGISTRATION_BLUR_PX = 0.05
+REGISTRATION_BLUR_PX = 0.03
 """Error of registration that the predicted noise allows for, one sigma [px]."""
 
 SPIKE_LEVEL = 6.0
 """Sigmas from which on a pixel without neighbours counts as a spike."""
 
-SPIKE_SHARE = 0.6
+SPIKE_SHARE = 0.35
 """Part of the point-spread function's second pixel that a spike's second neighbour must stay below."""
 
 QUANTUM_SIGMA = 0.5
@@ -165,7 +165,7 @@ class Chain:
         size = max(
             moving_scratch_size(cols),
             filter_scratch_size(cols, self._taps.size),
-            whiten_scratch_size(cols, self._window, self._guard),
+            whiten_scratch_size(cols, self._window),
         )
         self._scratch = np.zeros(size, np.float32)
         self._words = np.zeros(extract_scratch_size(cols), np.int64)

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-def whiten_scratch_size(cols: int, window: int, guard: int) -> int: ...
+def whiten_scratch_size(cols: int, window: int) -> int: ...
 def whiten(
     filtered: NDArray[np.float32],
     predicted: NDArray[np.float32],

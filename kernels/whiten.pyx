@@ -5,110 +5,190 @@
 with m and s^2 the mean and variance of the ring (a ``window`` square without its ``guard`` square), and ``predicted``
 the variance that the background's memory expects here. The ring follows what is new in this frame, the memory has many
 more samples: the larger of both counts. Where ``predicted`` is negative nothing is known and z is 0.
+
+The ring is made of blocks of 2 x 2 pixels and is the same for the four pixels of a block: a quarter of the sums, for a
+ring that lies half a pixel off. Sums run along columns and rows in float64, so nothing drifts.
 """
 
-from libc.float cimport FLT_MAX
-from libc.math cimport fabsf, sqrtf
+from libc.math cimport sqrtf
 from libc.string cimport memset
 
-from lookdown.kernels.boxsum cimport (
-    ColumnSums, add_rows, cells_within, column_sums, column_sums_size, next_sums, row_sums, sample_mean
-)
 from lookdown.kernels.rows cimport RowIn, RowOut, cloned
 
 from lookdown.kernels.checks import require_array, require_number, require_odd, require_scratch
 
+cdef extern from *:
+    """
+    typedef double *__restrict__ lookdown_sums_out;
+    typedef const double *__restrict__ lookdown_sums_in;
+    """
+    ctypedef double* SumsOut "lookdown_sums_out"
+    ctypedef const double* SumsIn "lookdown_sums_in"
+
+
+cdef cloned block_row(RowIn upper, RowIn lower, RowOut first, RowOut second, Py_ssize_t n) noexcept nogil:
+    """Sums over 2 x 2 pixels, and over their squares."""
+    cdef Py_ssize_t i
+    cdef float a, b, c, d
+    for i in range(n):
+        a = upper[2 * i]
+        b = upper[2 * i + 1]
+        c = lower[2 * i]
+        d = lower[2 * i + 1]
+        first[i] = (a + b) + (c + d)
+        second[i] = (a * a + b * b) + (c * c + d * d)
+
+
+cdef cloned add_blocks(RowIn x, double sign, SumsOut sums, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        sums[i] += sign * x[i]
+
+
+cdef cloned ring_row(
+    SumsIn outer_before, SumsIn outer_after, SumsIn inner_before, SumsIn inner_after,
+    SumsIn outer_before2, SumsIn outer_after2, SumsIn inner_before2, SumsIn inner_after2,
+    RowIn share, RowOut mean, RowOut variance, Py_ssize_t n
+) noexcept nogil:
+    """Mean and variance of the ring from running sums before and after its two squares."""
+    cdef Py_ssize_t i
+    cdef double m, s
+    for i in range(n):
+        m = ((outer_after[i] - outer_before[i]) - (inner_after[i] - inner_before[i])) * share[i]
+        s = ((outer_after2[i] - outer_before2[i]) - (inner_after2[i] - inner_before2[i])) * share[i]
+        mean[i] = <float>m
+        s = s - m * m
+        variance[i] = <float>(s if s > 0 else 0)
+
 
 cdef cloned whiten_row(
-    RowIn x, float pivot, RowIn left, RowIn right, RowIn middle, RowIn left2, RowIn right2, RowIn middle2,
-    RowIn share, RowIn predicted, float variance_floor, RowOut variance, RowOut z, Py_ssize_t n
+    RowIn x, RowIn mean, RowIn spread, RowIn predicted, float variance_floor, RowOut z, Py_ssize_t n
 ) noexcept nogil:
     cdef Py_ssize_t i
-    cdef float mean, square, spread, rounding, known
+    cdef float known, v
     for i in range(n):
-        mean = ((left[i] + right[i]) + middle[i]) * share[i]
-        square = ((left2[i] + right2[i]) + middle2[i]) * share[i]
-        spread = square - mean * mean
-        # Below this part of the square the difference is rounding alone.
-        rounding = 1e-6 * square
-        spread = spread if spread > rounding else rounding
-        variance[i] = spread
-        spread = spread + variance_floor
         known = predicted[i]
-        spread = spread if spread > known else known
-        square = (x[i] - pivot - mean) / sqrtf(spread)
-        z[i] = square if known >= 0 and fabsf(square) <= FLT_MAX else 0
+        v = spread[i] + variance_floor
+        v = v if v > known else known
+        v = (x[i] - mean[i]) / sqrtf(v if v > 1e-30 else 1e-30)
+        z[i] = v if known >= 0 else 0
 
 
-cdef void fill_share(
-    Py_ssize_t row_count, Py_ssize_t guard_row_count, Py_ssize_t cols, Py_ssize_t half, Py_ssize_t guard_half,
-    float* share
-) noexcept nogil:
-    """Per column one over the number of ring cells, 0 where there is none."""
-    cdef Py_ssize_t c, n
-    for c in range(cols):
-        n = row_count * cells_within(c, half, cols) - guard_row_count * cells_within(c, guard_half, cols)
-        share[c] = 1 / <float>n if n > 0 else 0
+cdef cloned double_row(RowIn x, RowOut out, Py_ssize_t n) noexcept nogil:
+    """Each value twice."""
+    cdef Py_ssize_t i
+    for i in range(n):
+        out[2 * i] = x[i]
+        out[2 * i + 1] = x[i]
 
 
-cdef void whiten_frame(
-    const float* x, const float* predicted, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t window, Py_ssize_t guard,
-    float variance_floor, float* scratch, float* variance, float* z
-) noexcept nogil:
-    cdef Py_ssize_t half = window // 2, guard_half = guard // 2, band = half - guard_half
-    cdef Py_ssize_t depth = half + guard_half + 2, width = cols + window - 1, lag = half + guard_half + 1
-    cdef Py_ssize_t r, k, q, top, bottom, row_count, guard_row_count, rows_before = -1, guard_rows_before = -1
-    cdef float pivot = sample_mean(x, rows * cols)
-    cdef ColumnSums bands = column_sums(x, rows, cols, band, -half, pivot, scratch)
-    cdef ColumnSums middles = column_sums(
-        x, rows, cols, guard, -guard_half, pivot, scratch + column_sums_size(cols, band)
-    )
-    # Column sums over a band of rows, kept until the band above the pixel is the one that was below it.
-    cdef float* kept = scratch + column_sums_size(cols, band) + column_sums_size(cols, guard)
-    cdef float* middle = kept + 2 * depth * cols
-    cdef float* outer = middle + 2 * cols  # column sums without the guard rows, padded by zeros
-    cdef float* full = outer + width  # column sums over all rows of the window, padded by zeros
-    cdef float* work = full + width
-    cdef float* side = work + 2 * width
-    cdef float* centre = side + 2 * width
-    cdef float* share = centre + 2 * cols
-    memset(outer, 0, 2 * width * sizeof(float))
-    for k in range(lag):
-        next_sums(&bands, kept + 2 * k * cols, kept + (2 * k + 1) * cols)
-    top = 0
-    bottom = lag
-    for r in range(rows):
-        row_count = cells_within(r, half, rows)
-        guard_row_count = cells_within(r, guard_half, rows)
-        if row_count != rows_before or guard_row_count != guard_rows_before:
-            fill_share(row_count, guard_row_count, cols, half, guard_half, share)
-            rows_before = row_count
-            guard_rows_before = guard_row_count
-        next_sums(&bands, kept + 2 * bottom * cols, kept + (2 * bottom + 1) * cols)
-        next_sums(&middles, middle, middle + cols)
-        for q in range(2):
-            add_rows(kept + (2 * top + q) * cols, kept + (2 * bottom + q) * cols, outer + half, cols)
-            add_rows(outer + half, middle + q * cols, full + half, cols)
-            row_sums(full, band, cols + lag, work, side + q * width)
-            row_sums(outer + band, guard, cols, work, centre + q * cols)
-        whiten_row(
-            x + r * cols, pivot, side, side + lag, centre, side + width, side + width + lag, centre + cols,
-            share, predicted + r * cols, variance_floor, variance + r * cols, z + r * cols, cols,
+cdef inline Py_ssize_t pixels_within(Py_ssize_t centre, Py_ssize_t half, Py_ssize_t pixels) noexcept nogil:
+    """How many pixels the blocks ``centre - half`` to ``centre + half`` hold of a line of ``pixels``."""
+    return min(2 * (centre + half + 1), pixels) - max(2 * (centre - half), 0)
+
+
+cdef void run_sums(const double* x, Py_ssize_t n, Py_ssize_t margin, double* out) noexcept nogil:
+    """Running sums with ``margin`` constant values before and after: ``out[margin + i] = x[0] + ... + x[i - 1]``."""
+    cdef Py_ssize_t i
+    cdef double total = 0
+    for i in range(margin):
+        out[i] = 0
+    for i in range(n):
+        out[margin + i] = total
+        total += x[i]
+    for i in range(margin + n, n + 2 * margin + 1):
+        out[i] = total
+
+
+cdef struct Frame:
+    const float* x
+    const float* predicted
+    Py_ssize_t rows
+    Py_ssize_t cols
+    Py_ssize_t half  # of the window, in blocks
+    Py_ssize_t guard_half
+    float variance_floor
+    float* variance
+    float* z
+
+
+cdef void whiten_frame(Frame* f, double* sums, float* rows_of) noexcept nogil:
+    cdef Py_ssize_t cols = f.cols, n = (cols + 1) // 2, n_rows = (f.rows + 1) // 2, half = f.half
+    cdef Py_ssize_t guard_half = f.guard_half, depth = 2 * half + 1, width = n + 2 * half + 1
+    cdef Py_ssize_t b, q, c, r, k, count, row_count, guard_row_count
+    cdef float* upper = rows_of  # two rows of pixels, padded to whole blocks
+    cdef float* lower = upper + 2 * n
+    cdef float* mean = lower + 2 * n
+    cdef float* spread = mean + n
+    cdef float* mean_row = spread + n
+    cdef float* spread_row = mean_row + 2 * n
+    cdef float* share = spread_row + 2 * n
+    cdef float* blocks = share + n  # `depth` rows of sums and of sums of squares
+    cdef double* running = sums + 4 * n
+    cdef const float* row
+    memset(sums, 0, 4 * n * sizeof(double))
+    for b in range(n_rows + half):
+        if b < n_rows:
+            for k in range(2):
+                r = 2 * b + k
+                row = f.x + r * cols
+                for c in range(cols):
+                    (upper + 2 * n * k)[c] = row[c] if r < f.rows else 0
+                if cols < 2 * n:
+                    (upper + 2 * n * k)[cols] = 0
+            block_row(upper, lower, blocks + 2 * (b % depth) * n, blocks + (2 * (b % depth) + 1) * n, n)
+            for k in range(2):
+                add_blocks(blocks + (2 * (b % depth) + k) * n, 1, sums + k * n, n)
+        q = b - half
+        if q < 0:
+            continue
+        # The inner square follows the outer one, out of the same rows of blocks.
+        if q == 0:
+            for c in range(min(guard_half + 1, n_rows)):
+                for k in range(2):
+                    add_blocks(blocks + (2 * (c % depth) + k) * n, 1, sums + (2 + k) * n, n)
+        elif q + guard_half < n_rows:
+            for k in range(2):
+                add_blocks(blocks + (2 * ((q + guard_half) % depth) + k) * n, 1, sums + (2 + k) * n, n)
+        if q - guard_half - 1 >= 0:
+            for k in range(2):
+                add_blocks(blocks + (2 * ((q - guard_half - 1) % depth) + k) * n, -1, sums + (2 + k) * n, n)
+        row_count = pixels_within(q, half, f.rows)
+        guard_row_count = pixels_within(q, guard_half, f.rows)
+        for c in range(n):
+            count = row_count * pixels_within(c, half, cols) - guard_row_count * pixels_within(c, guard_half, cols)
+            share[c] = 1 / <float>count if count > 0 else 0
+        for k in range(4):
+            run_sums(sums + k * n, n, half, running + k * width)
+        ring_row(
+            running, running + 2 * half + 1,
+            running + 2 * width + half - guard_half, running + 2 * width + half + guard_half + 1,
+            running + width, running + width + 2 * half + 1,
+            running + 3 * width + half - guard_half, running + 3 * width + half + guard_half + 1,
+            share, mean, spread, n,
         )
-        top = top + 1 if top + 1 < depth else 0
-        bottom = bottom + 1 if bottom + 1 < depth else 0
+        double_row(mean, mean_row, n)
+        double_row(spread, spread_row, n)
+        for r in range(2 * q, min(2 * q + 2, f.rows)):
+            whiten_row(
+                f.x + r * cols, mean_row, spread_row, f.predicted + r * cols, f.variance_floor, f.z + r * cols, cols
+            )
+            for c in range(cols):
+                f.variance[r * cols + c] = spread_row[c]
+        if q - half >= 0:
+            for k in range(2):
+                add_blocks(blocks + (2 * ((q - half) % depth) + k) * n, -1, sums + k * n, n)
 
 
-def whiten_scratch_size(cols, window, guard):
+cdef Py_ssize_t half_in_blocks(Py_ssize_t side):
+    """Half of the odd number of blocks next to a side in pixels."""
+    return (side + 1) // 4
+
+
+def whiten_scratch_size(cols, window):
     """Floats of scratch that `whiten` needs."""
-    half, guard_half = window // 2, guard // 2
-    return (
-        column_sums_size(cols, half - guard_half)
-        + column_sums_size(cols, guard)
-        + 2 * (half + guard_half + 2) * cols
-        + 6 * (cols + window - 1)
-        + 5 * cols
-    )
+    n, half = (cols + 1) // 2, half_in_blocks(window)
+    return 2 * (4 * n + 4 * (n + 2 * half + 1)) + 11 * n + 2 * (2 * half + 1) * n + 2
 
 
 def whiten(filtered, predicted, window, guard, variance_floor, scratch, variance, z):
@@ -117,11 +197,12 @@ def whiten(filtered, predicted, window, guard, variance_floor, scratch, variance
     Parameters
     ----------
     filtered : ndarray of float32, shape (rows, cols)
-        Residual after the matched filter.
+        Residual after the matched filter, finite.
     predicted : ndarray of float32, shape (rows, cols)
         Variance that is expected, negative where nothing is known [unit^2].
     window, guard : int
-        Outer and inner side of the ring, odd, ``1 <= guard < window <= 255`` [px].
+        Outer and inner side of the ring, odd, ``1 <= guard < window <= 255``; each is taken as the next odd number
+        of blocks: 17 and 7 become 18 and 10 [px].
     variance_floor : float
         Added to the ring's variance, 0 or more [unit^2].
     scratch : ndarray of float32
@@ -129,7 +210,7 @@ def whiten(filtered, predicted, window, guard, variance_floor, scratch, variance
     variance : ndarray of float32, shape (rows, cols)
         Variance of the ring, without floor [unit^2].
     z : ndarray of float32, shape (rows, cols)
-        Score; 0 where nothing is known or a value is not finite.
+        Score; 0 where nothing is known.
 
     Raises
     ------
@@ -138,14 +219,26 @@ def whiten(filtered, predicted, window, guard, variance_floor, scratch, variance
     """
     cdef const float[:, ::1] x = require_array("filtered", filtered, "float32", 2)
     cdef const float[:, ::1] p = require_array("predicted", predicted, "float32", filtered.shape)
-    cdef Py_ssize_t outer = require_odd("window", window, 3, 255)
-    cdef Py_ssize_t inner = require_odd("guard", guard, 1, outer - 2)
-    cdef float least = require_number("variance_floor", variance_floor, 0, 1e30)
+    cdef Frame frame
+    frame.half = half_in_blocks(require_odd("window", window, 3, 255))
+    frame.guard_half = half_in_blocks(require_odd("guard", guard, 1, 253))
+    frame.variance_floor = require_number("variance_floor", variance_floor, 0, 1e30)
+    if frame.guard_half >= frame.half:
+        raise ValueError(f"guard: wanted at least a block of 2 pixels less than half the window, got {guard}, {window}")
     inputs = (filtered, predicted)
     cdef float[:, ::1] v = require_array("variance", variance, "float32", filtered.shape, out=True, apart_from=inputs)
     cdef float[:, ::1] y = require_array("z", z, "float32", filtered.shape, out=True, apart_from=(*inputs, variance))
-    cdef float[::1] s = require_scratch(
-        scratch, whiten_scratch_size(x.shape[1], outer, inner), (*inputs, variance, z)
-    )
+    cdef float[::1] s = require_scratch(scratch, whiten_scratch_size(x.shape[1], window), (*inputs, variance, z))
+    cdef Py_ssize_t n = (x.shape[1] + 1) // 2
+    # The sums are doubles: they start at the first whole one.
+    cdef float* start = &s[0]
+    if <size_t>start % sizeof(double):
+        start += 1
+    frame.x = &x[0, 0]
+    frame.predicted = &p[0, 0]
+    frame.rows = x.shape[0]
+    frame.cols = x.shape[1]
+    frame.variance = &v[0, 0]
+    frame.z = &y[0, 0]
     with nogil:
-        whiten_frame(&x[0, 0], &p[0, 0], x.shape[0], x.shape[1], outer, inner, least, &s[0], &v[0, 0], &y[0, 0])
+        whiten_frame(&frame, <double*>start, start + 2 * (4 * n + 4 * (n + 2 * frame.half + 1)))
