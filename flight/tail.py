@@ -10,14 +10,23 @@ is exact for a Gaussian score of any scale, and extrapolates a stretched exponen
 clutter, to rarer levels. Targets hardly move the quantiles as long as they cover less than half of p2 of the pixels.
 """
 
+from statistics import NormalDist
+
 import numpy as np
 from numpy.typing import NDArray
 
 from lookdown.kernels.tail import tail_histogram
 
-P_OUTER, GAUSS_OUTER = 1e-3, 3.290527
-P_INNER, GAUSS_INNER = 1e-2, 2.575829
-"""Probabilities of both sides, and the Gaussian quantiles that have them (Abramowitz and Stegun 1964, table 26.1)."""
+P_OUTER = 1e-3
+"""Probability of the outer quantile in a frame large enough for it."""
+
+FEWEST_BEYOND = 40
+"""Pixels of a frame beyond the outer quantile, at least: a target or two must not make them up."""
+
+MOST_OUTER = 0.02
+"""Largest probability of the outer quantile, for the smallest frames."""
+
+INNER_OVER_OUTER = 10.0
 
 MEMORY_FRAMES = 30.0
 """Frames over which the histogram fades to 1/e."""
@@ -42,10 +51,14 @@ class TailCalibration:
     """
 
     def __init__(self, rows: int, cols: int) -> None:
+        self._p_outer = min(max(P_OUTER, FEWEST_BEYOND / (rows * cols)), MOST_OUTER)
+        self._p_inner = INNER_OVER_OUTER * self._p_outer
+        self._gauss_outer = -NormalDist().inv_cdf(0.5 * self._p_outer)
+        self._gauss_inner = -NormalDist().inv_cdf(0.5 * self._p_inner)
         self._step = min(64, max(1, round((rows * cols / MOST_SAMPLES) ** 0.5)))
         self._counts = np.zeros(N_BINS, np.int32)
         self._history = np.zeros(N_BINS, np.float64)
-        self.quantile = GAUSS_OUTER
+        self.quantile = self._gauss_outer
         self.power = 1.0
 
     def observe(self, z: NDArray[np.float32]) -> None:
@@ -54,13 +67,15 @@ class TailCalibration:
         self._history *= 1.0 - 1.0 / MEMORY_FRAMES
         self._history += self._counts
         total = self._history.sum()
-        if total * P_OUTER < 1.0:
+        if total * self._p_outer < 1.0:
             return
         beyond = np.cumsum(self._history[::-1])[::-1]
-        inner, outer = self._level(beyond, total * P_INNER), self._level(beyond, total * P_OUTER)
+        inner, outer = self._level(beyond, total * self._p_inner), self._level(beyond, total * self._p_outer)
         self.quantile = outer
         ratio = max(outer / inner, 1.001)
-        self.power = float(np.clip(np.log(GAUSS_OUTER / GAUSS_INNER) / np.log(ratio), LEAST_POWER, MOST_POWER))
+        self.power = float(
+            np.clip(np.log(self._gauss_outer / self._gauss_inner) / np.log(ratio), LEAST_POWER, MOST_POWER)
+        )
 
     @staticmethod
     def _level(beyond: NDArray[np.float64], count: float) -> float:
@@ -72,8 +87,8 @@ class TailCalibration:
 
     def snr_of_score(self, z: NDArray[np.float32]) -> NDArray[np.float32]:
         """Calibrated SNR of scores."""
-        return np.asarray(GAUSS_OUTER * (np.abs(z) / self.quantile) ** self.power, np.float32)
+        return np.asarray(self._gauss_outer * (np.abs(z) / self.quantile) ** self.power, np.float32)
 
     def score_of_snr(self, snr: float) -> float:
         """Score that has this SNR."""
-        return float(self.quantile * (snr / GAUSS_OUTER) ** (1.0 / self.power))
+        return float(self.quantile * (snr / self._gauss_outer) ** (1.0 / self.power))
