@@ -116,6 +116,8 @@ def confirmable(table: TrackTable, rows: Int, plots: Int, parameters: Parameters
     recent = table.looks[rows] & np.uint32((1 << parameters.confirm_looks) - 1)
     ready &= np.bitwise_count(recent) >= parameters.confirm_hits
     rows, plots = rows[ready], plots[ready]
+    if not rows.size:
+        return rows
     speed, sigma = (part[rows] for part in table.speed())
     position_sigma_m = np.sqrt(np.trace(table.covariance[rows, :3, :3], axis1=1, axis2=2))
     sure = (speed > parameters.min_speed_m_s) & (speed < parameters.max_speed_m_s)

@@ -79,12 +79,13 @@ def locate(
     use_a = np.arange(len(look_a.tangent)) if plots_a is None else plots_a
     use_b = np.arange(len(look_b.tangent)) if plots_b is None else plots_b
     pair_a, pair_b, middle, miss = _crossing_lines(look_a, look_b, use_a, use_b, parameters)
-    inside = np.zeros(len(miss), np.bool_)
-    if len(miss):
-        height_m = ecef_to_geodetic(middle)[2]
-        inside = (height_m > parameters.min_height_m) & (height_m < parameters.max_height_m)
-        inside &= ~hidden_by_earth(look_a.origin_m, middle - look_a.origin_m)
-        inside &= ~hidden_by_earth(look_b.origin_m, middle - look_b.origin_m)
+    if not len(miss):
+        none = np.empty((0, 6, 2))
+        return Crossings(pair_a, pair_b, np.empty((0, 6)), np.empty((0, 6, 6)), none, none, miss)
+    height_m = ecef_to_geodetic(middle)[2]
+    inside = (height_m > parameters.min_height_m) & (height_m < parameters.max_height_m)
+    inside &= ~hidden_by_earth(look_a.origin_m, middle - look_a.origin_m)
+    inside &= ~hidden_by_earth(look_b.origin_m, middle - look_b.origin_m)
     order = np.flatnonzero(inside)
     order = order[np.argsort(miss[order], kind="stable")]
     order = order[_first_uses(pair_a[order]) & _first_uses(pair_b[order])]
@@ -108,8 +109,9 @@ def _crossing_lines(
     sine2 = np.maximum(1.0 - cosine * cosine, 1e-12)
     range_a = (cosine * base_b - base_a) / sine2
     range_b = (base_b - cosine * base_a) / sine2
-    # The miss is the base's part along u_a x u_b: (u_a x u_b) . base = u_a . (u_b x base).
-    miss_m = along_a @ np.cross(along_b, base).T / np.sqrt(sine2)
+    # The miss is the base's part along u_a x u_b, and (u_a x u_b) . base = u_a' B u_b with the cross matrix of base.
+    x, y, z = base
+    miss_m = along_a @ np.array([[0.0, z, -y], [-z, 0.0, x], [y, -x, 0.0]]) @ along_b.T / np.sqrt(sine2)
     variance = _across_variance(look_a, use_a)[:, None] * range_a**2
     variance = variance + _across_variance(look_b, use_b)[None, :] * range_b**2
     variance += look_a.report.state.position_sigma_m**2 + look_b.report.state.position_sigma_m**2

@@ -48,7 +48,7 @@ class Parameters:
     false_plots_per_frame: float = 10.0
 
     # Motion
-    process_noise_m2_s3: float = 10.0  # spectral density of white acceleration, each axis
+    process_noise_m2_s3: float = 50.0  # spectral density of white acceleration, each axis; 13 m/s^2 weaves are followed
     initial_speed_sigma_m_s: float = 3000.0  # each axis; Mach 20 is 2.3 sigma
     max_speed_m_s: float = 8000.0
 
