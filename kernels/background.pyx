@@ -20,44 +20,110 @@ that is NaN or infinite says nothing: residual and z are 0 and the state of the 
 
 from libc.float cimport FLT_MAX
 from libc.math cimport M_PI, erf, erfc, exp, fabsf, sqrt, sqrtf
+from libc.string cimport memcmp
 
-from lookdown.kernels.rows cimport BytesOut, RowIn, RowOut, cloned
+from lookdown.kernels.rows cimport BytesIn, BytesOut, RowIn, RowOut, cloned
 
 from lookdown.kernels.checks import require_array, require_integer, require_number
 
 cdef enum:
     SETTLED_AGE = 8  # below it the variance has too few degrees of freedom to clip by
+    BLOCK = 512  # pixels whose ages are looked at together
 
 
-cdef cloned update_row(
-    RowIn frame, float age_limit, float clip, float unclip, float variance_floor,
-    RowOut mean, RowOut variance, BytesOut age, RowOut residual, RowOut z, Py_ssize_t n
+# In both functions float names stand for small constants: a literal would make the arithmetic double.
+
+cdef cloned update_settled(
+    RowIn frame, float w, float clip, float unclip, float variance_floor,
+    RowOut mean, RowOut variance, RowOut residual, RowOut z, Py_ssize_t n
 ) noexcept nogil:
+    """All pixels have the same age ``w``, at the limit and settled: what `update_mixed` does, without its choices."""
     cdef Py_ssize_t i
-    cdef float x, w, m, v, d, share, inverse, alpha, root, limit, factor, grown
-    cdef bint finite
+    cdef float zero = 0, one = 1
+    cdef float share = one / (w * (w + one)), inverse = share * (w + one), alpha = share * w
+    cdef float gain = one + inverse, part = w * alpha
+    cdef float x, m, v, d, root, limit, rate
     for i in range(n):
         x = frame[i]
-        finite = fabsf(x) <= FLT_MAX
-        w = <float>age[i]
-        # A pixel without history starts from its own value, whatever stands in mean and variance.
-        m = mean[i] if w > 0.5 else x
-        v = variance[i] if w > 1.5 else 0
-        d = x - m if finite else 0
-        grown = w if w > 0.5 else 1
-        share = 1 / (grown * (w + 1))
-        inverse = share * (w + 1)
-        alpha = share * w if w > 0.5 else 1
-        root = sqrtf((v if v > variance_floor else variance_floor) * (1 + inverse))
+        m = mean[i]
+        v = variance[i]
+        d = x - m if fabsf(x) <= FLT_MAX else zero
+        rate = inverse if fabsf(x) <= FLT_MAX else zero
+        root = sqrtf((v if v > variance_floor else variance_floor) * gain)
         residual[i] = d
-        z[i] = d / root if w > 1.5 else 0
-        limit = clip * root if w >= SETTLED_AGE else FLT_MAX
-        factor = unclip if w >= SETTLED_AGE else 1
+        z[i] = d / root
+        limit = clip * root
         d = d if d < limit else limit
         d = d if d > -limit else -limit
-        mean[i] = m + alpha * d if finite else mean[i]
-        variance[i] = v + inverse * (factor * d * d * (w * alpha) - v) if finite else variance[i]
-        age[i] = <unsigned char>(w + 1 if w < age_limit else w) if finite else age[i]
+        mean[i] = m + alpha * d
+        variance[i] = v + rate * (unclip * d * d * part - v)
+
+
+cdef cloned update_mixed(
+    RowIn frame, float age_limit, float clip, float unclip, float variance_floor,
+    RowOut mean, RowOut variance, RowOut age, RowOut residual, RowOut z, Py_ssize_t n
+) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef float zero = 0, one = 1, two = 2, settled = SETTLED_AGE
+    cdef float x, w, m, v, d, share, rate, alpha, root, limit, factor
+    for i in range(n):
+        x = frame[i]
+        w = age[i]
+        # A pixel without history starts from its own value, whatever stands in mean and variance.
+        m = x if w < one and fabsf(x) <= FLT_MAX else mean[i]
+        v = zero if w < two else variance[i]
+        d = x - m if fabsf(x) <= FLT_MAX else zero
+        share = one / ((w if w > one else one) * (w + one))
+        rate = share * (w + one)
+        alpha = share * w if w >= one else one
+        root = sqrtf((v if v > variance_floor else variance_floor) * (one + rate))
+        residual[i] = d
+        z[i] = d / root if w >= two else zero
+        limit = clip * root if w >= settled else FLT_MAX
+        factor = unclip if w >= settled else one
+        rate = rate if fabsf(x) <= FLT_MAX else zero
+        d = d if d < limit else limit
+        d = d if d > -limit else -limit
+        mean[i] = m + alpha * d
+        variance[i] = v + rate * (factor * d * d * (w * alpha) - v)
+        age[i] = w + one if w < age_limit and fabsf(x) <= FLT_MAX else w
+
+
+cdef cloned ages_to_float(BytesIn age, RowOut out, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        out[i] = age[i]
+
+
+cdef cloned ages_from_float(RowIn age, BytesOut out, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        out[i] = <unsigned char>age[i]
+
+
+cdef void update_pixels(
+    const float* frame, float age_limit, float clip, float unclip, float variance_floor,
+    float* mean, float* variance, unsigned char* age, float* residual, float* z, Py_ssize_t n
+) noexcept nogil:
+    cdef Py_ssize_t k, first, count
+    cdef float[BLOCK] ages
+    cdef bint uniform
+    for k in range((n + BLOCK - 1) // BLOCK):
+        first = k * BLOCK
+        count = min(n - first, BLOCK)
+        uniform = age[first] == age_limit and memcmp(age + first, age + first + 1, count - 1) == 0
+        if uniform and age_limit >= SETTLED_AGE:
+            update_settled(
+                frame + first, age_limit, clip, unclip, variance_floor,
+                mean + first, variance + first, residual + first, z + first, count,
+            )
+        else:
+            ages_to_float(age + first, ages, count)
+            update_mixed(
+                frame + first, age_limit, clip, unclip, variance_floor,
+                mean + first, variance + first, ages, residual + first, z + first, count,
+            )
+            ages_from_float(ages, age + first, count)
 
 
 cdef double undo_clip(double clip) noexcept nogil:
@@ -111,7 +177,7 @@ def update_background(frame, age_limit, clip, variance_floor, mean, variance, ag
     cdef float floor = require_number("variance_floor", variance_floor, 1e-30, 1e30)
     cdef float unclip = undo_clip(sigmas)
     with nogil:
-        update_row(
+        update_pixels(
             &x[0, 0], limit, sigmas, unclip, floor,
             &m[0, 0], &v[0, 0], &w[0, 0], &d[0, 0], &s[0, 0], x.shape[0] * x.shape[1],
         )

@@ -11,7 +11,7 @@ from libc.float cimport FLT_MAX
 from libc.math cimport fabs, sqrt
 from libc.string cimport memcpy, memset
 
-from lookdown.kernels.rows cimport RowIn, RowOut, cloned
+from lookdown.kernels.rows cimport RowIn, RowOut, cloned, row_stride
 
 
 cdef inline float typical_level(const float* frame, Py_ssize_t size) noexcept nogil:
@@ -82,6 +82,7 @@ cdef struct ColumnSums:
     const float* frame
     Py_ssize_t rows
     Py_ssize_t cols
+    Py_ssize_t stride  # of the rows in scratch
     Py_ssize_t window
     Py_ssize_t start
     Py_ssize_t place  # within the block of `window` rows
@@ -92,7 +93,7 @@ cdef struct ColumnSums:
 
 cdef inline Py_ssize_t column_sums_size(Py_ssize_t cols, Py_ssize_t window) noexcept nogil:
     """Floats that one ColumnSums needs."""
-    return 2 * (window + 1) * cols
+    return 2 * (window + 1) * row_stride(cols)
 
 
 cdef inline ColumnSums column_sums(
@@ -108,17 +109,18 @@ cdef inline ColumnSums column_sums(
     sums.place = 0
     sums.pivot = pivot
     sums.first = scratch
-    sums.second = scratch + (window + 1) * cols
+    sums.stride = row_stride(cols)
+    sums.second = scratch + (window + 1) * sums.stride
     return sums
 
 
 cdef inline void next_sums(ColumnSums* sums, float* first_sum, float* second_sum) noexcept nogil:
     """Write the sums over rows ``start`` to ``start + window - 1`` and move one row on."""
-    cdef Py_ssize_t n = sums.cols, w = sums.window, k, row
+    cdef Py_ssize_t n = sums.cols, m = sums.stride, w = sums.window, k, row
     cdef float* first = sums.first
     cdef float* second = sums.second
-    cdef float* first_prefix = first + w * n
-    cdef float* second_prefix = second + w * n
+    cdef float* first_prefix = first + w * m
+    cdef float* second_prefix = second + w * m
     if sums.place == 0:
         memset(first_prefix, 0, n * sizeof(float))
         memset(second_prefix, 0, n * sizeof(float))
@@ -126,24 +128,24 @@ cdef inline void next_sums(ColumnSums* sums, float* first_sum, float* second_sum
             row = sums.start + k
             if not 0 <= row < sums.rows:
                 if k == w - 1:
-                    memset(first + k * n, 0, n * sizeof(float))
-                    memset(second + k * n, 0, n * sizeof(float))
+                    memset(first + k * m, 0, n * sizeof(float))
+                    memset(second + k * m, 0, n * sizeof(float))
                 else:
-                    memcpy(first + k * n, first + (k + 1) * n, n * sizeof(float))
-                    memcpy(second + k * n, second + (k + 1) * n, n * sizeof(float))
+                    memcpy(first + k * m, first + (k + 1) * m, n * sizeof(float))
+                    memcpy(second + k * m, second + (k + 1) * m, n * sizeof(float))
             elif k == w - 1:
-                start_sums(sums.frame + row * n, sums.pivot, first + k * n, second + k * n, n)
+                start_sums(sums.frame + row * n, sums.pivot, first + k * m, second + k * m, n)
             else:
                 extend_sums(
-                    sums.frame + row * n, sums.pivot, first + (k + 1) * n, second + (k + 1) * n,
-                    first + k * n, second + k * n, n,
+                    sums.frame + row * n, sums.pivot, first + (k + 1) * m, second + (k + 1) * m,
+                    first + k * m, second + k * m, n,
                 )
         memcpy(first_sum, first, n * sizeof(float))
         memcpy(second_sum, second, n * sizeof(float))
     else:
         row = sums.start + w - 1
-        first += sums.place * n
-        second += sums.place * n
+        first += sums.place * m
+        second += sums.place * m
         if 0 <= row < sums.rows:
             grow_sums(
                 sums.frame + row * n, sums.pivot, first_prefix, second_prefix, first, second, first_sum, second_sum, n
@@ -158,9 +160,9 @@ cdef inline void next_sums(ColumnSums* sums, float* first_sum, float* second_sum
 cdef inline void row_sums(const float* x, Py_ssize_t window, Py_ssize_t n, float* work, float* out) noexcept nogil:
     """Sums over ``window`` columns: ``out[i] = x[i] + ... + x[i + window - 1]`` for i < n; ``work`` holds 2 rows.
 
-    ``x`` and each row of ``work`` have ``n + window - 1`` floats.
+    ``x`` has ``n + window - 1`` floats, ``work`` two rows of as many.
     """
-    cdef Py_ssize_t width = n + window - 1, span = 1, offset = 0
+    cdef Py_ssize_t width = n + window - 1, stride = row_stride(width), span = 1, offset = 0
     cdef const float* doubled = x
     cdef float* spare = work
     cdef bint empty = True
@@ -177,7 +179,7 @@ cdef inline void row_sums(const float* x, Py_ssize_t window, Py_ssize_t n, float
             return
         add_rows(doubled, doubled + span, spare, width - 2 * span + 1)
         doubled = spare
-        spare = work + width if spare == work else work
+        spare = work + stride if spare == work else work
         span *= 2
 
 

@@ -22,7 +22,7 @@ from libc.string cimport memset
 from lookdown.kernels.boxsum cimport (
     ColumnSums, add_rows, cells_within, column_sums, column_sums_size, next_sums, row_sums, typical_level
 )
-from lookdown.kernels.rows cimport RowIn, RowOut, cloned
+from lookdown.kernels.rows cimport RowIn, RowOut, cloned, row_stride
 
 from lookdown.kernels.checks import require_array, require_number, require_odd, require_scratch
 
@@ -38,7 +38,7 @@ cdef cloned score_row(
         square = ((left2[i] + right2[i]) + middle2[i]) * share[i]
         variance = square - mean * mean
         # Below this part of the square the difference is rounding alone.
-        rounding = 1e-6 * square
+        rounding = <float>1e-6 * square
         variance = variance if variance > rounding else rounding
         variance = variance if variance > variance_floor else variance_floor
         square = (x[i] - pivot - mean) / sqrtf(variance * scale[i])
@@ -73,8 +73,9 @@ cdef void score_frame(
     float variance_floor, float* scratch, float* z
 ) noexcept nogil:
     cdef Py_ssize_t half = window // 2, guard_half = guard // 2, band = half - guard_half
-    cdef Py_ssize_t depth = half + guard_half + 2, width = cols + window - 1, lag = half + guard_half + 1
-    cdef Py_ssize_t r, k, q, top, bottom, row_count, guard_row_count, rows_before = -1, guard_rows_before = -1
+    cdef Py_ssize_t depth = half + guard_half + 2, width = row_stride(cols + window - 1), lag = half + guard_half + 1
+    cdef Py_ssize_t m = row_stride(cols), r, k, q, top, bottom, row_count, guard_row_count
+    cdef Py_ssize_t rows_before = -1, guard_rows_before = -1
     cdef float pivot = typical_level(x, rows * cols)
     cdef ColumnSums bands = column_sums(x, rows, cols, band, -half, pivot, scratch)
     cdef ColumnSums middles = column_sums(
@@ -82,17 +83,17 @@ cdef void score_frame(
     )
     # Column sums over a band of rows, kept until the band above the pixel is the one that was below it.
     cdef float* kept = scratch + column_sums_size(cols, band) + column_sums_size(cols, guard)
-    cdef float* middle = kept + 2 * depth * cols
-    cdef float* outer = middle + 2 * cols  # column sums without the guard rows, padded by zeros
+    cdef float* middle = kept + 2 * depth * m
+    cdef float* outer = middle + 2 * m  # column sums without the guard rows, padded by zeros
     cdef float* full = outer + width  # column sums over all rows of the window, padded by zeros
     cdef float* work = full + width
     cdef float* side = work + 2 * width
     cdef float* centre = side + 2 * width
-    cdef float* share = centre + 2 * cols
-    cdef float* scale = share + cols
+    cdef float* share = centre + 2 * m
+    cdef float* scale = share + m
     memset(outer, 0, 2 * width * sizeof(float))
     for k in range(lag):
-        next_sums(&bands, kept + 2 * k * cols, kept + (2 * k + 1) * cols)
+        next_sums(&bands, kept + 2 * k * m, kept + (2 * k + 1) * m)
     top = 0
     bottom = lag
     for r in range(rows):
@@ -102,15 +103,15 @@ cdef void score_frame(
             fill_factors(row_count, guard_row_count, cols, half, guard_half, design, share, scale)
             rows_before = row_count
             guard_rows_before = guard_row_count
-        next_sums(&bands, kept + 2 * bottom * cols, kept + (2 * bottom + 1) * cols)
-        next_sums(&middles, middle, middle + cols)
+        next_sums(&bands, kept + 2 * bottom * m, kept + (2 * bottom + 1) * m)
+        next_sums(&middles, middle, middle + m)
         for q in range(2):
-            add_rows(kept + (2 * top + q) * cols, kept + (2 * bottom + q) * cols, outer + half, cols)
-            add_rows(outer + half, middle + q * cols, full + half, cols)
+            add_rows(kept + (2 * top + q) * m, kept + (2 * bottom + q) * m, outer + half, cols)
+            add_rows(outer + half, middle + q * m, full + half, cols)
             row_sums(full, band, cols + lag, work, side + q * width)
-            row_sums(outer + band, guard, cols, work, centre + q * cols)
+            row_sums(outer + band, guard, cols, work, centre + q * m)
         score_row(
-            x + r * cols, pivot, side, side + lag, centre, side + width, side + width + lag, centre + cols,
+            x + r * cols, pivot, side, side + lag, centre, side + width, side + width + lag, centre + m,
             share, scale, variance_floor, z + r * cols, cols,
         )
         top = top + 1 if top + 1 < depth else 0
@@ -123,9 +124,9 @@ def cfar_scratch_size(cols, window, guard):
     return (
         column_sums_size(cols, half - guard_half)
         + column_sums_size(cols, guard)
-        + 2 * (half + guard_half + 2) * cols
-        + 6 * (cols + window - 1)
-        + 6 * cols
+        + 2 * (half + guard_half + 2) * row_stride(cols)
+        + 6 * row_stride(cols + window - 1)
+        + 6 * row_stride(cols)
     )
 
 

@@ -13,7 +13,7 @@ from libc.math cimport fabs, fabsf, floor, isfinite, sqrt
 from libc.string cimport memset
 
 from lookdown.kernels.interpolate cimport blend_four, cubic_slopes, cubic_taps
-from lookdown.kernels.rows cimport RowIn, RowOut, cloned
+from lookdown.kernels.rows cimport RowIn, RowOut, cloned, row_stride
 
 from lookdown.kernels.checks import require_array, require_integer, require_number, require_scratch
 
@@ -29,36 +29,40 @@ cdef double WORST_SIGMA_PX = 0.3  # beyond it the frames have no common texture
 
 cdef cloned accumulate_row(
     RowIn above, RowIn frame, RowIn below, RowIn values, RowIn slopes, float ta, float tb, float tc, float td,
-    float da, float db, float dc, float dd, float bias, float limit, RowOut sums, Py_ssize_t n
+    float da, float db, float dc, float dd, float bias, float limit, RowOut grwr, RowOut grwc, RowOut gcwr, RowOut gcwc,
+    RowOut gre, RowOut gce, RowOut grgr, RowOut grgc, RowOut gcgc, RowOut first, RowOut second, RowOut used,
+    Py_ssize_t n
 ) noexcept nogil:
-    """Add one row to the sums; ``values`` and ``slopes`` start one column before the frame's, ``frame`` has margins."""
+    """Add the products of one row to sums by column; ``values`` and ``slopes`` start one column before the frame's."""
     cdef Py_ssize_t i
+    cdef float zero = 0, one = 1, half = 0.5
     cdef float e, gr, gc, wr, wc, use
     for i in range(n):
         e = frame[i] - ((ta * values[i] + tb * values[i + 1]) + (tc * values[i + 2] + td * values[i + 3])) - bias
         wc = (da * values[i] + db * values[i + 1]) + (dc * values[i + 2] + dd * values[i + 3])
         wr = (ta * slopes[i] + tb * slopes[i + 1]) + (tc * slopes[i + 2] + td * slopes[i + 3])
-        gr = 0.5 * (below[i] - above[i])
-        gc = 0.5 * (frame[i + 1] - frame[i - 1])
+        gr = half * (below[i] - above[i])
+        gc = half * (frame[i + 1] - frame[i - 1])
+        use = one if fabsf(e) <= limit else zero
         # One test for all: a NaN or infinity in any of them is one in this sum.
-        use = 1 if fabsf(e) <= limit and fabsf(gr + gc + wr + wc) <= FLT_MAX else 0
-        e = e if use > 0 else 0
-        gr = gr if use > 0 else 0
-        gc = gc if use > 0 else 0
-        wr = wr if use > 0 else 0
-        wc = wc if use > 0 else 0
-        sums[i] += gr * wr
-        sums[i + n] += gr * wc
-        sums[i + 2 * n] += gc * wr
-        sums[i + 3 * n] += gc * wc
-        sums[i + 4 * n] += gr * e
-        sums[i + 5 * n] += gc * e
-        sums[i + 6 * n] += gr * gr
-        sums[i + 7 * n] += gr * gc
-        sums[i + 8 * n] += gc * gc
-        sums[i + 9 * n] += e
-        sums[i + 10 * n] += e * e
-        sums[i + 11 * n] += use
+        use = use if fabsf(gr + gc + wr + wc) <= FLT_MAX else zero
+        e = e if use > zero else zero
+        gr = gr if use > zero else zero
+        gc = gc if use > zero else zero
+        wr = wr if use > zero else zero
+        wc = wc if use > zero else zero
+        grwr[i] += gr * wr
+        grwc[i] += gr * wc
+        gcwr[i] += gc * wr
+        gcwc[i] += gc * wc
+        gre[i] += gr * e
+        gce[i] += gc * e
+        grgr[i] += gr * gr
+        grgc[i] += gr * gc
+        gcgc[i] += gc * gc
+        first[i] += e
+        second[i] += e * e
+        used[i] += use
 
 
 cdef bint add_up(
@@ -70,9 +74,9 @@ cdef bint add_up(
     # Four taps of the reference and the neighbours of the frame must exist.
     cdef Py_ssize_t first_row = max(1, 1 - row), last_row = min(rows - 2, rows - 3 - row)
     cdef Py_ssize_t first_col = max(1, 1 - col), last_col = min(cols - 2, cols - 3 - col)
-    cdef Py_ssize_t n = last_col - first_col + 1, k, r, i
-    cdef float* values = scratch + N_SUMS * cols
-    cdef float* slopes = values + cols
+    cdef Py_ssize_t n = last_col - first_col + 1, w = row_stride(cols), k, r, i
+    cdef float* values = scratch + N_SUMS * w
+    cdef float* slopes = values + w
     cdef const float* source
     cdef const float* here
     cdef float[4] down
@@ -86,7 +90,7 @@ cdef bint add_up(
     cubic_slopes(row_shift - row, down_slope)
     cubic_taps(col_shift - col, along)
     cubic_slopes(col_shift - col, along_slope)
-    memset(scratch, 0, N_SUMS * n * sizeof(float))
+    memset(scratch, 0, N_SUMS * w * sizeof(float))
     for k in range((last_row - first_row) // step + 1):
         r = first_row + k * step
         source = reference + (r + row - 1) * cols + first_col + col - 1
@@ -101,12 +105,14 @@ cdef bint add_up(
         here = frame + r * cols + first_col
         accumulate_row(
             here - cols, here, here + cols, values, slopes, along[0], along[1], along[2], along[3],
-            along_slope[0], along_slope[1], along_slope[2], along_slope[3], bias, limit, scratch, n,
+            along_slope[0], along_slope[1], along_slope[2], along_slope[3], bias, limit,
+            scratch, scratch + w, scratch + 2 * w, scratch + 3 * w, scratch + 4 * w, scratch + 5 * w, scratch + 6 * w,
+            scratch + 7 * w, scratch + 8 * w, scratch + 9 * w, scratch + 10 * w, scratch + 11 * w, n,
         )
     for k in range(N_SUMS):
         total = 0
         for i in range(n):
-            total += scratch[k * n + i]
+            total += scratch[k * w + i]
         totals[k] = total
     return totals[11] >= FEWEST_PIXELS
 
@@ -178,7 +184,7 @@ cdef Estimate register_frames(
 
 def register_scratch_size(cols):
     """Floats of scratch that `estimate_shift` needs."""
-    return (N_SUMS + 2) * cols
+    return (N_SUMS + 2) * row_stride(cols)
 
 
 def estimate_shift(reference, frame, initial_row, initial_col, clip, step, scratch):

@@ -17,10 +17,22 @@ cdef extern from *:
     typedef const float *__restrict__ lookdown_row_in;
     typedef float *__restrict__ lookdown_row_out;
     typedef const unsigned short *__restrict__ lookdown_samples_in;
+    typedef const unsigned char *__restrict__ lookdown_bytes_in;
     typedef unsigned char *__restrict__ lookdown_bytes_out;
     """
     ctypedef void cloned "LOOKDOWN_CLONES void"
     ctypedef const float* RowIn "lookdown_row_in"
     ctypedef float* RowOut "lookdown_row_out"
     ctypedef const unsigned short* SamplesIn "lookdown_samples_in"
+    ctypedef const unsigned char* BytesIn "lookdown_bytes_in"
     ctypedef unsigned char* BytesOut "lookdown_bytes_out"
+
+
+cdef inline Py_ssize_t row_stride(Py_ssize_t n) noexcept nogil:
+    """Distance of scratch rows of ``n`` floats: rows 4096 bytes apart would fight for the same cache lines."""
+    cdef Py_ssize_t stride = n + 15 - (n + 15) % 16, rest = stride % 1024
+    if rest < 48:
+        return stride + 48 - rest
+    if rest > 976:
+        return stride + 1024 + 48 - rest
+    return stride

@@ -14,7 +14,7 @@ from libc.string cimport memset
 from lookdown.kernels.boxsum cimport (
     ColumnSums, cells_within, column_sums, column_sums_size, next_sums, row_sums, typical_level
 )
-from lookdown.kernels.rows cimport RowIn, RowOut, cloned
+from lookdown.kernels.rows cimport RowIn, RowOut, cloned, row_stride
 
 from lookdown.kernels.checks import require_array, require_number, require_odd, require_scratch
 
@@ -114,7 +114,7 @@ cdef cloned normalise_row(
         square = second[i] * share
         variance = square - mean * mean
         # Below this part of the square the difference is rounding alone.
-        rounding = 1e-6 * square
+        rounding = <float>1e-6 * square
         variance = variance if variance > rounding else rounding
         variance = variance if variance > variance_floor else variance_floor
         square = (x[i] - pivot - mean) / sqrtf(variance)
@@ -124,15 +124,15 @@ cdef cloned normalise_row(
 cdef void normalise_frame(
     const float* x, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t window, float variance_floor, float* scratch, float* y
 ) noexcept nogil:
-    cdef Py_ssize_t half = window // 2, width = cols + window - 1, r, c
+    cdef Py_ssize_t half = window // 2, width = row_stride(cols + window - 1), r, c
     cdef float pivot = typical_level(x, rows * cols)
     cdef ColumnSums sums = column_sums(x, rows, cols, window, -half, pivot, scratch)
     cdef float* first = scratch + column_sums_size(cols, window)
     cdef float* second = first + width
     cdef float* work = second + width
     cdef float* first_box = work + 2 * width
-    cdef float* second_box = first_box + cols
-    cdef float* share = second_box + cols
+    cdef float* second_box = first_box + width
+    cdef float* share = second_box + width
     memset(first, 0, 2 * width * sizeof(float))
     for c in range(cols):
         share[c] = 1 / <float>cells_within(c, half, cols)
@@ -148,7 +148,7 @@ cdef void normalise_frame(
 
 def normalise_scratch_size(cols, window):
     """Floats of scratch that `local_normalise` needs."""
-    return column_sums_size(cols, window) + 4 * (cols + window - 1) + 3 * cols
+    return column_sums_size(cols, window) + 7 * row_stride(cols + window - 1)
 
 
 def local_normalise(frame, window, sigma_floor, scratch, out):
