@@ -71,7 +71,7 @@ class SensorConfig:
     band_um: tuple[float, float] = (3.8, 4.1)
     quantum_efficiency: float = 0.75
     optics_transmission: float = 0.7
-    integration_time_s: float = 0.012
+    integration_time_s: float = 0.014
     co_adds: int = 1
     read_noise_e: float = 100.0
     dark_current_e_s: float = 1e6

@@ -40,7 +40,7 @@ def test_frames_are_evenly_spaced_from_the_start(small_scenario: Scenario) -> No
         ('name = "airliner-2"', 'name = "airliner-1"', "names used once"),
         ("duration_s = 60.0", "duration_s = 0", "duration_s: wanted above 0"),
         ("duration_s = 60.0", "duration_s = nan", "duration_s: wanted above 0"),
-        ("integration_time_s = 0.012", "integration_time_s = 0.2", "does not fit into a frame"),
+        ("integration_time_s = 0.014", "integration_time_s = 0.2", "does not fit into a frame"),
         ("[3.8, 4.1]", "[4.1, 3.8]", "sensor: band_um: wanted"),
         ("extent_m = 160e3", "extent_m = 60e3", "satellite 1 looks out of the scene"),
         ("raan_deg = 43.619", "raan_deg = 143.619", "satellite 1 stands -[0-9]+ degrees above the horizon"),

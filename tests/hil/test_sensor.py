@@ -21,10 +21,10 @@ def expose(config: SensorConfig, level_e: float, frame: int = 0, seed: int = 1) 
 def test_electrons_equal_the_closed_form() -> None:
     photon_j = 6.62607015e-34 * 299792458.0 / 3.95e-6
     area = np.pi * 0.05**2
-    background = 0.12 * area * (15e-6 / 0.15) ** 2 * 0.7 * 0.75 * 0.012 / photon_j
+    background = 0.12 * area * (15e-6 / 0.15) ** 2 * 0.7 * 0.75 * CONFIG.integration_time_s / photon_j
     assert CONFIG.electrons_per_radiance() * 0.12 == pytest.approx(background, rel=1e-9)
     assert 0.2 < background / CONFIG.well_e < 0.8
-    target = 50.0 / 1.2e6**2 * area * 0.7 * 0.75 * 0.012 / photon_j
+    target = 50.0 / 1.2e6**2 * area * 0.7 * 0.75 * CONFIG.integration_time_s / photon_j
     assert CONFIG.electrons_per_irradiance() * 50.0 / 1.2e6**2 == pytest.approx(target, rel=1e-9)
 
 
@@ -81,7 +81,7 @@ def test_saturation_is_the_largest_count() -> None:
 
 
 def test_less_than_no_light_leaves_dark_current() -> None:
-    assert expose(CLEAN, -1e6).mean() == pytest.approx(12e3 * CLEAN.counts_per_electron, rel=0.01)
+    assert expose(CLEAN, -1e6).mean() == pytest.approx(14e3 * CLEAN.counts_per_electron, rel=0.01)
 
 
 def test_fixed_pattern_has_the_sigma_asked_for() -> None:
