@@ -92,7 +92,7 @@ class CloudConfig:
 
 @dataclass(frozen=True)
 class Corridor:
-    """A straight lane of the cloud layer that is kept clear, from one place to another."""
+    """A lane of the cloud layer that is kept clear; at ``half_width_m`` from its middle line cloud is as elsewhere."""
 
     begin: Place
     end: Place
@@ -265,6 +265,12 @@ class Scene:
     def _field(self, seed: int, tag: int, slope: float, outer_scale_m: float = OUTER_SCALE_M) -> Image:
         return random_field(self.size, self.config.texel_m, slope, outer_scale_m, (seed, 0x5C, tag))
 
+    def _smooth_field(self, seed: int, tag: int, slope: float) -> NDArray[Any]:
+        """Field so smooth that a grid of a quarter of the resolution holds it."""
+        size = self.size // 4
+        coarse = random_field(size, self.config.extent_m / size, slope, OUTER_SCALE_M, (seed, 0x5C, tag))
+        return cv2.resize(coarse, (self.size, self.size), interpolation=cv2.INTER_CUBIC)
+
     def _make_ground(self, seed: int) -> Image:
         config = self.config
         sea = self._field(seed, 0, config.sea.slope)
@@ -278,7 +284,7 @@ class Scene:
         east, north = self._plane()
         bearing = np.radians(config.coast_bearing_deg)
         inland = np.float32(np.sin(bearing)) * east + np.float32(np.cos(bearing)) * north
-        inland += np.float32(config.coast_wander_m) * self._field(seed, 2, 2.6)
+        inland += np.float32(config.coast_wander_m) * self._smooth_field(seed, 2, 2.6)
         inland -= np.float32(config.coast_offset_m)
         share = _smooth_step(inland / np.float32(2.0 * config.texel_m))
         return np.asarray(np.maximum(sea + share * (land - sea), 0.0), np.float32)
@@ -291,26 +297,26 @@ class Scene:
         for corridor in self.config.clear:
             shape -= np.float32(6.0) * self._nearness(corridor)
         # Over a distance w, a field of slope s changes by about sqrt(2) (w / outer scale)^((s - 1) / 2).
-        hard, soft = np.asarray(cloud.edge_m) / OUTER_SCALE_M
-        softness = _smooth_step(self._field(seed, 4, 3.0))
-        width = np.sqrt(2.0) * (hard * (soft / hard) ** softness) ** (0.5 * (cloud.surface.slope - 1.0))
+        hard, soft = (edge_m / OUTER_SCALE_M for edge_m in cloud.edge_m)
+        softness = _smooth_step(self._smooth_field(seed, 4, 3.0))
+        power = 0.5 * (cloud.surface.slope - 1.0)
+        width = np.exp(np.float32(power * np.log(soft / hard)) * softness) * np.float32(2.0**0.5 * hard**power)
         threshold = np.quantile(shape[::4, ::4], 1.0 - cloud.cover)
-        opacity = _smooth_step(((shape - np.float32(threshold)) / width).astype(np.float32))
+        opacity = _smooth_step((shape - np.float32(threshold)) / width)
         # Thicker cloud reaches higher and is brighter: the tops follow the shape of the cloud itself.
         tops = self._field(seed, 5, cloud.surface.slope, 0.2 * OUTER_SCALE_M) + np.float32(_THICKNESS)
         tops = np.float32(1.0) + np.float32(cloud.surface.contrast) * tops
         return np.asarray(np.maximum(opacity * tops, 0.0), np.float32)
 
     def _nearness(self, corridor: Corridor) -> Image:
-        """1 inside a corridor, falling to 0 over half its half width."""
+        """1 within half of a corridor's half width, falling to 0 at its half width."""
         east, north = self._plane()
         ends = [
             self._axes[:2] @ (geodetic_to_ecef(np.radians(p.lat_deg), np.radians(p.lon_deg), 0.0) - self._centre_m)
             for p in (corridor.begin, corridor.end)
         ]
-        along = ends[1] - ends[0]
-        length_squared = max(float(along @ along), 1.0)
-        share = ((east - ends[0][0]) * along[0] + (north - ends[0][1]) * along[1]) / np.float32(length_squared)
-        share = np.clip(share, 0.0, 1.0)
-        distance = np.hypot(east - ends[0][0] - share * along[0], north - ends[0][1] - share * along[1])
-        return _smooth_step((1.0 - (distance / corridor.half_width_m - 0.75) * 2.0).astype(np.float32) - 1.0)
+        (east0, north0), along = ends[0].tolist(), ends[1] - ends[0]
+        ahead_e, ahead_n = (along / max(float(along @ along), 1.0)).tolist()
+        share = np.clip((east - east0) * ahead_e + (north - north0) * ahead_n, 0.0, 1.0)
+        distance = np.hypot(east - east0 - share * float(along[0]), north - north0 - share * float(along[1]))
+        return np.asarray(_smooth_step(1.5 - distance * (2.0 / corridor.half_width_m)), np.float32)
