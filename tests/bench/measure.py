@@ -53,6 +53,7 @@ def contest(
     agree: Callable[[Any, Any], float],
     goal: float | None = None,
     apart: tuple[str, ...] = (),
+    per_call: int = 1,
     **notes: Any,
 ) -> None:
     """Assert that ours and every peer agree, time them in turn, and note the result for ``docs/numbers.md``.
@@ -64,17 +65,19 @@ def contest(
     stage, size : str
         Names of the entry; size is a key of `SIZES`.
     ours, peers : callable
-        Each does one frame and returns its result.
+        Each does one frame (or `per_call` frames) and returns its result.
     agree : callable
         Takes our result and that of a peer, raises when they differ and returns by how much they do.
     goal : float, optional
         Nanoseconds per pixel at which we want to stand.
     apart : tuple of str
         Peers that are timed but give less, so that they are not candidates for the best one.
+    per_call : int
+        Frames that one call does.
     notes : object
         Further entries of `extra_info`.
     """
-    pixels = int(np.prod(SIZES[size]))
+    pixels = int(np.prod(SIZES[size])) * per_call
     result = ours()
     differences = {name: agree(result, run()) for name, run in peers.items()}
     once = {name: timed(run) for name, run in peers.items()}

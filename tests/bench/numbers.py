@@ -135,7 +135,17 @@ def chain_table(entries: list[dict[str, Any]]) -> str:
     header = (
         "chain", "size", "ours ms/frame", "frames/s", "ns/px", "best peers", "their ms/frame", "ratio", "goal ns/px",
     )  # fmt: skip
-    return table(header, rows) + "".join(f"\n\n{e['size']}: {e['shares']}" for e in entries if "shares" in e)
+    parts = [table(header, rows)]
+    for e in entries:
+        stages = list(e["stage_ms"]["ours"])
+        lines = [(name, e["size"], *(f"{times[s]:.2f}" for s in stages)) for name, times in e["stage_ms"].items()]
+        parts.append(table(("ms of each stage", "size", *stages), lines))
+        parts += [
+            f"{e['size']}: beside {name}, {same['plots']} plots compared, {same['different']} differ by a pixel on the "
+            f"threshold, places at most {same['largest_difference_px']:.1g} px apart."
+            for name, same in e["compared"].items()
+        ]
+    return "\n\n".join(parts)
 
 
 def numbers(data: dict[str, Any]) -> str:

@@ -13,7 +13,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from skimage.measure import label, regionprops_table
 
-from lookdown.kernels.extract import DARK, EDGE, PLOT_DTYPE
+from lookdown.kernels.extract import DARK, EDGE, NEAR_BAD_PIXEL, PLOT_DTYPE, SATURATED
 from tests.bench.measure import Run
 
 COMPACT = 7
@@ -54,7 +54,36 @@ def refine(near: np.ndarray, snr: np.ndarray) -> tuple[np.ndarray, ...]:
     return tuple(found)
 
 
-def measure(z: np.ndarray, residual: np.ndarray, flat: np.ndarray, component: np.ndarray, n: int) -> np.ndarray:
+class HitFlags:
+    """Flags that single pixels give to their plots: saturated ones, and those that a replaced one touches."""
+
+    def __init__(self) -> None:
+        self.samples, self.saturation = np.empty(0, np.uint16), 65536
+        self.near_bad = np.empty(0, bool)
+        self.bad: np.ndarray | None = None
+
+    def of(self, samples: np.ndarray, saturation: int, bad: np.ndarray) -> "HitFlags":
+        """Flags of one frame; what follows from the list of bad pixels is kept while the list is the same."""
+        self.samples, self.saturation = samples.ravel(), saturation
+        if bad is not self.bad:
+            mask = np.zeros(samples.shape, np.uint8)
+            mask.ravel()[bad] = 1
+            self.near_bad, self.bad = cv2.dilate(mask, np.ones((3, 3), np.uint8)).astype(bool).ravel(), bad
+        return self
+
+    def at(self, flat: np.ndarray) -> np.ndarray | int:
+        if not self.samples.size:
+            return 0
+        saturated = self.samples[flat] >= self.saturation
+        return (SATURATED * saturated + NEAR_BAD_PIXEL * self.near_bad[flat]).astype(np.uint16)
+
+
+NO_FLAGS = HitFlags()
+
+
+def measure(
+    z: np.ndarray, residual: np.ndarray, flat: np.ndarray, component: np.ndarray, n: int, flags: HitFlags = NO_FLAGS
+) -> np.ndarray:
     """Measure n components by the flat index of their pixels, rising, and the component of each; strongest first."""
     rows, cols = z.shape
     plots = np.zeros(n, PLOT_DTYPE)
@@ -77,6 +106,7 @@ def measure(z: np.ndarray, residual: np.ndarray, flat: np.ndarray, component: np
     edge = (first_row == 0) | (last_row == rows - 1) | (first_col == 0) | (last_col == cols - 1)
     dark = z.ravel()[peak] < 0
     plots["flags"] = DARK * dark + EDGE * edge
+    np.bitwise_or.at(plots["flags"], component, flags.at(flat))
     plots["amplitude"] = residual.ravel()[peak]
     peak_row, peak_col = np.divmod(peak, cols)
     # A neighbour outside the frame counts as the pixel itself; along its own axis such a peak is not refined.
@@ -125,7 +155,7 @@ def extract_opencv(z: np.ndarray, residual: np.ndarray, threshold: float) -> Run
     return run
 
 
-def extract_sparse(z: np.ndarray, residual: np.ndarray, threshold: float) -> Run:
+def extract_sparse(z: np.ndarray, residual: np.ndarray, threshold: float, flags: HitFlags = NO_FLAGS) -> Run:
     """OpenCV finds the hits; SciPy joins them as a graph, without a frame of labels."""
     mask = np.empty(z.shape, np.uint8)
     cols = z.shape[1]
@@ -153,7 +183,7 @@ def extract_sparse(z: np.ndarray, residual: np.ndarray, threshold: float) -> Run
         joined = np.concatenate(one), np.concatenate(other)
         graph = coo_matrix((np.ones(joined[0].size, np.int8), joined), (flat.size, flat.size))
         n, component = connected_components(graph, directed=False)
-        return measure(z, residual, flat, component, n)
+        return measure(z, residual, flat, component, n, flags)
 
     return run
 
@@ -281,7 +311,9 @@ def refine_axis(residual, at, stride, across, here, n, here_across, n_across, si
 
 
 @compiled
-def extract_loop(z, residual, rows, cols, threshold, flat, parent, place, sums, limits, plots):
+def extract_loop(
+    z, residual, rows, cols, threshold, samples, saturation, near_bad, flat, parent, place, sums, limits, plots
+):
     """Find, join and measure; sums and limits hold what is gathered of each component."""
     hits = find_hits(z, threshold, flat)
     join_hits(z, flat, hits, cols, parent)
@@ -300,6 +332,7 @@ def extract_loop(z, residual, rows, cols, threshold, flat, parent, place, sums, 
             limits[k, 3] = col
             limits[k, 4] = at
             plots[k].n_pixels = 0
+            plots[k].flags = 0
         else:
             k = place[root]
         weight = np.float64(abs(residual[at]))
@@ -316,12 +349,14 @@ def extract_loop(z, residual, rows, cols, threshold, flat, parent, place, sums, 
         if abs(z[at]) > abs(z[limits[k, 4]]):
             limits[k, 4] = at
         plots[k].n_pixels += 1
+        if samples.size:
+            plots[k].flags |= (SATURATED if samples[at] >= saturation else 0) | (NEAR_BAD_PIXEL if near_bad[at] else 0)
     for k in range(n):
         one, at = plots[k], limits[k, 4]
         row, col = at // cols, at % cols
         dark = z[at] < 0
         edge = limits[k, 0] == 0 or limits[k, 1] == rows - 1 or limits[k, 2] == 0 or limits[k, 3] == cols - 1
-        one.flags = (DARK if dark else 0) + (EDGE if edge else 0)
+        one.flags |= (DARK if dark else 0) | (EDGE if edge else 0)
         one.snr = abs(z[at])
         one.amplitude = residual[at]
         one.n_rows = limits[k, 1] - limits[k, 0] + 1
@@ -343,17 +378,34 @@ def extract_loop(z, residual, rows, cols, threshold, flat, parent, place, sums, 
     return n
 
 
-def extract_numba(z: np.ndarray, residual: np.ndarray, threshold: float, capacity: int) -> Run:
-    """Room for hits and components is that of the largest count expected, as the pixel stack of sep."""
-    flat, parent, place = (np.empty(capacity, np.int64) for _ in range(3))
-    sums, limits = np.empty((capacity, 7)), np.empty((capacity, 5), np.int64)
-    plots = np.zeros(capacity, PLOT_DTYPE)
-    level = F(threshold)
+class Pool:
+    """Room for hits and components, that of the largest count expected, as in the pixel stack of sep."""
 
-    def run() -> np.ndarray:
+    def __init__(self, capacity: int) -> None:
+        self.flat, self.parent, self.place = (np.empty(capacity, np.int64) for _ in range(3))
+        self.sums, self.limits = np.empty((capacity, 7)), np.empty((capacity, 5), np.int64)
+        self.plots = np.zeros(capacity, PLOT_DTYPE)
+
+    def extract(self, z: np.ndarray, residual: np.ndarray, threshold: float, flags: HitFlags = NO_FLAGS) -> np.ndarray:
         n = extract_loop(
-            z.ravel(), residual.ravel(), *z.shape, level, flat, parent, place, sums, limits, plots
-        )  # fmt: skip
-        return plots[:n][np.argsort(-plots["snr"][:n], kind="stable")]
+            z.ravel(),
+            residual.ravel(),
+            *z.shape,
+            F(threshold),
+            flags.samples,
+            flags.saturation,
+            flags.near_bad,
+            self.flat,
+            self.parent,
+            self.place,
+            self.sums,
+            self.limits,
+            self.plots,
+        )
+        plots = self.plots[:n]
+        return plots[np.argsort(-plots["snr"], kind="stable")]
 
-    return run
+
+def extract_numba(z: np.ndarray, residual: np.ndarray, threshold: float, capacity: int) -> Run:
+    pool = Pool(capacity)
+    return lambda: pool.extract(z, residual, threshold)

@@ -1,0 +1,213 @@
+"""The whole onboard chain, raw frame to plots, beside the same chain composed of peers.
+
+The peer chain is the chain itself, line by line, with every kernel replaced by a peer that takes the same call: so the
+order of the stages, their parameters and the arithmetic are the same, and only who computes them differs. Both see the
+same frames of a drifting ground with movers, and frame by frame the plots must be the same.
+"""
+
+import importlib.util
+import itertools
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from statistics import median
+from types import ModuleType
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from lookdown.flight.config import ChainParameters
+from tests.bench import peers_moving, peers_register
+from tests.bench.measure import SIZES, contest
+from tests.bench.scenes import MovingScene
+
+N_FRAMES = 30
+FRAMES_PER_CALL = 6
+GOAL_NS = {"512x640": 6.1, "1024x1024": 6.0}
+PLACE_TOLERANCE_PX, SNR_TOLERANCE, BORDERLINE = 0.005, 0.005, 0.005  # the latter two relative
+PARAMETERS = ChainParameters()
+
+STAGES = {
+    "calibrate": ("calibrate", "convert", "replace_bad"),
+    "despike": ("remove_spikes",),
+    "register": ("estimate_shift",),
+    "subtract": ("subtract_background",),
+    "filter": ("matched_filter",),
+    "whiten": ("whiten",),
+    "extract": ("tail_histogram", "extract_plots"),
+    "renew": ("renew_background",),
+}
+MODULES = ("chain", "registration", "tail")
+
+
+def modules(replace: Callable[[str, Callable[..., Any]], Callable[..., Any]]) -> ModuleType:
+    """Return a copy of the chain's module whose kernels, and those of the modules it uses, went through ``replace``."""
+    copies = {}
+    for name in MODULES:
+        spec = importlib.util.find_spec(f"lookdown.flight.{name}")
+        assert spec is not None
+        assert spec.loader is not None
+        copies[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(copies[name])
+    kernels = [kernel for names in STAGES.values() for kernel in names]
+    replaced = set()
+    for module in copies.values():
+        for kernel in kernels:
+            if hasattr(module, kernel):
+                setattr(module, kernel, replace(kernel, getattr(module, kernel)))
+                replaced.add(kernel)
+    assert replaced == set(kernels), f"the chain uses no {set(kernels) - replaced}; adapt STAGES to it"
+    copies["chain"].Registration = copies["registration"].Registration
+    copies["chain"].TailCalibration = copies["tail"].TailCalibration
+    return copies["chain"]
+
+
+def numba_kernels(rows: int, cols: int) -> dict[str, Callable[..., Any]]:
+    """Every kernel in Numba."""
+    lines = peers_moving.Lines(cols)
+    return {
+        "calibrate": peers_moving.calibrate,
+        "convert": peers_moving.convert,
+        "replace_bad": peers_moving.BadPixels().replace,
+        "remove_spikes": peers_moving.remove_spikes,
+        "estimate_shift": peers_register.estimate_shift_numba,
+        "subtract_background": lines.subtract,
+        "matched_filter": peers_moving.filter_numba,
+        "whiten": peers_moving.Whiten(rows, cols, PARAMETERS.window_px, PARAMETERS.guard_px).numba,
+        "tail_histogram": peers_moving.tail_histogram,
+        "extract_plots": peers_moving.Extract().numba,
+        "renew_background": lines.renew,
+    }
+
+
+def opencv_kernels(rows: int, cols: int) -> dict[str, Callable[..., Any]]:
+    """OpenCV where it has the arithmetic of a stage, Numba elsewhere."""
+    return numba_kernels(rows, cols) | {
+        "calibrate": peers_moving.calibrate_opencv,
+        "convert": lambda samples, out: np.copyto(out, samples),
+        "matched_filter": lambda frame, down, along, _scratch, out: cv2.sepFilter2D(
+            frame, cv2.CV_32F, along, down, out, borderType=cv2.BORDER_REPLICATE
+        ),
+        "whiten": peers_moving.Whiten(rows, cols, PARAMETERS.window_px, PARAMETERS.guard_px).opencv,
+        "extract_plots": peers_moving.Extract().opencv,
+    }
+
+
+def compare(ours: np.ndarray, theirs: np.ndarray, borderline: int, where: str) -> tuple[int, float]:
+    """Assert that two reports hold the same plots; return how many differ and the largest difference of place [px].
+
+    Sums in another order differ in the last bits, so a pixel that lies on the threshold may be over it for one and not
+    for the other. Each such pixel excuses two plots, for it may join them.
+    """
+    apart = np.hypot(ours["row"][:, None] - theirs["row"], ours["col"][:, None] - theirs["col"])
+    same = apart <= PLACE_TOLERANCE_PX
+    for name in ("n_pixels", "n_rows", "n_cols", "flags"):
+        same &= ours[name][:, None] == theirs[name]
+    same &= np.abs(ours["snr"][:, None] / theirs["snr"] - 1) <= SNR_TOLERANCE
+    alone = int((~same.any(0)).sum() + (~same.any(1)).sum())
+    assert alone <= 2 * borderline, f"{where}: {alone} plots differ, {borderline} pixels lie on the threshold"
+    return alone, float(apart[same].max(initial=0))
+
+
+def check(ours: Any, peer: Any, frames: list[np.ndarray]) -> tuple[int, int, float]:
+    """Step two chains through the frames side by side; return plots, those that differ, largest difference [px]."""
+    plots, different, worst = 0, 0, 0.0
+    for k, samples in enumerate(frames):
+        mine, other = ours.step(samples), peer.step(samples)
+        assert mine.flags == other.flags, f"frame {k}: {mine.flags}, by the peer {other.flags}"
+        tail = ours._time_tail if k else ours._space_tail
+        level = tail.score_of_snr(PARAMETERS.threshold)
+        borderline = int(np.count_nonzero(np.abs(np.abs(ours._z) / level - 1) < BORDERLINE))
+        alone, apart = compare(mine.plots, other.plots, borderline, f"frame {k}")
+        plots += mine.plots.size
+        different += alone
+        worst = max(worst, apart)
+    assert plots > 5 * len(frames), f"only {plots} plots in {len(frames)} frames: the scene shows nothing"
+    assert different <= 0.02 * plots, f"{different} of {plots} plots differ"
+    return plots, different, worst
+
+
+def runner(chain: Any, frames: list[np.ndarray]) -> Callable[[], None]:
+    """One call is a few frames, there and back through all, so that the ground moves on smoothly."""
+    order = itertools.cycle(frames[::-1] + frames)
+
+    def run() -> None:
+        for samples in itertools.islice(order, FRAMES_PER_CALL):
+            chain.step(samples)
+
+    return run
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_chain(benchmark: BenchmarkFixture, size: str) -> None:
+    rows, cols = SIZES[size]
+    scene = MovingScene(rows, cols, seed=20)
+    frames = [scene.frame(k) for k in range(N_FRAMES)]
+    calibration = scene.gain, scene.offset, scene.bad
+
+    def start(module: ModuleType) -> Any:
+        return module.Chain(PARAMETERS, rows, cols, 16383, module.Calibration(*calibration))
+
+    # Each table of kernels has buffers of one chain; the clocked chains see each frame once, after all else.
+    tables = {"Numba": numba_kernels(rows, cols), "OpenCV + Numba": opencv_kernels(rows, cols)}
+    peers = {name: start(modules(lambda kernel, _, table=table: table[kernel])) for name, table in tables.items()}
+    found = {name: check(start(modules(lambda _, kernel: kernel)), peer, frames) for name, peer in peers.items()}
+    ours = start(modules(lambda _, kernel: kernel))
+    for samples in frames:
+        ours.step(samples)
+    spent = {
+        name: shares(start, frames, replace)
+        for name, replace in (
+            ("ours", lambda _, kernel: kernel),
+            ("Numba", lambda kernel, _: tables["Numba"][kernel]),
+        )
+    }
+    contest(
+        benchmark,
+        "chain, raw frame to plots",
+        size,
+        runner(ours, frames),
+        {name: runner(peer, frames) for name, peer in peers.items()},
+        lambda *_: 0.0,
+        GOAL_NS[size],
+        per_call=FRAMES_PER_CALL,
+        stage_ms=spent,
+        compared={
+            name: {"plots": plots, "different": different, "largest_difference_px": worst}
+            for name, (plots, different, worst) in found.items()
+        },
+    )
+
+
+def shares(
+    start: Callable[[ModuleType], Any],
+    frames: list[np.ndarray],
+    replace: Callable[[str, Callable[..., Any]], Callable[..., Any]],
+) -> dict[str, float]:
+    """Return the median time of each stage and of the Python between them [ms per frame]."""
+    spent: dict[str, float] = defaultdict(float)
+
+    def clocked(name: str, kernel: Callable[..., Any]) -> Callable[..., Any]:
+        stage = next(stage for stage, kernels in STAGES.items() if name in kernels)
+        chosen = replace(name, kernel)
+
+        def call(*arguments: Any) -> Any:
+            begin = time.perf_counter()
+            result = chosen(*arguments)
+            spent[stage] += time.perf_counter() - begin
+            return result
+
+        return call
+
+    chain = start(modules(clocked))
+    steps = []
+    for samples in frames:
+        spent.clear()
+        begin = time.perf_counter()
+        chain.step(samples)
+        total = time.perf_counter() - begin
+        steps.append({**spent, "between": total - sum(spent.values())})
+    return {stage: 1e3 * median(step.get(stage, 0.0) for step in steps) for stage in (*STAGES, "between")}

@@ -1,0 +1,508 @@
+"""The stages of the onboard chain in Numba, each with the call of our kernel: same arguments, same arrays written.
+
+So the chain itself can run on them in place of ours (`bench_chain.py`), and what it computes stays the same. Whitening
+and extraction also exist on OpenCV and SciPy. Arguments that only our kernels need, such as scratch, are left unused.
+"""
+
+import cv2
+import numba
+import numpy as np
+
+from tests.bench.peers import ring_factors
+from tests.bench.peers_extract import HitFlags, Pool, extract_sparse
+from tests.bench.peers_numba import blend_rows, filter_loop, slide_ring
+
+compiled = numba.njit(error_model="numpy", fastmath=False)
+F = np.float32
+OUTLIER = F(9)
+
+
+@compiled
+def calibrate(samples, gain, offset, out):
+    rows, cols = samples.shape
+    for r in range(rows):
+        for c in range(cols):
+            out[r, c] = (F(samples[r, c]) - offset[r, c]) * gain[r, c]
+
+
+@compiled
+def convert(samples, out):
+    rows, cols = samples.shape
+    for r in range(rows):
+        for c in range(cols):
+            out[r, c] = F(samples[r, c])
+
+
+@compiled
+def mark_bad(bad, mask):
+    for at in bad:
+        mask[at] = True
+
+
+@compiled
+def replace_marked(frame, bad, mask):
+    """Mean of the good neighbours, by a mask of the bad ones; isolated clusters do not occur in the scenes."""
+    rows, cols = frame.shape
+    for at in bad:
+        row, col = at // cols, at % cols
+        total, count = F(0), 0
+        for r in range(max(row - 1, 0), min(row + 2, rows)):
+            for c in range(max(col - 1, 0), min(col + 2, cols)):
+                if not mask[r * cols + c]:
+                    total += frame[r, c]
+                    count += 1
+        frame[row, col] = total / F(count)
+
+
+class BadPixels:
+    """Keeps the mask of a list of bad pixels for as long as the list is the same one."""
+
+    def __init__(self) -> None:
+        self.bad: np.ndarray | None = None
+        self.mask = np.zeros(0, bool)
+
+    def of(self, bad: np.ndarray, size: int) -> np.ndarray:
+        if bad is not self.bad or self.mask.size != size:
+            self.mask = np.zeros(size, bool)
+            mark_bad(bad, self.mask)
+            self.bad = bad
+        return self.mask
+
+    def replace(self, frame: np.ndarray, bad: np.ndarray) -> None:
+        replace_marked(frame, bad, self.of(bad, frame.size))
+
+
+@compiled
+def cubic(t):
+    taps = np.empty(4, np.float32)
+    taps[0] = t * (-1 / 3.0 + t * (0.5 - t / 6))
+    taps[1] = 1.0 + t * (-0.5 + t * (-1.0 + 0.5 * t))
+    taps[2] = t * (1.0 + t * (0.5 - 0.5 * t))
+    taps[3] = t * (-1 / 6.0 + t * t / 6)
+    return taps
+
+
+@compiled
+def keys(t):
+    taps = np.empty(4, np.float32)
+    taps[0] = t * (-0.5 + t * (1.0 - 0.5 * t))
+    taps[1] = 1.0 + t * t * (-2.5 + 1.5 * t)
+    taps[2] = t * (0.5 + t * (2.0 - 1.5 * t))
+    taps[3] = t * t * (-0.5 + 0.5 * t)
+    return taps
+
+
+CUBIC = keys
+
+
+@compiled
+def linear(t):
+    taps = np.empty(2, np.float32)
+    taps[0] = 1 - t
+    taps[1] = t
+    return taps
+
+
+@compiled
+def resample_row(x, r, row, col, down, along, first, last, work, out):
+    """Columns first to last - 1 of row r displaced by whole pixels and four or two taps; edges replicated."""
+    rows, cols = x.shape
+    taps = down.size
+    before = taps // 2 - 1
+    n = last - first + taps - 1
+    start = first + col - before
+    left = min(max(-start, 0), n)
+    right = max(min(cols - start, n), left)
+    top = rows - 1
+    a = x[min(max(r + row - before, 0), top)]
+    b = x[min(max(r + row - before + 1, 0), top)]
+    c = x[min(max(r + row - before + 2, 0), top)]
+    d = x[min(max(r + row - before + 3, 0), top)]
+    if right > left:
+        s, e = start + left, start + right
+        blend_rows(a[s:e], b[s:e], c[s:e], d[s:e], down, work[left:right])
+    if left > 0:
+        blend_rows(a[:1], b[:1], c[:1], d[:1], down, work[:1])
+        work[1:left] = work[0]
+    if right < n:
+        blend_rows(a[cols - 1 :], b[cols - 1 :], c[cols - 1 :], d[cols - 1 :], down, work[right : right + 1])
+        work[right + 1 : n] = work[right]
+    m = last - first
+    blend_rows(work[:m], work[1 : m + 1], work[2 : m + 2], work[3 : m + 3], along, out[first:last])
+
+
+@compiled
+def subtract_row(frame, mean, above, below, left, right, noise, age, factor, floor, residual, predicted):
+    for i in range(frame.size):
+        w = F(age[i])
+        down = below[i] - above[i]
+        along = right[i] - left[i]
+        rest = frame[i] - mean[i]
+        variance = noise[i] * (w + F(1)) / max(w, F(1)) + factor * (down * down + along * along)
+        residual[i] = rest if w > F(0.5) else F(0)
+        predicted[i] = variance + floor if w > F(0.5) else F(-1)
+
+
+@compiled
+def subtract_loop(frame, mean, noise, age, field, factor, floor, lines, work, residual, predicted):
+    rows, cols = frame.shape
+    n, m = field.shape[:2]
+    tile_rows, tile_cols = (rows + n - 1) // n, (cols + m - 1) // m
+    for r in range(rows + 1):
+        if r < rows:
+            row = lines[r % 3]
+            for j in range(m):
+                first, last = j * tile_cols, min((j + 1) * tile_cols, cols)
+                if first < cols:
+                    down, along = np.float64(field[r // tile_rows, j, 0]), np.float64(field[r // tile_rows, j, 1])
+                    p, q = int(np.floor(down)), int(np.floor(along))
+                    resample_row(mean, r, p, q, CUBIC(down - p), CUBIC(along - q), first, last, work, row[1 : cols + 1])
+            row[0] = row[1]
+            row[cols + 1] = row[cols]
+        if r == 0:
+            continue
+        k = r - 1
+        row = lines[k % 3]
+        above = lines[(k + 2) % 3] if k > 0 else row
+        below = lines[r % 3] if r < rows else row
+        for j in range(m):
+            first, last = j * tile_cols, min((j + 1) * tile_cols, cols)
+            if first >= cols:
+                continue
+            q = k + int(np.rint(field[k // tile_rows, j, 0]))
+            s = int(np.rint(field[k // tile_rows, j, 1]))
+            left = min(max(-s, first), last)
+            right = min(max(cols - s, left), last)
+            if not 0 <= q < rows:
+                left = right = last
+            residual[k, first:left] = 0
+            predicted[k, first:left] = -1
+            residual[k, right:last] = 0
+            predicted[k, right:last] = -1
+            if right > left:
+                subtract_row(
+                    frame[k, left:right], row[left + 1 : right + 1], above[left + 1 : right + 1],
+                    below[left + 1 : right + 1], row[left:right], row[left + 2 : right + 2],
+                    noise[q, left + s : right + s], age[q, left + s : right + s], factor, floor,
+                    residual[k, left:right], predicted[k, left:right],
+                )  # fmt: skip
+
+
+class Lines:
+    """Row buffers of one frame size."""
+
+    def __init__(self, cols: int) -> None:
+        self.lines = np.empty((3, cols + 2), np.float32)
+        self.work, self.back, self.near = (np.empty(cols + 4, np.float32) for _ in range(3))
+
+    def subtract(self, frame, mean, noise, age, field, blur, variance_floor, _scratch, residual, predicted):
+        subtract_loop(
+            frame, mean, noise, age, field, F(0.25 * blur**2), F(variance_floor), self.lines, self.work,
+            residual, predicted,
+        )  # fmt: skip
+
+    def renew(
+        self, frame, residual, variance, mean, noise, age, field, row_step, col_step, age_limit, _scratch,
+        new_mean, new_noise, new_age,
+    ):  # fmt: skip
+        renew_loop(
+            frame, residual, variance, mean, noise, age, field, row_step, col_step, F(age_limit),
+            self.work, self.back, self.near, new_mean, new_noise, new_age,
+        )  # fmt: skip
+
+
+@compiled
+def renew_row(residual, variance, mean, noise, age, limit, new_mean, new_noise, new_age):
+    for i in range(residual.size):
+        w = F(age[i])
+        v = variance[i]
+        most = OUTLIER * noise[i]
+        v = v if (v < most) | (w < F(1.5)) else most
+        new_mean[i] = mean[i] + residual[i] / (w + F(1))
+        new_noise[i] = noise[i] + (v - noise[i]) / w if w > F(1.5) else v
+        new_age[i] = np.uint8(np.int32(w + F(1) if w < limit else w))
+
+
+@compiled
+def renew_loop(
+    frame, residual, variance, mean, noise, age, field, row_step, col_step, limit,
+    work, back, near, new_mean, new_noise, new_age,
+):  # fmt: skip
+    rows, cols = frame.shape
+    n, m = field.shape[:2]
+    tile_rows, tile_cols = (rows + n - 1) // n, (cols + m - 1) // m
+    for r in range(rows):
+        for j in range(m):
+            first, last = j * tile_cols, min((j + 1) * tile_cols, cols)
+            if first >= cols:
+                continue
+            down = row_step - np.float64(field[r // tile_rows, j, 0])
+            along = col_step - np.float64(field[r // tile_rows, j, 1])
+            p, s = int(np.floor(down)), int(np.floor(along))
+            near_row, near_col = int(np.rint(down)), int(np.rint(along))
+            down_taps, along_taps = linear(down - p), linear(along - s)
+            resample_row(residual, r, p, s, down_taps, along_taps, first, last, work, back)
+            line = variance[min(max(r + near_row, 0), rows - 1)]
+            left = min(max(-near_col, first), last)
+            right = min(max(cols - near_col, left), last)
+            near[first:left] = line[0]
+            near[left:right] = line[left + near_col : right + near_col]
+            near[right:last] = line[cols - 1]
+            q = r + row_step
+            left = min(max(-col_step, first), last)
+            right = min(max(cols - col_step, left), last)
+            if not 0 <= q < rows:
+                left = right = last
+            fresh = left > first or right < last
+            if right > left:
+                s0, s1 = left + col_step, right + col_step
+                renew_row(
+                    back[left:right], near[left:right], mean[q, s0:s1], noise[q, s0:s1], age[q, s0:s1], limit,
+                    new_mean[r, left:right], new_noise[r, left:right], new_age[r, left:right],
+                )  # fmt: skip
+                zeros = np.int32(0)
+                for w in age[q, s0:s1]:
+                    zeros += np.int32(w == 0)
+                fresh = fresh or zeros > 0
+            if fresh:
+                resample_row(frame, r, p, s, down_taps, along_taps, first, last, work, back)
+                for c in range(first, last):
+                    if c < left or c >= right or age[q, c + col_step] == 0:
+                        new_mean[r, c] = back[c]
+                        new_noise[r, c] = near[c]
+                        new_age[r, c] = 1
+
+
+@compiled
+def screen(x, left, right, above, below, least):
+    found = np.int32(0)
+    for i in range(x.size):
+        along = x[i] - F(0.5) * (left[i] + right[i])
+        down = x[i] - F(0.5) * (above[i] + below[i])
+        found += np.int32(max(along * along, down * down) > least)
+    return found
+
+
+@compiled
+def replace_spike(x, r, c, sigma, level, ratio, far):
+    rows, cols = x.shape
+    k = 0
+    base = F(0)
+    for i in range(-2, 3):
+        row = x[min(max(r + i, 0), rows - 1)]
+        for j in range(-2, 3):
+            if abs(i) == 2 or abs(j) == 2:
+                far[k] = row[min(max(c + j, 0), cols - 1)]
+                base += far[k]
+                k += 1
+    base /= F(16)
+    height = x[r, c] - base
+    if abs(height) <= level * sigma:
+        return False
+    spread = F(0)
+    for k in range(16):
+        spread += abs(far[k] - base)
+    if abs(height) <= level * (spread * F(1.25 / 16)):
+        return False
+    largest, second = F(0), F(0)
+    for i in range(max(r - 1, 0), min(r + 2, rows)):
+        for j in range(max(c - 1, 0), min(c + 2, cols)):
+            if i != r or j != c:
+                value = (x[i, j] - base) / height
+                if value > largest:
+                    largest, second = value, largest
+                elif value > second:
+                    second = value
+    if second >= ratio:
+        return False
+    x[r, c] = base
+    return True
+
+
+@compiled
+def spikes_loop(x, sigma, level, ratio, found):
+    rows, cols = x.shape
+    far = np.empty(16, np.float32)
+    least = ((F(1) - ratio) * level * sigma) ** 2
+    n = 0
+    for r in range(rows):
+        row, above, below = x[r], x[max(r - 1, 0)], x[min(r + 1, rows - 1)]
+        for start in range(0, cols, 64):
+            stop = min(start + 64, cols)
+            first, last = max(start, 1), min(stop, cols - 1)
+            count = screen(
+                row[first:last], row[first - 1 : last - 1], row[first + 1 : last + 1], above[first:last],
+                below[first:last], least,
+            )  # fmt: skip
+            if count == 0 and start > 0 and stop < cols:
+                continue
+            for c in range(start, stop):
+                if replace_spike(x, r, c, sigma, level, ratio, far):
+                    if n < found.size:
+                        found[n] = r * cols + c
+                    n += 1
+    return n
+
+
+def remove_spikes(frame, sigma, level, ratio, found):
+    return spikes_loop(frame, F(sigma), F(level), F(ratio), found)
+
+
+@compiled
+def tail_loop(z, step, per_unit, counts):
+    rows, cols = z.shape
+    counts[:] = 0
+    most = F(counts.size - 1)
+    for r in range(0, rows, step):
+        for c in range((r // step) % step, cols, step):
+            level = abs(z[r, c]) * per_unit
+            if level > 0:
+                counts[int(min(level, most))] += 1
+
+
+def tail_histogram(z, step, per_unit, counts):
+    tail_loop(z, step, F(per_unit), counts)
+
+
+@compiled
+def block_sums(x, first, second):
+    """Sums over blocks of 2 x 2 pixels, and over their squares."""
+    for r in range(first.shape[0]):
+        upper, lower, p, q = x[2 * r], x[2 * r + 1], first[r], second[r]
+        for i in range(p.size):
+            a, b, c, d = upper[2 * i], upper[2 * i + 1], lower[2 * i], lower[2 * i + 1]
+            p[i] = (a + b) + (c + d)
+            q[i] = (a * a + b * b) + (c * c + d * d)
+
+
+@compiled
+def slide_blocks(x, r, half, sums):
+    """Move column sums on to the window about row r."""
+    rows, cols = x.shape
+    if r == 0:
+        sums[:] = 0
+        for k in range(min(half, rows)):
+            for c in range(cols):
+                sums[c] += x[k, c]
+    if r + half < rows:
+        new = x[r + half]
+        for c in range(cols):
+            sums[c] += new[c]
+    if r - half - 1 >= 0:
+        old = x[r - half - 1]
+        for c in range(cols):
+            sums[c] -= old[c]
+
+
+@compiled
+def score_row(x, mean, spread, predicted, floor, variance, z):
+    for c in range(x.size):
+        v = max(max(spread[c] + floor, predicted[c]), F(1e-30))
+        score = (x[c] - mean[c]) / np.sqrt(v)
+        z[c] = score if predicted[c] >= 0 else F(0)
+        variance[c] = spread[c]
+
+
+@compiled
+def whiten_loop(x, predicted, half, guard_half, floor, first, second, sums, lines, wide, share, variance, z):
+    block_sums(x, first, second)
+    rows, cols = first.shape
+    inside = sums[:, half + 1 : half + 1 + cols]
+    mean, square = lines[0], lines[1]
+    for r in range(rows):
+        slide_blocks(first, r, half, inside[0])
+        slide_blocks(second, r, half, inside[1])
+        slide_blocks(first, r, guard_half, inside[2])
+        slide_blocks(second, r, guard_half, inside[3])
+        slide_ring(sums, half, guard_half, cols, mean, square)
+        one = share[r]
+        for c in range(cols):
+            m = mean[c] * one[c]
+            v = max(square[c] * one[c] - m * m, F(0))
+            wide[0, 2 * c] = m
+            wide[0, 2 * c + 1] = m
+            wide[1, 2 * c] = v
+            wide[1, 2 * c + 1] = v
+        for k in range(2 * r, 2 * r + 2):
+            score_row(x[k], wide[0], wide[1], predicted[k], floor, variance[k], z[k])
+
+
+class Whiten:
+    """Tables of one frame size (even sides), window and guard; on Numba, or on OpenCV's box filters."""
+
+    def __init__(self, rows: int, cols: int, window: int, guard: int) -> None:
+        half_size = rows // 2, cols // 2
+        self.half, self.guard_half = (window + 1) // 4, (guard + 1) // 4
+        ring = ring_factors(*half_size, 2 * self.half + 1, 2 * self.guard_half + 1, 5.0)[0]
+        self.share = ring / 4
+        self.sums = np.zeros((4, half_size[1] + 2 * self.half + 1))
+        self.lines, self.wide = np.empty((2, half_size[1]), np.float32), np.empty((2, cols), np.float32)
+        self.first, self.second, self.mean, self.square, self.inner = (
+            np.empty(half_size, np.float32) for _ in range(5)
+        )
+        self.spread, self.nothing = np.empty((rows, cols), np.float32), np.zeros((rows, cols), np.float32)
+        self.unknown = np.empty((rows, cols), np.uint8)
+
+    def numba(self, filtered, predicted, _window, _guard, variance_floor, _scratch, variance, z):
+        whiten_loop(
+            filtered, predicted, self.half, self.guard_half, F(variance_floor), self.first, self.second, self.sums,
+            self.lines, self.wide, self.share, variance, z,
+        )  # fmt: skip
+
+    def opencv(self, filtered, predicted, _window, _guard, variance_floor, _scratch, variance, z):
+        first, second, mean, square, inner, spread = (
+            self.first, self.second, self.mean, self.square, self.inner, self.spread,
+        )  # fmt: skip
+        outer_box, inner_box = (
+            {"ksize": (2 * half + 1,) * 2, "normalize": False, "borderType": cv2.BORDER_CONSTANT}
+            for half in (self.half, self.guard_half)
+        )
+        size = first.shape[::-1]
+        cv2.resize(filtered, size, first, interpolation=cv2.INTER_AREA)
+        cv2.resize(cv2.multiply(filtered, filtered, z), size, second, interpolation=cv2.INTER_AREA)
+        for blocks, sums in ((first, mean), (second, square)):
+            cv2.boxFilter(blocks, cv2.CV_32F, dst=sums, **outer_box)
+            cv2.subtract(sums, cv2.boxFilter(blocks, cv2.CV_32F, dst=inner, **inner_box), sums)
+            cv2.multiply(sums, self.share, sums, 4.0)
+        cv2.subtract(square, cv2.multiply(mean, mean, inner), square)
+        cv2.max(square, 0, square)
+        size = filtered.shape[::-1]
+        cv2.resize(square, size, variance, interpolation=cv2.INTER_NEAREST)
+        cv2.resize(mean, size, z, interpolation=cv2.INTER_NEAREST)
+        cv2.max(cv2.add(variance, variance_floor, spread), predicted, spread)
+        cv2.sqrt(spread, spread)
+        cv2.subtract(filtered, z, z)
+        cv2.divide(z, spread, z)
+        cv2.compare(predicted, 0, cv2.CMP_LT, self.unknown)
+        cv2.copyTo(self.nothing, self.unknown, z)
+
+
+class Extract:
+    """Extraction with the capacity of a report."""
+
+    def __init__(self, capacity: int = 65536) -> None:
+        self.flags, self.pool = HitFlags(), Pool(capacity)
+
+    def numba(self, z, residual, threshold, samples, saturation, bad, _words, plots_out):
+        plots = self.pool.extract(z, residual, threshold, self.flags.of(samples, saturation, bad))
+        return keep(plots, plots_out)
+
+    def opencv(self, z, residual, threshold, samples, saturation, bad, _words, plots_out):
+        flags = self.flags.of(samples, saturation, bad)
+        return keep(extract_sparse(z, residual, threshold, flags)(), plots_out)
+
+
+def keep(plots: np.ndarray, plots_out: np.ndarray) -> tuple[int, int]:
+    """Write the strongest; return how many there were and how many fit."""
+    n = min(plots.size, plots_out.size)
+    plots_out[:n] = plots[:n]
+    return plots.size, n
+
+
+def calibrate_opencv(samples, gain, offset, out):
+    cv2.subtract(samples, offset, out, dtype=cv2.CV_32F)
+    cv2.multiply(out, gain, out)
+
+
+def filter_numba(frame, row_taps, col_taps, scratch, out):
+    filter_loop(frame, row_taps, col_taps, scratch[: frame.shape[1] + 6], out)
