@@ -41,6 +41,7 @@ cdef struct Tile:
     Py_ssize_t near_col
     float[4] row_taps
     float[4] col_taps
+    bint cubic
     Py_ssize_t first
     Py_ssize_t last
 
@@ -51,6 +52,22 @@ cdef cloned blend(
     cdef Py_ssize_t i
     for i in range(n):
         out[i] = (ta * a[i] + tb * b[i]) + (tc * c[i] + td * d[i])
+
+
+cdef cloned blend_two(RowIn a, RowIn b, float ta, float tb, RowOut out, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        out[i] = ta * a[i] + tb * b[i]
+
+
+cdef inline void mix(
+    bint cubic, const float* taps, const float* a, const float* b, const float* c, const float* d, float* out,
+    Py_ssize_t n
+) noexcept nogil:
+    if cubic:
+        blend(a, b, c, d, taps[0], taps[1], taps[2], taps[3], out, n)
+    else:
+        blend_two(b, c, taps[1], taps[2], out, n)
 
 
 cdef void set_taps(double t, bint cubic, float* taps) noexcept nogil:
@@ -75,6 +92,7 @@ cdef Tile tile_at(double down, double along, bint cubic, Py_ssize_t first, Py_ss
     tile.near_col = <Py_ssize_t>rint(along)
     set_taps(down - floor(down), cubic, tile.row_taps)
     set_taps(along - floor(along), cubic, tile.col_taps)
+    tile.cubic = cubic
     tile.first = first
     tile.last = last
     return tile
@@ -98,14 +116,14 @@ cdef void resample_row(
     cdef const float* taps = &t.row_taps[0]
     if right > left:
         k = start + left
-        blend(a + k, b + k, c + k, d + k, taps[0], taps[1], taps[2], taps[3], work + left, right - left)
+        mix(t.cubic, taps, a + k, b + k, c + k, d + k, work + left, right - left)
     for k in range(left):
-        blend(a, b, c, d, taps[0], taps[1], taps[2], taps[3], work + k, 1)
+        mix(t.cubic, taps, a, b, c, d, work + k, 1)
     e = cols - 1
     for k in range(right, n + 3):
-        blend(a + e, b + e, c + e, d + e, taps[0], taps[1], taps[2], taps[3], work + k, 1)
+        mix(t.cubic, taps, a + e, b + e, c + e, d + e, work + k, 1)
     taps = &t.col_taps[0]
-    blend(work, work + 1, work + 2, work + 3, taps[0], taps[1], taps[2], taps[3], out + t.first, n)
+    mix(t.cubic, taps, work, work + 1, work + 2, work + 3, out + t.first, n)
 
 
 cdef cloned subtract_row(
@@ -261,25 +279,30 @@ def subtract_background(frame, mean, noise, age, field, blur, variance_floor, sc
 
 
 cdef cloned renew_row(
-    RowIn residual, RowIn variance, RowIn mean, RowIn noise, BytesIn age, float limit,
+    RowIn residual, RowIn variance, RowIn mean, RowIn noise, BytesIn age, int limit,
     RowOut new_mean, RowOut new_noise, BytesOut new_age, Py_ssize_t n
 ) noexcept nogil:
     cdef Py_ssize_t i
-    cdef float w, v, most
+    cdef float w, v, most, share
+    cdef int seen
     for i in range(n):
-        w = <float>age[i]
+        seen = age[i]
+        w = <float>seen
         v = variance[i]
-        most = OUTLIER * noise[i]
-        v = v if v < most or w < 1.5 else most
+        # The first variance is taken as it is, later ones are clipped; an age of 0 is filled in by the caller.
+        most = OUTLIER * noise[i] if w > 1.5 else 1e30
+        v = v if v < most else most
+        share = 1 / (w if w > 1 else 1)
         new_mean[i] = mean[i] + residual[i] / (w + 1)
-        new_noise[i] = noise[i] + (v - noise[i]) / w if w > 1.5 else v
-        new_age[i] = <unsigned char>(w + 1 if w < limit else w)
+        new_noise[i] = noise[i] + (v - noise[i]) * share
+        seen += 1
+        new_age[i] = <unsigned char>(seen if seen < limit else limit)
 
 
 cdef void renew_segment(
     const float* frame, const float* residual, const float* variance, const float* mean, const float* noise,
     const unsigned char* age, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t r, const Tile* t, Py_ssize_t row_step,
-    Py_ssize_t col_step, float limit, float* work, float* back, float* near,
+    Py_ssize_t col_step, int limit, float* work, float* back, float* near,
     float* new_mean, float* new_noise, unsigned char* new_age
 ) noexcept nogil:
     """Renew the columns of one tile in row ``r`` of the new grid; the work rows start at column 0."""
@@ -317,7 +340,7 @@ cdef void renew_segment(
 cdef void renew_frame(
     const float* frame, const float* residual, const float* variance, const float* mean, const float* noise,
     const unsigned char* age, const float* field, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t n, Py_ssize_t m,
-    Py_ssize_t row_step, Py_ssize_t col_step, float limit, float* scratch,
+    Py_ssize_t row_step, Py_ssize_t col_step, int limit, float* scratch,
     float* new_mean, float* new_noise, unsigned char* new_age
 ) noexcept nogil:
     cdef Py_ssize_t tile_rows = (rows + n - 1) // n, tile_cols = (cols + m - 1) // m, r, j, first
@@ -381,7 +404,7 @@ def renew_background(
     cdef const float[:, :, ::1] f = require_field(field, frame.shape[0], frame.shape[1])
     cdef Py_ssize_t down = require_integer("row_step", row_step, -1_000_000, 1_000_000)
     cdef Py_ssize_t along = require_integer("col_step", col_step, -1_000_000, 1_000_000)
-    cdef float limit = require_number("age_limit", age_limit, 1, 255)
+    cdef int limit = require_integer("age_limit", age_limit, 1, 255)
     inputs = (frame, residual, variance, mean, noise)
     cdef float[:, ::1] y = require_array("new_mean", new_mean, "float32", frame.shape, out=True, apart_from=inputs)
     cdef float[:, ::1] z = require_array(

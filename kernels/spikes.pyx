@@ -114,13 +114,19 @@ cdef Py_ssize_t scan(
             count = 0
             if k > 0:
                 screen(row + first, row + first - 1, row + first + 1, above + first, below + first, least, &count, k)
-            if count == 0 and c > 0 and last < cols:
-                continue
-            for k in range(c, last):
-                if replace_spike(x, rows, cols, r, k, sigma, level, ratio):
-                    if n_found < capacity:
-                        found[n_found] = <int>(r * cols + k)
-                    n_found += 1
+            k = c
+            while k < last:
+                # A block without a candidate is done, but for the columns that were not screened.
+                if count > 0 or k == 0 or k == cols - 1:
+                    if replace_spike(x, rows, cols, r, k, sigma, level, ratio):
+                        if n_found < capacity:
+                            found[n_found] = <int>(r * cols + k)
+                        n_found += 1
+                elif last == cols and k < cols - 1:
+                    k = cols - 2
+                else:
+                    k = last
+                k += 1
     return n_found
 
 

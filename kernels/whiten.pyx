@@ -11,7 +11,7 @@ ring that lies half a pixel off. Sums run along columns and rows in float64, so 
 """
 
 from libc.math cimport sqrtf
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from lookdown.kernels.rows cimport RowIn, RowOut, cloned
 
@@ -88,16 +88,51 @@ cdef inline Py_ssize_t pixels_within(Py_ssize_t centre, Py_ssize_t half, Py_ssiz
 
 
 cdef void run_sums(const double* x, Py_ssize_t n, Py_ssize_t margin, double* out) noexcept nogil:
-    """Running sums with ``margin`` constant values before and after: ``out[margin + i] = x[0] + ... + x[i - 1]``."""
-    cdef Py_ssize_t i
-    cdef double total = 0
+    """Running sums of four rows with ``margin`` constant values before and after.
+
+    ``out[margin + i] = x[0] + ... + x[i - 1]``; the four chains of additions run side by side.
+    """
+    cdef Py_ssize_t i, width = n + 2 * margin + 1
+    cdef double* a = out
+    cdef double* b = out + width
+    cdef double* c = out + 2 * width
+    cdef double* d = out + 3 * width
+    cdef double sa = 0, sb = 0, sc = 0, sd = 0
     for i in range(margin):
-        out[i] = 0
+        a[i] = b[i] = c[i] = d[i] = 0
     for i in range(n):
-        out[margin + i] = total
-        total += x[i]
-    for i in range(margin + n, n + 2 * margin + 1):
-        out[i] = total
+        a[margin + i] = sa
+        b[margin + i] = sb
+        c[margin + i] = sc
+        d[margin + i] = sd
+        sa += x[i]
+        sb += x[n + i]
+        sc += x[2 * n + i]
+        sd += x[3 * n + i]
+    for i in range(margin + n, width):
+        a[i] = sa
+        b[i] = sb
+        c[i] = sc
+        d[i] = sd
+
+
+cdef void sum_blocks(
+    const float* upper, const float* lower, Py_ssize_t cols, float* first, float* second
+) noexcept nogil:
+    """`block_row` for any number of columns; ``lower`` is NULL below the last row."""
+    cdef Py_ssize_t c, n = cols // 2
+    cdef float a, b
+    if lower != NULL:
+        block_row(upper, lower, first, second, n)
+    else:
+        for c in range(n):
+            first[c] = upper[2 * c] + upper[2 * c + 1]
+            second[c] = upper[2 * c] * upper[2 * c] + upper[2 * c + 1] * upper[2 * c + 1]
+    if cols % 2:
+        a = upper[cols - 1]
+        b = lower[cols - 1] if lower != NULL else 0
+        first[n] = a + b
+        second[n] = a * a + b * b
 
 
 cdef struct Frame:
@@ -115,10 +150,8 @@ cdef struct Frame:
 cdef void whiten_frame(Frame* f, double* sums, float* rows_of) noexcept nogil:
     cdef Py_ssize_t cols = f.cols, n = (cols + 1) // 2, n_rows = (f.rows + 1) // 2, half = f.half
     cdef Py_ssize_t guard_half = f.guard_half, depth = 2 * half + 1, width = n + 2 * half + 1
-    cdef Py_ssize_t b, q, c, r, k, count, row_count, guard_row_count
-    cdef float* upper = rows_of  # two rows of pixels, padded to whole blocks
-    cdef float* lower = upper + 2 * n
-    cdef float* mean = lower + 2 * n
+    cdef Py_ssize_t b, q, c, r, k, count, row_count, guard_row_count, rows_before = -1, guard_rows_before = -1
+    cdef float* mean = rows_of
     cdef float* spread = mean + n
     cdef float* mean_row = spread + n
     cdef float* spread_row = mean_row + 2 * n
@@ -129,14 +162,11 @@ cdef void whiten_frame(Frame* f, double* sums, float* rows_of) noexcept nogil:
     memset(sums, 0, 4 * n * sizeof(double))
     for b in range(n_rows + half):
         if b < n_rows:
-            for k in range(2):
-                r = 2 * b + k
-                row = f.x + r * cols
-                for c in range(cols):
-                    (upper + 2 * n * k)[c] = row[c] if r < f.rows else 0
-                if cols < 2 * n:
-                    (upper + 2 * n * k)[cols] = 0
-            block_row(upper, lower, blocks + 2 * (b % depth) * n, blocks + (2 * (b % depth) + 1) * n, n)
+            row = f.x + 2 * b * cols
+            sum_blocks(
+                row, row + cols if 2 * b + 1 < f.rows else NULL, cols,
+                blocks + 2 * (b % depth) * n, blocks + (2 * (b % depth) + 1) * n,
+            )
             for k in range(2):
                 add_blocks(blocks + (2 * (b % depth) + k) * n, 1, sums + k * n, n)
         q = b - half
@@ -155,11 +185,12 @@ cdef void whiten_frame(Frame* f, double* sums, float* rows_of) noexcept nogil:
                 add_blocks(blocks + (2 * ((q - guard_half - 1) % depth) + k) * n, -1, sums + (2 + k) * n, n)
         row_count = pixels_within(q, half, f.rows)
         guard_row_count = pixels_within(q, guard_half, f.rows)
-        for c in range(n):
+        for c in range(n if row_count != rows_before or guard_row_count != guard_rows_before else 0):
             count = row_count * pixels_within(c, half, cols) - guard_row_count * pixels_within(c, guard_half, cols)
             share[c] = 1 / <float>count if count > 0 else 0
-        for k in range(4):
-            run_sums(sums + k * n, n, half, running + k * width)
+        rows_before = row_count
+        guard_rows_before = guard_row_count
+        run_sums(sums, n, half, running)
         ring_row(
             running, running + 2 * half + 1,
             running + 2 * width + half - guard_half, running + 2 * width + half + guard_half + 1,
@@ -173,8 +204,7 @@ cdef void whiten_frame(Frame* f, double* sums, float* rows_of) noexcept nogil:
             whiten_row(
                 f.x + r * cols, mean_row, spread_row, f.predicted + r * cols, f.variance_floor, f.z + r * cols, cols
             )
-            for c in range(cols):
-                f.variance[r * cols + c] = spread_row[c]
+            memcpy(f.variance + r * cols, spread_row, cols * sizeof(float))
         if q - half >= 0:
             for k in range(2):
                 add_blocks(blocks + (2 * ((q - half) % depth) + k) * n, -1, sums + k * n, n)
@@ -188,7 +218,7 @@ cdef Py_ssize_t half_in_blocks(Py_ssize_t side):
 def whiten_scratch_size(cols, window):
     """Floats of scratch that `whiten` needs."""
     n, half = (cols + 1) // 2, half_in_blocks(window)
-    return 2 * (4 * n + 4 * (n + 2 * half + 1)) + 11 * n + 2 * (2 * half + 1) * n + 2
+    return 2 * (4 * n + 4 * (n + 2 * half + 1)) + 7 * n + 2 * (2 * half + 1) * n + 2
 
 
 def whiten(filtered, predicted, window, guard, variance_floor, scratch, variance, z):
