@@ -241,6 +241,8 @@ def render(scenario_path: Path, out: Path, progress: Callable[[int, int], None] 
         If the file cannot be written, with the space wanted when the disk is full.
     """
     scenario = load_scenario(scenario_path)
+    if not out.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, f"{out}: cannot be written, no folder {out.parent}; make it first")
     total = scenario.n_frames * len(scenario.satellite)
     wanted_bytes = total * scenario.sensor.rows * scenario.sensor.cols * 2
     part = out.with_name(f".{out.name}.{os.getpid()}.part")
@@ -250,6 +252,7 @@ def render(scenario_path: Path, out: Path, progress: Callable[[int, int], None] 
             file.attrs["seed"] = scenario.seed
             file.attrs["frame_rate_hz"] = scenario.frame_rate_hz
             file.attrs["movers"] = [mover.name for mover in scenario.mover]
+            _reserve(file, scenario, part)
             scene = make_scene(scenario)
             for index in range(len(scenario.satellite)):
                 _render_satellite(file, Renderer(scenario, index, scene), index * scenario.n_frames, total, progress)
@@ -265,14 +268,34 @@ def render(scenario_path: Path, out: Path, progress: Callable[[int, int], None] 
         part.unlink(missing_ok=True)
 
 
+def _reserve(file: Any, scenario: Scenario, path: Path) -> None:
+    """Lay out all datasets and have the disk set their space aside.
+
+    HDF5 cannot close a file whose disk ran full in its midst: it crashes. So the space is had before the first frame.
+    """
+    early = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    early.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    early.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    n, shape = scenario.n_frames, (scenario.sensor.rows, scenario.sensor.cols)
+    for satellite in scenario.satellite:
+        group = file.create_group(f"satellite_{satellite.id}")
+        group.create_dataset("frames", (n, *shape), "<u2", chunks=(1, *shape), dcpl=early.copy())
+        group.create_dataset("truth", (n, len(scenario.mover)), TRUTH_DTYPE, dcpl=early.copy())
+        group.create_dataset("sensor_states", (n,), STATE_DTYPE, dcpl=early.copy())
+        group.create_dataset("known_bad", shape, np.bool_, dcpl=early.copy())
+    file.flush()
+    with path.open("r+b") as raw:
+        os.posix_fallocate(raw.fileno(), 0, os.fstat(raw.fileno()).st_size)
+
+
 def _render_satellite(
     file: Any, renderer: Renderer, done: int, total: int, progress: Callable[[int, int], None] | None
 ) -> None:
-    """Write the group of one satellite."""
-    scenario, sensor = renderer.scenario, renderer.scenario.sensor
+    """Fill the group of one satellite."""
+    scenario = renderer.scenario
     n = scenario.n_frames
-    group = file.create_group(f"satellite_{scenario.satellite[renderer.satellite_index].id}")
-    samples = group.create_dataset("frames", (n, sensor.rows, sensor.cols), "<u2", chunks=(1, sensor.rows, sensor.cols))
+    group = file[f"satellite_{scenario.satellite[renderer.satellite_index].id}"]
+    samples = group["frames"]
     truth = np.zeros((n, len(scenario.mover)), TRUTH_DTYPE)
     states = np.zeros(n, STATE_DTYPE)
     for k in range(n):
@@ -286,6 +309,6 @@ def _render_satellite(
         )  # fmt: skip
         if progress is not None:
             progress(done + k + 1, total)
-    group["truth"] = truth
-    group["sensor_states"] = states
-    group["known_bad"] = renderer.detector.known_bad
+    group["truth"][...] = truth
+    group["sensor_states"][...] = states
+    group["known_bad"][...] = renderer.detector.known_bad

@@ -195,12 +195,22 @@ def test_a_full_disk_leaves_nothing_and_says_so(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(render_module, "_render_satellite", full)
+    monkeypatch.setattr(render_module.os, "posix_fallocate", full)
     with pytest.raises(OSError, match=r"frames\.h5: the disk is full; wanted about 0 MB; free some"):
         render(small_file, tmp_path / "frames.h5")
     assert [path.name for path in tmp_path.iterdir()] == ["small.toml"]
 
 
+def test_a_scenario_without_movers_renders(small_file: Path, tmp_path: Path) -> None:
+    text = small_file.read_text(encoding="utf-8")
+    head, tail = text.split("[[mover]]", 1)
+    empty = tmp_path / "empty.toml"
+    empty.write_text(head + tail[tail.index("[flight.chain]") :], encoding="utf-8")
+    render(empty, tmp_path / "empty.h5")
+    with h5py.File(tmp_path / "empty.h5") as file:
+        assert file["satellite_1/truth"].shape == (5, 0)
+
+
 def test_a_folder_that_is_not_there_is_named(small_file: Path, tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="cannot be written"):
+    with pytest.raises(OSError, match=r"cannot be written, no folder .*nowhere; make it first"):
         render(small_file, tmp_path / "nowhere" / "frames.h5")
