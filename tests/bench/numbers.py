@@ -43,8 +43,8 @@ HOW_TO_READ = """
   same; the differences found stand in `build/bench.json`. Buffers and tables are made and Numba has compiled
   beforehand; each counted call follows an uncounted one of the same kind, so that caches hold its own data.
 - *ratio* is ours by the best peer, below 1 is faster. It is the median over rounds in which all take turns, so load on
-  the machine hardly moves it; the times themselves drift with load and from machine to machine. In brackets: its
-  quartiles.
+  the machine hardly moves it; in brackets: its quartiles. The times are those of the fastest round; they drift with
+  load and from machine to machine.
 - *goal* is a time in ns/px at 1024x1024 on the machine for which the goals were set (2 cores, x86-64); bold: met here.
 - ns/px is nanoseconds per pixel of a frame: 1 ns/px is 1.05 ms per frame of 1024x1024 and 0.33 ms of 512x640.
 """
