@@ -234,7 +234,7 @@ class Fusion:
             events.append(Happening(kind, time_ns, sensor_id, text))
 
         before = table.status.copy()
-        table.status[life.confirmable(table, rows, plot_of[rows], parameters)] = TrackStatus.CONFIRMED
+        table.status[life.confirmable(table, rows, plot_of[rows], time_ns, parameters)] = TrackStatus.CONFIRMED
         table.status = life.status_after(table, time_ns, parameters)
         changed = table.status != before
         for row in np.flatnonzero(changed).tolist():
@@ -277,7 +277,7 @@ class Fusion:
             new.state, new.covariance = crossings.state, crossings.covariance
             new.cross[:, :, 2 * sensor : 2 * sensor + 2] = crossings.cross_a
             new.cross[:, :, 2 * other : 2 * other + 2] = crossings.cross_b
-            new.looks[:] = 0b11
+            new.looks[:], new.born_ns[:] = 0b11, report.time_ns
             everyone = np.arange(len(new))
             life.note_hits(new, everyone, other, before, crossings.plot_b, parameters)
             life.note_hits(new, everyone, sensor, look, crossings.plot_a, parameters)

@@ -1,6 +1,7 @@
 """Life of a track: what it has seen, when it is believed, when it ends, when two are one.
 
-A track is confirmed when all of this holds: its score (log-likelihood ratio) passes ``confirm_score``; it was hit in
+A track is confirmed when all of this holds: its score (log-likelihood ratio) passes ``confirm_score``; it is older than
+``confirm_after_s`` (a cluster of false plots can look like flight for some tenths of a second); it was hit in
 ``confirm_hits`` of its last ``confirm_looks`` looks; at least two sensors hit it ``confirm_hits_per_sensor`` times
 each, and the sights of each of those rule out every point that stands still between the ground and the highest cloud
 tops; its speed is above ``min_speed_m_s`` and significant; its position is known and possible.
@@ -108,13 +109,14 @@ def credible(table: TrackTable, parameters: Parameters) -> Bool:
     return np.asarray(np.count_nonzero(often, axis=1) >= 2, np.bool_)
 
 
-def confirmable(table: TrackTable, rows: Int, plots: Int, parameters: Parameters) -> Int:
+def confirmable(table: TrackTable, rows: Int, plots: Int, time_ns: int, parameters: Parameters) -> Int:
     """Tentative rows, of those just hit, that fulfil all conditions; of several with one plot the best score alone."""
     often = (table.sensor_hits[rows] >= parameters.confirm_hits_per_sensor) & table.moved[rows]
     ready = (table.status[rows] == TrackStatus.TENTATIVE) & (np.count_nonzero(often, axis=1) >= 2)
     ready &= table.score[rows] >= parameters.confirm_score
     recent = table.looks[rows] & np.uint32((1 << parameters.confirm_looks) - 1)
     ready &= np.bitwise_count(recent) >= parameters.confirm_hits
+    ready &= time_ns - table.born_ns[rows] >= round(parameters.confirm_after_s * 1e9)
     rows, plots = rows[ready], plots[ready]
     if not rows.size:
         return rows

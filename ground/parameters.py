@@ -33,7 +33,7 @@ class Parameters:
     sensors: tuple[SensorField, ...] = ()
 
     # Ingest
-    hold_s: float = 5.0  # data time for which a sensor that lags is waited for
+    hold_s: float = 10.0  # data time for which a sensor that lags is waited for
     max_gap_s: float = 60.0  # longest silence of a sensor before its time is doubted
     min_altitude_m: float = 200e3  # of a sensor, over the ellipsoid
     max_altitude_m: float = 40_000e3
@@ -64,12 +64,13 @@ class Parameters:
     max_score: float = 80.0
     confirm_hits: int = 6  # of the last confirm_looks frames that should have seen it
     confirm_looks: int = 10
+    confirm_after_s: float = 1.0  # least age
     confirm_hits_per_sensor: int = 3  # of each of at least two sensors
     min_speed_m_s: float = 30.0
     speed_significance: float = 5.0  # speed over its own sigma
     max_position_sigma_m: float = 3000.0
     clutter_top_m: float = 15e3  # highest cloud whose edge may pose as a mover
-    min_displacement_m: float = 300.0  # motion that each sensor must have seen, beyond any standing point
+    min_displacement_m: float = 200.0  # motion that each sensor must have seen, beyond any standing point
     tentative_s: float = 2.0  # a tentative track needs hits of two sensors within this time
     coast_after_s: float = 1.0
     drop_after_s: float = 15.0

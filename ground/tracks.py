@@ -51,6 +51,8 @@ class TrackTable:
         TrackStatus.
     score : ndarray of float64, shape (n,)
         Log-likelihood ratio [1].
+    born_ns : ndarray of int64, shape (n,)
+        Time of the report that started the track [ns].
     hits, misses : ndarray of int64, shape (n,)
         Frames with and without a plot.
     looks : ndarray of uint32, shape (n,)
@@ -71,6 +73,7 @@ class TrackTable:
     cross: Float
     status: NDArray[np.uint8]
     score: Float
+    born_ns: Int
     hits: Int
     misses: Int
     looks: NDArray[np.uint32]
@@ -89,6 +92,7 @@ class TrackTable:
             cross=np.zeros((size, 6, 2 * n_sensors)),
             status=np.full(size, TrackStatus.TENTATIVE, np.uint8),
             score=np.zeros(size),
+            born_ns=np.zeros(size, np.int64),
             hits=np.zeros(size, np.int64),
             misses=np.zeros(size, np.int64),
             looks=np.zeros(size, np.uint32),

@@ -154,6 +154,22 @@ def test_standing_clutter_is_never_confirmed(world):
     assert len(followed) >= 10  # it is followed, so that its plots start nothing else
 
 
+def test_clusters_of_wandering_clutter_are_not_confirmed(world):
+    """Eight ragged cloud edges: four plots each, that jump by 200 m from frame to frame."""
+    scene = world(seed=1, false_plots=6.0)
+    rng = np.random.default_rng(1)
+    for _ in range(8):
+        edge = rng.uniform(-15e3, 15e3, 2)
+        for _ in range(4):
+            scene.add_standing(*(edge + 400.0 * rng.normal(size=2)), rng.uniform(3e3, 9e3), wander_m=200.0)
+    reports = list(scene.reports(4.0))
+    for age_s, expect_tracks in ((1.0, False), (1e-9, True)):  # without the least age some would be
+        chosen = scene.parameters(confirm_after_s=age_s)
+        fusion, ingest = Fusion(chosen), Ingest(chosen)
+        events = [event for report in reports for event in fusion.step(ingest.offer(report))]
+        assert any(isinstance(event, Happening) and event.kind == "confirmed" for event in events) == expect_tracks
+
+
 def test_crossings_of_clutter_seen_by_one_satellite_each_are_not_confirmed(world):
     """Parallel orbits: two standing points, each seen by one satellite, cross in a point that flies."""
     parallel = ((37.0, 8.0, 80.0), (43.0, 9.0, 80.0))
