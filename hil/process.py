@@ -29,8 +29,10 @@ class Process:
         Satellite it belongs to; 0 for the ground.
     status : int or None
         Exit status, negative for a signal; None while it runs or before it was started.
-    cpu_s, memory_mb : float or None
-        Processor time and largest resident memory, once it has ended [s], [MB].
+    cpu_s : float or None
+        Processor time, once it has ended [s].
+    memory_mb : float or None
+        Largest resident memory, as of the last look at it [MB].
     """
 
     role: str
@@ -60,7 +62,9 @@ class Process:
         pid, status, usage = os.wait4(self._running.pid, os.WNOHANG)
         if pid:
             self.status = self._running.returncode = os.waitstatus_to_exitcode(status)
-            self.cpu_s, self.memory_mb = usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+            self.cpu_s = usage.ru_utime + usage.ru_stime
+        else:
+            self.memory_mb = _peak_memory_mb(self._running.pid) or self.memory_mb
         return self.status is not None
 
     @property
@@ -121,3 +125,13 @@ class Process:
         row["command"] = " ".join(self.command)
         row["counters"] = said
         return row
+
+
+def _peak_memory_mb(pid: int) -> float | None:
+    """Largest resident memory of a process; None once it is gone."""
+    # What wait4 gives will not do: it begins with the memory of the rig that the process was forked from.
+    with contextlib.suppress(OSError, ValueError):
+        for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+    return None

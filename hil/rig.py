@@ -44,7 +44,7 @@ class RigError(Exception):
 class Live:
     """What is known while a run goes on."""
 
-    elapsed_s: float = 0.0  # scenario time
+    elapsed_s: float = 0.0  # scenario time that every satellite has reached
     frames_sent: dict[int, int] = field(default_factory=dict)
     frames_late: int = 0
     health: dict[int, Health] = field(default_factory=dict)
@@ -206,7 +206,10 @@ def _drive(
     live = Live()
     progress.step(f"starting {len(table)} processes: 1 ground, {len(scenario.satellite)} onboard, and their injectors")
     for process in table:
-        process.start(folder / "logs")
+        try:
+            process.start(folder / "logs")
+        except OSError as error:
+            raise RigError(f"{process.role} cannot be started: {error}") from None
     injectors = [process for process in table if process.role.startswith("inject")]
     wanted = {process.sensor_id for process in injectors}
 
@@ -230,9 +233,9 @@ def _drive(
     # Real time is the goal, not a condition: a slow machine takes longer and loses nothing.
     allowed_s = 20.0 * scenario.duration_s / pace + _FINISH_TIMEOUT_S
     for _ in _watch(table, tuple(injectors), picture, live, allowed_s):
-        live.elapsed_s = min(max(time.monotonic() - started_s, 0.0) * pace, scenario.duration_s)
         said = {process.sensor_id: process.counters for process in injectors}
         live.frames_sent = {sensor_id: counters.get("sent", 0) for sensor_id, counters in said.items()}
+        live.elapsed_s = min(live.frames_sent.values()) / scenario.frame_rate_hz
         live.frames_late = sum(counters.get("late", 0) for counters in said.values())
         progress.live(live)
         if all(counters.get("done") for counters in said.values()):
