@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import json
 import logging
+import os
 import signal
 import sys
 import time
@@ -145,7 +146,8 @@ def main(argv: list[str] | None = None) -> int:
     except FileNotFoundError as error:
         print(f"lookdown-ground: {error.filename}: no such file; check the path", file=sys.stderr)
     except BrokenPipeError:
-        sys.stderr.close()  # the reader of standard output has enough: no message, as other filters do
+        # The reader of standard output has enough; what is still buffered goes nowhere, without a message.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return _UNUSABLE
 

@@ -82,7 +82,7 @@ class Pipeline:
         if isinstance(message, Health):
             self.health[sender] = message
             return []
-        end = Happening("end", message.time_ns, sender, f"sensor {sender} ended, {message.frames_processed} frames")
+        end = Happening("end", self.time_ns, sender, f"sensor {sender} ended, {message.frames_processed} frames")
         return [end, *self._fuse(self.ingest.end(sender))]
 
     def finish(self) -> list[Event]:
