@@ -2,8 +2,8 @@
 
 A point of light spreads: the second brightest neighbour of its brightest pixel has at least ``exp(-1 / (2 sigma^2))``
 of the pixel's value for a point-spread function of that sigma. A bad or blinking pixel, or the hit of a particle,
-stands alone. With b the mean of the 16 pixels two away, s their mean absolute deviation times 1.25 (Gaussian sigma),
-and y the second strongest neighbour on the pixel's side of b, pixel x is a spike if
+stands alone. With b the mean of the 16 pixels two away (those within the frame), s their mean absolute deviation times
+1.25 (Gaussian sigma), and y the second strongest neighbour on the pixel's side of b, pixel x is a spike if
 
     |x - b| > level max(s, sigma)  and  |y - b| < ratio |x - b|
 
@@ -44,31 +44,32 @@ cdef cloned screen(
     count[0] = found
 
 
-cdef inline Py_ssize_t clamp(Py_ssize_t i, Py_ssize_t n) noexcept nogil:
-    return 0 if i < 0 else (n - 1 if i >= n else i)
-
-
 cdef bint replace_spike(
     float* x, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t r, Py_ssize_t c, float sigma, float level, float ratio
 ) noexcept nogil:
     cdef float[16] far
     cdef float base = 0, spread = 0, value, height, first = 0, second = 0
-    cdef Py_ssize_t i, j, k = 0
+    cdef Py_ssize_t i, j, k = 0, n_far = 0
     cdef const float* row
     for i in range(-2, 3):
-        row = x + clamp(r + i, rows) * cols
+        if not 0 <= r + i < rows:
+            continue
+        row = x + (r + i) * cols
         for j in range(-2, 3):
-            if i == -2 or i == 2 or j == -2 or j == 2:
-                far[k] = row[clamp(c + j, cols)]
+            if (i == -2 or i == 2 or j == -2 or j == 2) and 0 <= c + j < cols:
+                far[k] = row[c + j]
                 base += far[k]
+                n_far += 1
                 k += 1
-    base /= 16
+    if n_far == 0:
+        return False
+    base /= n_far
     height = x[r * cols + c] - base
     if fabsf(height) <= level * sigma:
         return False
-    for k in range(16):
+    for k in range(n_far):
         spread += fabsf(far[k] - base)
-    spread *= 1.25 / 16
+    spread *= 1.25 / <float>n_far
     if fabsf(height) <= level * spread:
         return False
     for i in range(-1, 2):
