@@ -337,6 +337,11 @@ def spikes_loop(x, sigma, level, ratio, found):
             if count == 0 and start > 0 and stop < cols:
                 continue
             for c in range(start, stop):
+                if 0 < c < cols - 1:
+                    along = row[c] - F(0.5) * (row[c - 1] + row[c + 1])
+                    down = row[c] - F(0.5) * (above[c] + below[c])
+                    if max(along * along, down * down) <= least:
+                        continue
                 if replace_spike(x, r, c, sigma, level, ratio, far):
                     if n < found.size:
                         found[n] = r * cols + c
