@@ -11,7 +11,7 @@ from libc.float cimport FLT_MAX
 from libc.math cimport fabs, sqrt
 from libc.string cimport memcpy, memset
 
-from lookdown.kernels.rows cimport RowIn, RowOut, cloned, row_stride
+from lookdown.kernels.rows cimport Row, RowIn, RowOut, cloned, row_stride
 
 
 cdef inline float typical_level(const float* frame, Py_ssize_t size) noexcept nogil:
@@ -157,36 +157,67 @@ cdef inline void next_sums(ColumnSums* sums, float* first_sum, float* second_sum
     sums.place = sums.place + 1 if sums.place + 1 < w else 0
 
 
-cdef inline void row_sums(const float* x, Py_ssize_t window, Py_ssize_t n, float* work, float* out) noexcept nogil:
-    """Sums over ``window`` columns: ``out[i] = x[i] + ... + x[i + window - 1]`` for i < n; ``work`` holds 2 rows.
+cdef inline cloned add_three(RowIn a, RowIn b, RowIn c, RowOut out, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        out[i] = (a[i] + b[i]) + c[i]
 
-    ``x`` has ``n + window - 1`` floats, ``work`` two rows of as many.
-    """
-    cdef Py_ssize_t width = n + window - 1, stride = row_stride(width), span = 1, offset = 0
-    cdef const float* doubled = x
-    cdef float* spare = work
-    cdef bint empty = True
-    while True:
-        if window & span:
-            # The parts stand one after the other: first the short spans, then the longer ones.
-            if empty:
-                memcpy(out, doubled, n * sizeof(float))
-                empty = False
-            else:
-                add_to(doubled + offset, out, n)
-            offset += span
-        if 2 * span > window:
-            return
-        add_rows(doubled, doubled + span, spare, width - 2 * span + 1)
-        doubled = spare
-        spare = work + stride if spare == work else work
-        span *= 2
+
+cdef inline cloned add_four(RowIn a, RowIn b, RowIn c, RowIn d, RowOut out, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        out[i] = (a[i] + b[i]) + (c[i] + d[i])
 
 
 cdef inline cloned add_to(RowIn x, RowOut out, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
         out[i] += x[i]
+
+
+cdef enum:
+    MOST_SPANS = 8  # of 1, 2, 4 ... 128 columns: windows up to 255
+
+
+cdef inline void row_sums(const float* x, Py_ssize_t window, Py_ssize_t n, float* work, float* out) noexcept nogil:
+    """Sums over ``window`` columns: ``out[i] = x[i] + ... + x[i + window - 1]`` for i < n.
+
+    ``x`` has ``n + window - 1`` floats, ``work`` a row of ``row_stride`` of as many for each doubling.
+    """
+    cdef Py_ssize_t width = n + window - 1, stride = row_stride(width), span = 1, offset = 0, count = 0, k
+    cdef const float* doubled = x
+    cdef Row[MOST_SPANS] parts
+    while True:
+        if window & span:
+            # The parts stand one after the other: first the short spans, then the longer ones.
+            parts[count] = doubled + offset
+            count += 1
+            offset += span
+        if 2 * span > window:
+            break
+        add_rows(doubled, doubled + span, work, width - 2 * span + 1)
+        doubled = work
+        work += stride
+        span *= 2
+    if count == 1:
+        memcpy(out, parts[0], n * sizeof(float))
+    elif count == 2:
+        add_rows(parts[0], parts[1], out, n)
+    elif count == 3:
+        add_three(parts[0], parts[1], parts[2], out, n)
+    else:
+        add_four(parts[0], parts[1], parts[2], parts[3], out, n)
+    for k in range(4, count):
+        add_to(parts[k], out, n)
+
+
+cdef inline Py_ssize_t row_sums_size(Py_ssize_t width, Py_ssize_t window) noexcept nogil:
+    """Floats of ``work`` that `row_sums` needs for ``width = n + window - 1``."""
+    cdef Py_ssize_t doublings = 0
+    while window > 1:
+        window >>= 1
+        doublings += 1
+    return doublings * row_stride(width)
 
 
 cdef inline Py_ssize_t cells_within(Py_ssize_t centre, Py_ssize_t half, Py_ssize_t n) noexcept nogil:

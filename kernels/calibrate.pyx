@@ -76,9 +76,12 @@ def convert(samples, out):
 cdef inline Py_ssize_t add_good(
     const float* frame, const int* bad, Py_ssize_t n, Py_ssize_t cursor, Py_ssize_t first, Py_ssize_t last, float* total
 ) noexcept nogil:
-    """Add the good pixels from flat index ``first`` to ``last``; ``bad[cursor]`` is the first bad one not below."""
+    """Add the good pixels from flat index ``first`` to ``last``; ``cursor`` is the place in the list."""
     cdef Py_ssize_t at, count = 0
     for at in range(first, last + 1):
+        # At the left border the cursor may still be at the last pixel of the row above.
+        if cursor < n and bad[cursor] < at:
+            cursor += 1
         if cursor < n and bad[cursor] == at:
             cursor += 1
         else:
@@ -108,28 +111,50 @@ cdef float wider_mean(
     return 0
 
 
+cdef inline Py_ssize_t advance(const int* bad, Py_ssize_t n, Py_ssize_t cursor, Py_ssize_t first) noexcept nogil:
+    """Move a cursor on to the first entry that is not below ``first``."""
+    cdef Py_ssize_t _k
+    # About one step is due each time, but not always: without a branch it costs no misprediction.
+    for _k in range(3):
+        cursor += (cursor < n) & (bad[min(cursor, n - 1)] < first)
+    while cursor < n and bad[cursor] < first:
+        cursor += 1
+    return cursor
+
+
 cdef void replace_listed(
     float* frame, Py_ssize_t rows, Py_ssize_t cols, const int* bad, Py_ssize_t n
 ) noexcept nogil:
-    cdef Py_ssize_t i, k, flat, row, col, left, right, first, count
-    cdef Py_ssize_t[3] cursor
+    cdef Py_ssize_t i, flat, row, col, up = 0, down = 0, left, right, count
+    cdef bint alone
     cdef float total
-    cursor[0] = cursor[1] = cursor[2] = 0
+    cdef const float* a
+    cdef const float* b
     for i in range(n):
         flat = bad[i]
+        # The list is sorted, so the places of the neighbour rows in it only move forward.
+        up = advance(bad, n, up, flat - cols - 1)
+        down = advance(bad, n, down, flat + cols - 1)
         row = flat // cols
         col = flat - row * cols
+        alone = 0 < row < rows - 1 and 0 < col < cols - 1 and bad[up] > flat - cols + 1
+        alone = alone and (down == n or bad[down] > flat + cols + 1)
+        alone = alone and (i == 0 or bad[i - 1] != flat - 1) and (i + 1 == n or bad[i + 1] != flat + 1)
+        if alone:
+            a = frame + flat - cols
+            b = frame + flat + cols
+            total = ((a[-1] + a[0]) + (a[1] + frame[flat - 1])) + ((frame[flat + 1] + b[-1]) + (b[0] + b[1]))
+            frame[flat] = total / 8
+            continue
         left = 1 if col > 0 else 0
         right = 1 if col < cols - 1 else 0
         total = 0
         count = 0
-        for k in range(3):
-            if 0 <= row + k - 1 < rows:
-                first = flat + (k - 1) * cols - left
-                # The list is sorted, so the place of each neighbour row in it only moves forward.
-                while cursor[k] < n and bad[cursor[k]] < first:
-                    cursor[k] += 1
-                count += add_good(frame, bad, n, cursor[k], first, first + left + right, &total)
+        if row > 0:
+            count += add_good(frame, bad, n, up, flat - cols - left, flat - cols + right, &total)
+        count += add_good(frame, bad, n, max(i - 1, 0), flat - left, flat + right, &total)
+        if row < rows - 1:
+            count += add_good(frame, bad, n, down, flat + cols - left, flat + cols + right, &total)
         frame[flat] = total / <float>count if count > 0 else wider_mean(frame, rows, cols, bad, n, flat)
 
 

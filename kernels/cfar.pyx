@@ -20,7 +20,7 @@ from libc.math cimport expm1, fabsf, sqrtf
 from libc.string cimport memset
 
 from lookdown.kernels.boxsum cimport (
-    ColumnSums, add_rows, cells_within, column_sums, column_sums_size, next_sums, row_sums, typical_level
+    ColumnSums, cells_within, column_sums, column_sums_size, next_sums, row_sums, row_sums_size, typical_level
 )
 from lookdown.kernels.rows cimport RowIn, RowOut, cloned, row_stride
 
@@ -43,6 +43,15 @@ cdef cloned score_row(
         variance = variance if variance > variance_floor else variance_floor
         square = (x[i] - pivot - mean) / sqrtf(variance * scale[i])
         z[i] = square if fabsf(square) <= FLT_MAX else 0
+
+
+cdef cloned gather_rows(
+    RowIn above, RowIn below, RowIn middle, RowOut outer, RowOut full, Py_ssize_t n
+) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        outer[i] = above[i] + below[i]
+        full[i] = outer[i] + middle[i]
 
 
 cdef double squared_factor(Py_ssize_t n, double design) noexcept nogil:
@@ -87,7 +96,7 @@ cdef void score_frame(
     cdef float* outer = middle + 2 * m  # column sums without the guard rows, padded by zeros
     cdef float* full = outer + width  # column sums over all rows of the window, padded by zeros
     cdef float* work = full + width
-    cdef float* side = work + 2 * width
+    cdef float* side = work + row_sums_size(width, window)
     cdef float* centre = side + 2 * width
     cdef float* share = centre + 2 * m
     cdef float* scale = share + m
@@ -106,8 +115,9 @@ cdef void score_frame(
         next_sums(&bands, kept + 2 * bottom * m, kept + (2 * bottom + 1) * m)
         next_sums(&middles, middle, middle + m)
         for q in range(2):
-            add_rows(kept + (2 * top + q) * m, kept + (2 * bottom + q) * m, outer + half, cols)
-            add_rows(outer + half, middle + q * m, full + half, cols)
+            gather_rows(
+                kept + (2 * top + q) * m, kept + (2 * bottom + q) * m, middle + q * m, outer + half, full + half, cols
+            )
             row_sums(full, band, cols + lag, work, side + q * width)
             row_sums(outer + band, guard, cols, work, centre + q * m)
         score_row(
@@ -125,7 +135,8 @@ def cfar_scratch_size(cols, window, guard):
         column_sums_size(cols, half - guard_half)
         + column_sums_size(cols, guard)
         + 2 * (half + guard_half + 2) * row_stride(cols)
-        + 6 * row_stride(cols + window - 1)
+        + 4 * row_stride(cols + window - 1)
+        + row_sums_size(row_stride(cols + window - 1), window)
         + 6 * row_stride(cols)
     )
 

@@ -28,6 +28,9 @@ cdef extern from *:
     ctypedef unsigned char* BytesOut "lookdown_bytes_out"
 
 
+ctypedef const float* Row  # without the promise of `restrict`, for tables of rows
+
+
 cdef inline Py_ssize_t row_stride(Py_ssize_t n) noexcept nogil:
     """Distance of scratch rows of ``n`` floats: rows 4096 bytes apart would fight for the same cache lines."""
     cdef Py_ssize_t stride = n + 15 - (n + 15) % 16, rest = stride % 1024

@@ -12,9 +12,9 @@ from libc.math cimport fabsf, sqrtf
 from libc.string cimport memset
 
 from lookdown.kernels.boxsum cimport (
-    ColumnSums, cells_within, column_sums, column_sums_size, next_sums, row_sums, typical_level
+    ColumnSums, cells_within, column_sums, column_sums_size, next_sums, row_sums, row_sums_size, typical_level
 )
-from lookdown.kernels.rows cimport RowIn, RowOut, cloned, row_stride
+from lookdown.kernels.rows cimport Row, RowIn, RowOut, cloned, row_stride
 
 from lookdown.kernels.checks import require_array, require_number, require_odd, require_scratch
 
@@ -31,26 +31,69 @@ cdef cloned add_pair(RowIn a, RowIn b, float tap, RowOut out, Py_ssize_t n) noex
         out[i] += tap * (a[i] + b[i])
 
 
+cdef cloned blend_three(RowIn m, RowIn a, RowIn b, float tm, float ta, RowOut out, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        out[i] = tm * m[i] + ta * (a[i] + b[i])
+
+
+cdef cloned blend_five(
+    RowIn m, RowIn a, RowIn b, RowIn c, RowIn d, float tm, float ta, float tc, RowOut out, Py_ssize_t n
+) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        out[i] = tm * m[i] + ta * (a[i] + b[i]) + tc * (c[i] + d[i])
+
+
+cdef cloned blend_seven(
+    RowIn m, RowIn a, RowIn b, RowIn c, RowIn d, RowIn e, RowIn f, float tm, float ta, float tc, float te,
+    RowOut out, Py_ssize_t n
+) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        out[i] = tm * m[i] + ta * (a[i] + b[i]) + tc * (c[i] + d[i]) + te * (e[i] + f[i])
+
+
+cdef void blend_rows(
+    Row* lower, Row* upper, const float* taps, Py_ssize_t half, float* out, Py_ssize_t n
+) noexcept nogil:
+    """``taps[0] lower[0] + sum_k taps[k] (lower[k] + upper[k])``: as many rows as possible in the first pass."""
+    cdef Py_ssize_t k
+    if half == 0:
+        scale_row(lower[0], taps[0], out, n)
+    elif half == 1:
+        blend_three(lower[0], lower[1], upper[1], taps[0], taps[1], out, n)
+    elif half == 2:
+        blend_five(lower[0], lower[1], upper[1], lower[2], upper[2], taps[0], taps[1], taps[2], out, n)
+    else:
+        blend_seven(
+            lower[0], lower[1], upper[1], lower[2], upper[2], lower[3], upper[3], taps[0], taps[1], taps[2], taps[3],
+            out, n,
+        )
+    for k in range(4, half + 1):
+        add_pair(lower[k], upper[k], taps[k], out, n)
+
+
 cdef void filter_frame(
     const float* x, Py_ssize_t rows, Py_ssize_t cols, const float* down, Py_ssize_t half_down,
     const float* along, Py_ssize_t half_along, float* padded, float* y
 ) noexcept nogil:
+    cdef Row[32] lower
+    cdef Row[32] upper
     cdef Py_ssize_t r, k
     cdef float* middle = padded + half_along
-    cdef float* out
     for r in range(rows):
-        scale_row(x + r * cols, down[half_down], middle, cols)
-        for k in range(1, half_down + 1):
-            add_pair(
-                x + max(r - k, 0) * cols, x + min(r + k, rows - 1) * cols, down[half_down + k], middle, cols
-            )
+        for k in range(half_down + 1):
+            lower[k] = x + max(r - k, 0) * cols
+            upper[k] = x + min(r + k, rows - 1) * cols
+        blend_rows(lower, upper, down + half_down, half_down, middle, cols)
         for k in range(half_along):
             padded[k] = middle[0]
             middle[cols + k] = middle[cols - 1]
-        out = y + r * cols
-        scale_row(middle, along[half_along], out, cols)
-        for k in range(1, half_along + 1):
-            add_pair(middle - k, middle + k, along[half_along + k], out, cols)
+        for k in range(half_along + 1):
+            lower[k] = middle - k
+            upper[k] = middle + k
+        blend_rows(lower, upper, along + half_along, half_along, y + r * cols, cols)
 
 
 def require_taps(name, taps):
@@ -130,7 +173,7 @@ cdef void normalise_frame(
     cdef float* first = scratch + column_sums_size(cols, window)
     cdef float* second = first + width
     cdef float* work = second + width
-    cdef float* first_box = work + 2 * width
+    cdef float* first_box = work + row_sums_size(cols + window - 1, window)
     cdef float* second_box = first_box + width
     cdef float* share = second_box + width
     memset(first, 0, 2 * width * sizeof(float))
@@ -148,7 +191,7 @@ cdef void normalise_frame(
 
 def normalise_scratch_size(cols, window):
     """Floats of scratch that `local_normalise` needs."""
-    return column_sums_size(cols, window) + 7 * row_stride(cols + window - 1)
+    return column_sums_size(cols, window) + 5 * row_stride(cols + window - 1) + row_sums_size(cols + window - 1, window)
 
 
 def local_normalise(frame, window, sigma_floor, scratch, out):
