@@ -284,7 +284,7 @@ class Scene:
         east, north = self._plane()
         bearing = np.radians(config.coast_bearing_deg)
         inland = np.float32(np.sin(bearing)) * east + np.float32(np.cos(bearing)) * north
-        inland += np.float32(config.coast_wander_m) * self._smooth_field(seed, 2, 2.6)
+        inland += np.float32(config.coast_wander_m) * self._smooth_field(seed, 2, 3.0)
         inland -= np.float32(config.coast_offset_m)
         share = _smooth_step(inland / np.float32(2.0 * config.texel_m))
         return np.asarray(np.maximum(sea + share * (land - sea), 0.0), np.float32)

@@ -26,7 +26,7 @@ def small_file(tmp_path: Path) -> Path:
     text = DEFAULT.read_text(encoding="utf-8").replace("duration_s = 60.0", "duration_s = 0.5")
     text = text.replace("rows = 512", "rows = 96").replace("cols = 640", "cols = 128")
     text = text.replace("extent_m = 160e3", "extent_m = 40e3").replace(
-        "lat_deg = 42.90, lon_deg = -9.40", "lat_deg = 43.0, lon_deg = -9.5"
+        "lat_deg = 42.88, lon_deg = -9.63", "lat_deg = 43.0, lon_deg = -9.5"
     )
     path = tmp_path / "small.toml"
     path.write_text(text, encoding="utf-8")
