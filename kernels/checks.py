@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+DTYPES = {name: np.dtype(name) for name in ("float32", "float64", "uint16", "uint8", "int32", "int64")}
+
 
 def require_array(
     name: str,
@@ -47,30 +49,44 @@ def require_array(
     ValueError
         If it is no array, or of another type, shape or layout, read-only though written, or overlapping.
     """
-    n_dims, wanted_shape = (shape, None) if isinstance(shape, int) else (len(shape), shape)
-    type_name = dtype if isinstance(dtype, str) else "structured"
-    wanted = f"a C-contiguous {type_name} array of " + (
-        f"shape {wanted_shape}" if wanted_shape else f"{n_dims} dimensions"
+    any_shape = isinstance(shape, int)
+    if (
+        isinstance(array, np.ndarray)
+        and array.dtype == DTYPES.get(dtype, dtype)
+        and (array.ndim == shape if any_shape else array.shape == shape)
+        and (array.size > 0 or array.ndim != 2)
+        and (flags := array.flags).c_contiguous
+        and (flags.writeable or not out)
+    ):
+        for other in apart_from:
+            # Arrays that own their memory share none unless they are one object; that is quicker to see.
+            owners = array.base is None and other.base is None
+            if array is other or (not owners and np.may_share_memory(array, other)):
+                raise ValueError(
+                    f"{name}: wanted memory of its own, got an array that overlaps an input; give another array"
+                )
+        return array
+    raise ValueError(f"{name}: {what_is_wrong(array, dtype, shape)}")
+
+
+def what_is_wrong(array: Any, dtype: Any, shape: tuple[int, ...] | int) -> str:
+    """Say what was wanted, what came and what to do, for an array that `require_array` refuses."""
+    structured = not isinstance(dtype, str)
+    wanted = f"wanted a C-contiguous {'structured' if structured else dtype} array of " + (
+        f"{shape} dimensions" if isinstance(shape, int) else f"shape {shape}"
     )
     if not isinstance(array, np.ndarray):
-        raise ValueError(f"{name}: wanted {wanted}, got {type(array).__name__}; use numpy.asarray")
-    if array.dtype != dtype and type_name == "structured":
-        raise ValueError(
-            f"{name}: wanted {wanted}, got {array.dtype}; make it with the dtype the kernel's module gives"
-        )
+        return f"{wanted}, got {type(array).__name__}; use numpy.asarray"
     if array.dtype != dtype:
-        raise ValueError(f"{name}: wanted {wanted}, got {array.dtype}; convert it once with .astype({type_name!r})")
-    if array.ndim != n_dims or (wanted_shape is not None and array.shape != wanted_shape):
-        raise ValueError(f"{name}: wanted {wanted}, got shape {array.shape}; give arrays of one frame size")
-    if n_dims == 2 and array.size == 0:
-        raise ValueError(f"{name}: wanted at least one pixel, got shape {array.shape}; leave empty frames out")
+        cure = "make it with the dtype that the kernel's module gives" if structured else f"use .astype({dtype!r}) once"
+        return f"{wanted}, got {array.dtype}; {cure}"
+    if (array.ndim if isinstance(shape, int) else array.shape) != shape:
+        return f"{wanted}, got shape {array.shape}; give arrays of one frame size"
+    if array.ndim == 2 and array.size == 0:
+        return f"wanted at least one pixel, got shape {array.shape}; leave empty frames out"
     if not array.flags.c_contiguous:
-        raise ValueError(f"{name}: wanted {wanted}, got a strided view; use numpy.ascontiguousarray")
-    if out and not array.flags.writeable:
-        raise ValueError(f"{name}: wanted an array to write to, got a read-only one; give a copy")
-    if any(np.may_share_memory(array, other) for other in apart_from):
-        raise ValueError(f"{name}: wanted memory of its own, got an array that overlaps an input; give another array")
-    return array
+        return f"{wanted}, got a strided view; use numpy.ascontiguousarray"
+    return "wanted an array to write to, got a read-only one; give a copy"
 
 
 def require_odd(name: str, value: int, smallest: int, largest: int) -> int:

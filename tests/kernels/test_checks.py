@@ -167,7 +167,7 @@ def test_another_type_shape_or_layout_is_refused(name: str, argument: str) -> No
     good = KERNELS[name][1]()[argument]
     strided = np.repeat(good, 2, axis=-1)[..., ::2]
     for bad, reason in (
-        (np.zeros(good.shape, "complex64"), "convert it once|make it with the dtype"),
+        (np.zeros(good.shape, "complex64"), "once|make it with the dtype"),
         (good[np.newaxis], "got shape"),
         (strided, "got a strided view"),
         (good.tolist(), "got list"),
@@ -194,13 +194,17 @@ def test_scratch_that_is_too_small_is_refused(name: str) -> None:
         call(name, scratch=small)
 
 
-@pytest.mark.parametrize("name", [name for name, (*_, written) in KERNELS.items() if "out" in written.split()])
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for name, (_, arguments, read, written) in KERNELS.items()
+        if "out" in written.split() and arguments()[read.split()[0]].dtype == arguments()["out"].dtype
+    ],
+)
 def test_an_output_that_overlaps_an_input_is_refused(name: str) -> None:
     _, arguments, read, _ = KERNELS[name]
-    given = arguments()
-    shared = given[read.split()[0]]
-    if shared.dtype != given["out"].dtype:
-        pytest.skip("an array cannot be both, for their types differ")
+    shared = arguments()[read.split()[0]]
     with pytest.raises(ValueError, match=r"^out: wanted memory of its own"):
         call(name, **{read.split()[0]: shared, "out": shared})
 
