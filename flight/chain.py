@@ -109,6 +109,16 @@ def psf_taps(sigma_px: float) -> Image:
     return np.asarray(taps / taps.sum(), np.float32)
 
 
+def edge_factors(taps: Image) -> Image:
+    """Sigma of white noise after the filter, from the border inwards, over its value inside.
+
+    Replicated edges count the border pixel more than once, so filtered noise is stronger there.
+    """
+    half = taps.size // 2
+    weights = [np.append(taps[: half - k + 1].sum(), taps[half - k + 1 :]) for k in range(half)]
+    return np.asarray([np.sqrt((w**2).sum() / (taps**2).sum()) for w in weights], np.float32)
+
+
 class Chain:
     """The chain of one focal plane, with all its buffers.
 
@@ -152,9 +162,10 @@ class Chain:
         self.calibration = calibration
         shape = self.shape
         self._taps = psf_taps(parameters.psf_sigma_px)
+        self._edge = edge_factors(self._taps)
         self._white_gain = float(1.0 / np.sum(self._taps.astype(np.float64) ** 2) ** 2)
         self._spike_ratio = SPIKE_SHARE * float(np.exp(-0.5 / parameters.psf_sigma_px**2))
-        self._window = min(parameters.window_px, 255)
+        self._window = parameters.window_px
         self._guard = parameters.guard_px
         self._frame, self._residual, self._filtered = (np.zeros(shape, np.float32) for _ in range(3))
         self._predicted, self._variance, self._z = (np.zeros(shape, np.float32) for _ in range(3))
@@ -207,6 +218,9 @@ class Chain:
             is as before.
         """
         self._calibrate(samples)
+        if self._settled and np.ptp(self._frame[::7, ::7]) == 0 and np.ptp(self._frame) == 0:
+            # All pixels alike: a shutter, a saturated or a lost frame. It says nothing about the background.
+            return ChainResult(self._plots[:0], ReportFlag.REGISTRATION_FAILED, 0, (0.0, 0.0))
         self._despike()
         flags = ReportFlag.NONE
         found = self._registration.locate(self._frame, self._mean, self._settled, state)
@@ -217,7 +231,7 @@ class Chain:
         elif not found.from_image:
             flags |= ReportFlag.REGISTRATION_FAILED
         self._subtract(found.field)
-        matched_filter(self._residual, self._taps, self._taps, self._scratch, self._filtered)
+        self._filter()
         floor = (QUANTUM_SIGMA * self._quantum) ** 2
         whiten(
             self._filtered,
@@ -295,6 +309,16 @@ class Chain:
         n = remove_spikes(self._frame, sigma, SPIKE_LEVEL, self._spike_ratio, self._spikes)
         self._defects.saw(self._spikes[: min(n, self._spikes.size)])
 
+    def _filter(self) -> None:
+        matched_filter(self._residual, self._taps, self._taps, self._scratch, self._filtered)
+        if not self._settled:
+            return
+        for k, factor in enumerate(self._edge):
+            for row in {k, self.shape[0] - 1 - k} if 2 * k < self.shape[0] else ():
+                self._filtered[row] /= factor
+            for col in {k, self.shape[1] - 1 - k} if 2 * k < self.shape[1] else ():
+                self._filtered[:, col] /= factor
+
     def _extract(self, samples: NDArray[Any]) -> tuple[int, int]:
         tail = self._time_tail if self._settled else self._space_tail
         tail.observe(self._z)
@@ -324,7 +348,7 @@ class Chain:
             field,
             step[0],
             step[1],
-            min(self.parameters.background_frames, 255),
+            self.parameters.background_frames,
             self._scratch,
             self._next_mean,
             self._next_noise,

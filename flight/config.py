@@ -21,7 +21,7 @@ class ChainParameters:
     psf_sigma_px : float
         One sigma of the point-spread function, optics and detector together [px].
     background_frames : int
-        Memory of the background's recursive mean and variance [frames].
+        Memory of the background's recursive mean and variance, 2 to 255 [frames].
     window_px, guard_px : int
         Odd sides of the window whose ring gives the local noise, and of its guard about the cell under test [px].
     background_height_m : float
@@ -42,9 +42,9 @@ class ChainParameters:
             ("threshold", self.threshold > 0, "above 0"),
             ("max_plots", 1 <= self.max_plots <= 65535, "1 to 65535"),
             ("psf_sigma_px", 0.3 <= self.psf_sigma_px <= 3.0, "0.3 to 3"),
-            ("background_frames", 2 <= self.background_frames <= 10000, "2 to 10000"),
-            ("window_px", self.window_px % 2 == 1 and 5 <= self.window_px <= 127, "odd, 5 to 127"),
-            ("guard_px", self.guard_px % 2 == 1 and 1 <= self.guard_px < self.window_px, "odd, below window_px"),
+            ("background_frames", 2 <= self.background_frames <= 255, "2 to 255"),
+            ("window_px", self.window_px % 2 == 1 and 7 <= self.window_px <= 127, "odd, 7 to 127"),
+            ("guard_px", self.guard_px % 2 == 1 and 1 <= self.guard_px <= self.window_px - 4, "odd, 4 below window_px"),
         )
         for name, good, want in wanted:
             if not good:

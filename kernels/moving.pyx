@@ -13,10 +13,11 @@ by a whole step and brings the residual back by linear interpolation::
     mean  <- mean(+step) + residual(- (d - step)) / (age + 1)
     noise <- noise(+step) + (min(variance, 9 noise) - noise) / age
 
-Ground that was never seen has age 0: no residual, ``predicted`` -1, and the frame itself becomes its mean.
+Ground that was never seen has age 0: no residual, ``predicted`` -1, and the frame itself becomes its mean. What the
+frame does not show stays as it was.
 """
 
-from libc.math cimport floor, rint
+from libc.math cimport ceil, floor, rint
 from libc.string cimport memchr, memcpy
 
 from lookdown.kernels.rows cimport BytesOut, RowIn, RowOut, cloned
@@ -33,6 +34,9 @@ cdef enum:
     OUTLIER = 9  # a variance beyond this multiple of the noise is a mover's or an edge's, and is clipped to it
 
 
+cdef double BEYOND_PX = 0.1  # so little beyond the border of a frame its edge still tells what is there
+
+
 cdef struct Tile:
     # A displacement in whole pixels, its taps, and the columns it holds for.
     Py_ssize_t row
@@ -42,6 +46,8 @@ cdef struct Tile:
     float[4] row_taps
     float[4] col_taps
     bint cubic
+    double down
+    double along
     Py_ssize_t first
     Py_ssize_t last
 
@@ -93,6 +99,8 @@ cdef Tile tile_at(double down, double along, bint cubic, Py_ssize_t first, Py_ss
     set_taps(down - floor(down), cubic, tile.row_taps)
     set_taps(along - floor(along), cubic, tile.col_taps)
     tile.cubic = cubic
+    tile.down = down
+    tile.along = along
     tile.first = first
     tile.last = last
     return tile
@@ -299,6 +307,25 @@ cdef cloned renew_row(
         new_age[i] = <unsigned char>(seen if seen < limit else limit)
 
 
+cdef void leave(
+    const float* back, const float* near, const float* mean, const float* noise, const unsigned char* age,
+    Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t q, Py_ssize_t col_step, Py_ssize_t first, Py_ssize_t last,
+    float* new_mean, float* new_noise, unsigned char* new_age
+) noexcept nogil:
+    """Pixels of the new grid that the frame does not show: as before if they were seen, else unseen."""
+    cdef Py_ssize_t c, old
+    for c in range(first, last):
+        old = q * cols + c + col_step
+        if 0 <= q < rows and 0 <= c + col_step < cols and age[old] > 0:
+            new_mean[c] = mean[old]
+            new_noise[c] = noise[old]
+            new_age[c] = age[old]
+        else:
+            new_mean[c] = back[c]
+            new_noise[c] = near[c]
+            new_age[c] = 0
+
+
 cdef void renew_segment(
     const float* frame, const float* residual, const float* variance, const float* mean, const float* noise,
     const unsigned char* age, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t r, const Tile* t, Py_ssize_t row_step,
@@ -335,6 +362,22 @@ cdef void renew_segment(
                 new_mean[start + c] = back[c]
                 new_noise[start + c] = near[c]
                 new_age[start + c] = 1
+    left = right = t.last
+    if -BEYOND_PX <= r + t.down <= rows - 1 + BEYOND_PX:
+        left = clamp(<Py_ssize_t>ceil(-t.along - BEYOND_PX), t.last + 1)
+        left = min(max(left, t.first), t.last)
+        right = <Py_ssize_t>floor(cols - 1 + BEYOND_PX - t.along) + 1
+        right = min(max(right, left), t.last)
+    if left > t.first or right < t.last:
+        resample_row(frame, rows, cols, r, t, work, back)
+        leave(
+            back, near, mean, noise, age, rows, cols, q, col_step, t.first, left,
+            new_mean + start, new_noise + start, new_age + start,
+        )
+        leave(
+            back, near, mean, noise, age, rows, cols, q, col_step, right, t.last,
+            new_mean + start, new_noise + start, new_age + start,
+        )
 
 
 cdef void renew_frame(

@@ -85,10 +85,15 @@ def renew_background(
     known = seen > 0
     new_mean = nearest(mean, whole, outside=0) + warp(residual, back, cubic=False) / (seen + 1)
     new_noise = old_noise + (clipped - old_noise) / np.maximum(seen, 1)
+    fresh = warp(frame, back, cubic=False)
+    r, c = np.indices(frame.shape)
+    (rows, cols), (y, x) = frame.shape, (r + back[..., 0], c + back[..., 1])
+    shown = (y >= -0.1) & (y <= rows - 0.9) & (x >= -0.1) & (x <= cols - 0.9)
+    old_mean = nearest(mean, whole, outside=0)
     return (
-        np.where(known, new_mean, warp(frame, back, cubic=False)),
-        np.where(known, new_noise, fresh_variance),
-        np.where(known, np.minimum(seen + 1, age_limit), 1),
+        np.where(shown & known, new_mean, np.where(known, old_mean, fresh)),
+        np.where(shown & known, new_noise, np.where(known, old_noise, fresh_variance)),
+        np.where(shown & known, np.minimum(seen + 1, age_limit), np.where(known, seen, shown)),
     )
 
 
