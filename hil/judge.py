@@ -11,7 +11,7 @@ from lookdown.hil.render import make_scene
 from lookdown.hil.report import Report, write_report
 from lookdown.hil.requirements import judge
 from lookdown.hil.rig import Outcome
-from lookdown.hil.score import Settings, score_run
+from lookdown.hil.score import score_run
 from lookdown.hil.truth import Truth
 
 
@@ -34,7 +34,7 @@ def report_run(scenario: Scenario, scenario_path: Path, outcome: Outcome, comman
     Report
         The figures and verdicts that were written.
     """
-    settings = Settings()
+    settings = scenario.scoring
     counters = {process.role: process.counters for process in outcome.processes}
     scene = make_scene(scenario)
     evidence = gather(scenario, Truth(scenario, scene), outcome.recording, outcome.history, counters, settings.step_s)

@@ -17,6 +17,7 @@ from lookdown.geo.timescale import tai_ns_from_utc
 from lookdown.hil.movers import MoverConfig
 from lookdown.hil.requirements import Requirement
 from lookdown.hil.scene import SceneConfig
+from lookdown.hil.score import Settings
 from lookdown.hil.sensor import SensorConfig
 from lookdown.hil.settings import Place, require
 
@@ -77,6 +78,8 @@ class Scenario:
         Length [s] and frames per second of each satellite [Hz].
     flight, ground : dict
         Settings handed to those processes, checked by them.
+    scoring : Settings
+        How a run is held against the truth.
     requirement : tuple of Requirement
         What must hold.
     """
@@ -93,6 +96,7 @@ class Scenario:
     sensor: SensorConfig = field(default_factory=SensorConfig)
     flight: dict[str, Any] = field(default_factory=dict)
     ground: dict[str, Any] = field(default_factory=dict)
+    scoring: Settings = field(default_factory=Settings)
     requirement: tuple[Requirement, ...] = ()
 
     def __post_init__(self) -> None:

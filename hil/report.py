@@ -195,7 +195,8 @@ def _cards(tree: Mapping[str, Any]) -> str:
         (number(link["lost"]), "", f"messages lost, of {number(link['sent'])} sent"),
     ]
     return "".join(
-        f'<div class="card"><b>{value}<small>{unit}</small></b><span>{text}</span></div>' for value, unit, text in shown
+        f'<div class="card"><b>{value}<small>{unit if value != _DASH else ""}</small></b><span>{text}</span></div>'
+        for value, unit, text in shown
     )
 
 

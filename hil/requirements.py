@@ -108,6 +108,12 @@ class Judged:
         }
 
 
+def metrics_table() -> str:
+    """Return the figures that a requirement may name as a table in Markdown."""
+    lines = ["| figure | unit | meaning |", "|---|---|---|"]
+    return "\n".join(lines + [f"| `{name}` | {unit} | {meaning} |" for name, (unit, meaning) in METRICS.items()])
+
+
 def check(requirements: Sequence[Requirement], where: str) -> None:
     """Refuse requirements that could never be judged.
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from lookdown.hil.score_tracks import Bool, Float, Int, TrackScore, score_tracks, track_figures
+from lookdown.hil.settings import require
 
 NO_MOVER = -1
 """Stands in for a mover where a plot is near to none."""
@@ -52,6 +53,9 @@ PLOT_DTYPE = np.dtype(
 """A plot of a report, in pixels."""
 
 
+_POSITIVE = ("plot_gate_px", "track_gate_m", "gospa_cutoff_m", "step_s")
+
+
 @dataclass(frozen=True)
 class Settings:
     """How a run is scored.
@@ -75,6 +79,14 @@ class Settings:
     initiation_allowance_s: float = 8.0
     gospa_cutoff_m: float = 1000.0
     step_s: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Refuse what would measure nothing."""
+        require(
+            self,
+            *((name, 0.0 < getattr(self, name) < np.inf, "a number above 0") for name in _POSITIVE),
+            ("initiation_allowance_s", 0.0 <= self.initiation_allowance_s < np.inf, "a number, 0 or more"),
+        )
 
 
 @dataclass(frozen=True)

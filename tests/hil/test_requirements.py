@@ -1,10 +1,11 @@
 """Verdicts follow figures, bounds and operators; the JUnit document says the same."""
 
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 
 import pytest
 
-from lookdown.hil.requirements import METRICS, Requirement, check, figure, judge, junit_xml
+from lookdown.hil.requirements import METRICS, Requirement, check, figure, judge, junit_xml, metrics_table
 from lookdown.wire.errors import ConfigError
 
 HELD = Requirement("LINK-1", "No report is lost.", "link.lost", "==", 0)
@@ -61,6 +62,10 @@ def test_junit_counts_and_messages() -> None:
     assert failure.get("message") == "Tracks follow frames at once. Wanted latency_ms.p99 <= 200 ms; measured 250"
     assert suite.find("testcase[@name='DET-1']/skipped") is not None
     assert suite.find("properties/property[@name='seed']").get("value") == "7"  # type: ignore[union-attr]
+
+
+def test_the_documentation_shows_the_figures() -> None:
+    assert metrics_table() in (Path(__file__).parents[2] / "docs" / "rig.md").read_text(encoding="utf-8")
 
 
 def test_every_metric_says_its_unit_and_meaning() -> None:

@@ -157,3 +157,9 @@ def test_a_run_that_left_nothing_is_scored_as_nothing() -> None:
     assert figures["detection"]["pd"] is None
     assert figures["link"]["reports_missing"] is None
     assert figures["latency_ms"]["max"] is None
+
+
+def test_settings_that_would_measure_nothing_are_refused() -> None:
+    with pytest.raises(ValueError, match="step_s: wanted a number above 0, got 0"):
+        Settings(step_s=0)
+    assert Settings(initiation_allowance_s=0).initiation_allowance_s == 0
