@@ -4,6 +4,7 @@ usage: numbers.py BENCH.json NUMBERS.md
 """
 
 import json
+import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -43,8 +44,8 @@ HOW_TO_READ = """
   same; the differences found stand in `build/bench.json`. Buffers and tables are made and Numba has compiled
   beforehand; each counted call follows an uncounted one of the same kind, so that caches hold its own data.
 - *ratio* is ours by the best peer, below 1 is faster. It is the median over rounds in which all take turns, so load on
-  the machine hardly moves it; in brackets: its quartiles. The times are those of the fastest round; they drift with
-  load and from machine to machine.
+  the machine hardly moves it; in brackets: its quartiles. The times are those of the round that was fastest for
+  both together; they drift with load and from machine to machine.
 - *goal* is a time in ns/px at 1024x1024 on the machine for which the goals were set (2 cores, x86-64); bold: met here.
 - ns/px is nanoseconds per pixel of a frame: 1 ns/px is 1.05 ms per frame of 1024x1024 and 0.33 ms of 512x640.
 """
@@ -62,6 +63,8 @@ def machine(data: dict[str, Any]) -> str:
         + ", ".join(f"{name} {version(package)}" for name, package in LIBRARIES.items())
         + ".",
     ]
+    load = os.getloadavg()[1]
+    lines.append(f"- Load of the machine over the last five minutes: {load:.1f} (1 is this run; more slows all times).")
     if memory:
         figures = "; ".join(f"{m['stage']} {m['size']} {m['gigabytes_per_second']:.1f} GB/s" for m in memory)
         lines.append(f"- Memory in the same run: {figures}.")

@@ -15,6 +15,7 @@ from tests.bench.peers_numba import blend_rows, filter_loop, slide_ring
 compiled = numba.njit(error_model="numpy", fastmath=False)
 F = np.float32
 OUTLIER = F(9)
+BEYOND_PX = 0.1
 
 
 @compiled
@@ -271,6 +272,24 @@ def renew_loop(
                         new_mean[r, c] = back[c]
                         new_noise[r, c] = near[c]
                         new_age[r, c] = 1
+            left = right = last
+            if -BEYOND_PX <= r + down <= rows - 1 + BEYOND_PX:
+                left = min(max(int(np.ceil(-along - BEYOND_PX)), first), last)
+                right = min(max(int(np.floor(cols - 1 + BEYOND_PX - along)) + 1, left), last)
+            if left > first or right < last:
+                # What the frame does not show stays as it was.
+                resample_row(frame, r, p, s, down_taps, along_taps, first, last, work, back)
+                for c in range(first, last):
+                    if left <= c < right:
+                        continue
+                    if 0 <= q < rows and 0 <= c + col_step < cols and age[q, c + col_step] > 0:
+                        new_mean[r, c] = mean[q, c + col_step]
+                        new_noise[r, c] = noise[q, c + col_step]
+                        new_age[r, c] = age[q, c + col_step]
+                    else:
+                        new_mean[r, c] = back[c]
+                        new_noise[r, c] = near[c]
+                        new_age[r, c] = 0
 
 
 @compiled
