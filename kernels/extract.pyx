@@ -16,9 +16,12 @@ the squared width of the spot there. A plot wider than 7 pixels takes the centro
 pixels, with ``sigma^2 = noise^2 sum (row - centroid)^2 / (sum of weights)^2 + floor^2``.
 """
 
-from libc.math cimport fabsf, isfinite, logf, sqrtf
+from libc.math cimport fabsf, isfinite
 
 from lookdown.kernels.extract cimport Plot
+from lookdown.kernels.rows cimport RowIn, cloned
+from lookdown.kernels.spot cimport refine_axis, spread
+from lookdown.kernels.strongest cimport insert, order
 
 import numpy as np
 
@@ -50,13 +53,11 @@ cdef enum:
     AT_EDGE = 2
     IS_SATURATED = 4
     NEAR_BAD = 8
-    BLOCK = 16  # pixels tested at once for the presence of any hit
+    BLOCK = 64  # pixels tested at once for the presence of any hit
+    PART = 8  # and those of a block that holds one
     COMPACT = 7  # largest extent of a plot whose place is that of its peak [pixel]
     RUN_WORDS = 4  # int64 words of scratch that hold one Run
     COMPONENT_WORDS = 16
-
-cdef float PLACE_FLOOR_PX = 0.02  # what interpolation leaves at high signal-to-noise ratio, all spot widths >= 0.5
-cdef float WIDEST_SPOT_PX = 3.0  # a flat top gives no curvature
 
 
 cdef struct Run:
@@ -97,38 +98,52 @@ cdef struct Frame:
     float threshold
 
 
-cdef inline bint any_hit(const float* z, float threshold) noexcept nogil:
+cdef cloned seek_hit(RowIn z, float threshold, Py_ssize_t n, int* found) noexcept nogil:
+    """Whether any of ``n`` pixels is a hit."""
+    cdef Py_ssize_t i
+    cdef int any_hit = 0
+    for i in range(n):
+        any_hit |= fabsf(z[i]) > threshold
+    found[0] = any_hit
+
+
+cdef inline bint any_in_part(const float* z, float threshold) noexcept nogil:
     cdef Py_ssize_t i
     cdef int found = 0
-    for i in range(BLOCK):
+    for i in range(PART):
         found |= fabsf(z[i]) > threshold
     return found
 
 
 cdef Py_ssize_t find_runs(const float* z, Py_ssize_t n, float threshold, Run* runs) noexcept nogil:
     """Cut the hits of one row in runs of one sign."""
-    cdef Py_ssize_t c = 0, count = 0, stop, dark, open_dark = -1
+    cdef Py_ssize_t c = 0, count = 0, stop, part_end, dark, open_dark = -1
+    cdef int found
     while c < n:
-        if c + BLOCK <= n:
-            stop = c + BLOCK
-            if not any_hit(z + c, threshold):
-                c = stop
+        stop = min(c + BLOCK, n)
+        seek_hit(z + c, threshold, stop - c, &found)
+        if not found:
+            c = stop
+            open_dark = -1
+            continue
+        while c < stop:
+            if c + PART <= stop and not any_in_part(z + c, threshold):
+                c += PART
                 open_dark = -1
                 continue
-        else:
-            stop = n
-        while c < stop:
-            if fabsf(z[c]) > threshold:
-                dark = 1 if z[c] < 0 else 0
-                if dark != open_dark:
-                    runs[count].first = c
-                    runs[count].dark = dark
-                    count += 1
-                    open_dark = dark
-                runs[count - 1].last = c
-            else:
-                open_dark = -1
-            c += 1
+            part_end = min(c + PART, stop)
+            while c < part_end:
+                if fabsf(z[c]) > threshold:
+                    dark = 1 if z[c] < 0 else 0
+                    if dark != open_dark:
+                        runs[count].first = c
+                        runs[count].dark = dark
+                        count += 1
+                        open_dark = dark
+                    runs[count - 1].last = c
+                else:
+                    open_dark = -1
+                c += 1
     return count
 
 
@@ -216,38 +231,6 @@ cdef void merge(Component* into, Component* other) noexcept nogil:
         into.peak = other.peak
 
 
-cdef float line_sum(const float* residual, Py_ssize_t stride, bint before, bint after, float sign) noexcept nogil:
-    """Residual weighted 1 2 1 across; a neighbour outside the frame counts as the pixel itself."""
-    cdef float middle = residual[0]
-    return sign * (
-        2 * middle + (residual[-stride] if before else middle) + (residual[stride] if after else middle)
-    )
-
-
-cdef void refine_axis(
-    const float* residual, Py_ssize_t stride, Py_ssize_t across, bint before, bint after, bint across_before,
-    bint across_after, float sign, float snr, float* offset, float* sigma
-) noexcept nogil:
-    """Vertex of the parabola through the logarithms along one axis."""
-    cdef float middle, low, high, smallest, curvature, width = WIDEST_SPOT_PX
-    offset[0] = 0
-    if before and after:
-        middle = line_sum(residual, across, across_before, across_after, sign)
-        low = line_sum(residual - stride, across, across_before, across_after, sign)
-        high = line_sum(residual + stride, across, across_before, across_after, sign)
-        # Noise may leave no light in a neighbour; a tenth of the peak keeps the logarithm tame.
-        smallest = 0.1 * middle
-        low = low if low > smallest else smallest
-        high = high if high > smallest else smallest
-        if middle > 0 and isfinite(middle + low + high):
-            curvature = 2 * logf(middle) - logf(low) - logf(high)
-            if curvature > 1 / (width * width):
-                offset[0] = (logf(high) - logf(low)) / (2 * curvature)
-                offset[0] = min(max(offset[0], -0.5), 0.5)
-                width = 1 / sqrtf(curvature)
-    sigma[0] = sqrtf((width / snr) * (width / snr) + PLACE_FLOOR_PX * PLACE_FLOOR_PX)
-
-
 cdef Plot measure(Frame* frame, Component* one) noexcept nogil:
     """The plot of a closed component."""
     cdef Plot plot
@@ -284,68 +267,13 @@ cdef Plot measure(Frame* frame, Component* one) noexcept nogil:
     return plot
 
 
-cdef double spread(double noise, double n, double first, double second, double centre) noexcept nogil:
-    """Sigma of a weighted centroid, from the sums of the coordinate and of its square."""
-    cdef double about = max(second - 2 * centre * first + n * centre * centre, 0.0)
-    return sqrtf(<float>(noise * noise * about + PLACE_FLOOR_PX * PLACE_FLOOR_PX))
-
-
-cdef inline bint weaker(Plot* a, Plot* b) noexcept nogil:
-    """Order of plots: the stronger first, then by row and column."""
-    if a.snr != b.snr:
-        return a.snr < b.snr
-    if a.row != b.row:
-        return a.row > b.row
-    return a.col > b.col
-
-
-cdef void sink(Plot* plots, Py_ssize_t n, Py_ssize_t place) noexcept nogil:
-    """Restore a heap whose weakest plot is on top, after a change at ``place``."""
-    cdef Plot moved = plots[place]
-    cdef Py_ssize_t child
-    while True:
-        child = 2 * place + 1
-        if child >= n:
-            break
-        if child + 1 < n and weaker(&plots[child + 1], &plots[child]):
-            child += 1
-        if not weaker(&plots[child], &moved):
-            break
-        plots[place] = plots[child]
-        place = child
-    plots[place] = moved
-
-
 cdef Py_ssize_t keep(Frame* frame, Component* one, Plot* plots, Py_ssize_t n, Py_ssize_t capacity) noexcept nogil:
     """Add the plot of a component, in place of the weakest if there is no room; returns how many are kept."""
     cdef Plot plot
-    cdef Py_ssize_t i
     if capacity == 0 or (n == capacity and one.score < plots[0].snr):
         return n
     plot = measure(frame, one)
-    if n < capacity:
-        plots[n] = plot
-        n += 1
-        if n == capacity:
-            for i in range(n // 2 - 1, -1, -1):
-                sink(plots, n, i)
-    elif weaker(&plots[0], &plot):
-        plots[0] = plot
-        sink(plots, n, 0)
-    return n
-
-
-cdef void order(Plot* plots, Py_ssize_t n) noexcept nogil:
-    """Heap sort, strongest first."""
-    cdef Plot weakest
-    cdef Py_ssize_t i
-    for i in range(n // 2 - 1, -1, -1):
-        sink(plots, n, i)
-    for i in range(n - 1, 0, -1):
-        weakest = plots[0]
-        plots[0] = plots[i]
-        plots[i] = weakest
-        sink(plots, i, 0)
+    return insert(plots, n, capacity, &plot)
 
 
 cdef struct Pool:
