@@ -20,7 +20,7 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from lookdown.flight.config import ChainParameters
-from tests.bench import peers_moving, peers_register
+from tests.bench import peers_moving, peers_register, peers_score
 from tests.bench.measure import SIZES, contest
 from tests.bench.scenes import MovingScene
 
@@ -75,10 +75,10 @@ def numba_kernels(rows: int, cols: int) -> dict[str, Callable[..., Any]]:
         "remove_spikes": peers_moving.remove_spikes,
         "estimate_shift": peers_register.estimate_shift_numba,
         "subtract_background": lines.subtract,
-        "matched_filter": peers_moving.filter_numba,
-        "whiten": peers_moving.Whiten(rows, cols, PARAMETERS.window_px, PARAMETERS.guard_px).numba,
-        "tail_histogram": peers_moving.tail_histogram,
-        "extract_plots": peers_moving.Extract().numba,
+        "matched_filter": peers_score.filter_numba,
+        "whiten": peers_score.Whiten(rows, cols, PARAMETERS.window_px, PARAMETERS.guard_px).numba,
+        "tail_histogram": peers_score.tail_histogram,
+        "extract_plots": peers_score.Extract().numba,
         "renew_background": lines.renew,
     }
 
@@ -91,8 +91,8 @@ def opencv_kernels(rows: int, cols: int) -> dict[str, Callable[..., Any]]:
         "matched_filter": lambda frame, down, along, _scratch, out: cv2.sepFilter2D(
             frame, cv2.CV_32F, along, down, out, borderType=cv2.BORDER_REPLICATE
         ),
-        "whiten": peers_moving.Whiten(rows, cols, PARAMETERS.window_px, PARAMETERS.guard_px).opencv,
-        "extract_plots": peers_moving.Extract().opencv,
+        "whiten": peers_score.Whiten(rows, cols, PARAMETERS.window_px, PARAMETERS.guard_px).opencv,
+        "extract_plots": peers_score.Extract().opencv,
     }
 
 
