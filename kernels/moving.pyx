@@ -17,8 +17,8 @@ Ground that was never seen has age 0: no residual, ``predicted`` -1, and the fra
 frame does not show stays as it was.
 """
 
-from libc.math cimport ceil, floor, rint
-from libc.string cimport memchr, memcpy
+from libc.math cimport floor, rint
+from libc.string cimport memchr
 
 from lookdown.kernels.rows cimport BytesOut, RowIn, RowOut, cloned
 
@@ -45,7 +45,6 @@ cdef struct Tile:
     Py_ssize_t near_col
     float[4] row_taps
     float[4] col_taps
-    bint cubic
     double down
     double along
     Py_ssize_t first
@@ -58,22 +57,6 @@ cdef cloned blend(
     cdef Py_ssize_t i
     for i in range(n):
         out[i] = (ta * a[i] + tb * b[i]) + (tc * c[i] + td * d[i])
-
-
-cdef cloned blend_two(RowIn a, RowIn b, float ta, float tb, RowOut out, Py_ssize_t n) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(n):
-        out[i] = ta * a[i] + tb * b[i]
-
-
-cdef inline void mix(
-    bint cubic, const float* taps, const float* a, const float* b, const float* c, const float* d, float* out,
-    Py_ssize_t n
-) noexcept nogil:
-    if cubic:
-        blend(a, b, c, d, taps[0], taps[1], taps[2], taps[3], out, n)
-    else:
-        blend_two(b, c, taps[1], taps[2], out, n)
 
 
 cdef void set_taps(double t, bint cubic, float* taps) noexcept nogil:
@@ -98,7 +81,6 @@ cdef Tile tile_at(double down, double along, bint cubic, Py_ssize_t first, Py_ss
     tile.near_col = <Py_ssize_t>rint(along)
     set_taps(down - floor(down), cubic, tile.row_taps)
     set_taps(along - floor(along), cubic, tile.col_taps)
-    tile.cubic = cubic
     tile.down = down
     tile.along = along
     tile.first = first
@@ -124,14 +106,14 @@ cdef void resample_row(
     cdef const float* taps = &t.row_taps[0]
     if right > left:
         k = start + left
-        mix(t.cubic, taps, a + k, b + k, c + k, d + k, work + left, right - left)
+        blend(a + k, b + k, c + k, d + k, taps[0], taps[1], taps[2], taps[3], work + left, right - left)
     for k in range(left):
-        mix(t.cubic, taps, a, b, c, d, work + k, 1)
+        blend(a, b, c, d, taps[0], taps[1], taps[2], taps[3], work + k, 1)
     e = cols - 1
     for k in range(right, n + 3):
-        mix(t.cubic, taps, a + e, b + e, c + e, d + e, work + k, 1)
+        blend(a + e, b + e, c + e, d + e, taps[0], taps[1], taps[2], taps[3], work + k, 1)
     taps = &t.col_taps[0]
-    mix(t.cubic, taps, work, work + 1, work + 2, work + 3, out + t.first, n)
+    blend(work, work + 1, work + 2, work + 3, taps[0], taps[1], taps[2], taps[3], out + t.first, n)
 
 
 cdef cloned subtract_row(
@@ -287,107 +269,108 @@ def subtract_background(frame, mean, noise, age, field, blur, variance_floor, sc
 
 
 cdef cloned renew_row(
-    RowIn residual, RowIn variance, RowIn mean, RowIn noise, BytesIn age, int limit,
+    RowIn upper, RowIn lower, RowIn upper_next, RowIn lower_next, float up, float low, float here, float there,
+    RowIn variance, RowIn mean, RowIn noise, BytesIn age, int limit,
     RowOut new_mean, RowOut new_noise, BytesOut new_age, Py_ssize_t n
 ) noexcept nogil:
+    """Renew ``n`` pixels; the residual comes from two rows and their next columns, with the weights of each."""
     cdef Py_ssize_t i
-    cdef float w, v, most, share
+    cdef float w, v, most, residual
     cdef int seen
     for i in range(n):
         seen = age[i]
         w = <float>seen
         v = variance[i]
         # The first variance is taken as it is, later ones are clipped; an age of 0 is filled in by the caller.
-        most = OUTLIER * noise[i] if w > 1.5 else 1e30
+        most = OUTLIER * noise[i] if seen > 1 else <float>1e30
         v = v if v < most else most
-        share = 1 / (w if w > 1 else 1)
-        new_mean[i] = mean[i] + residual[i] / (w + 1)
-        new_noise[i] = noise[i] + (v - noise[i]) * share
+        residual = here * (up * upper[i] + low * lower[i]) + there * (up * upper_next[i] + low * lower_next[i])
+        new_mean[i] = mean[i] + residual / (w + 1)
+        new_noise[i] = noise[i] + (v - noise[i]) / (w if w > 1 else 1)
         seen += 1
         new_age[i] = <unsigned char>(seen if seen < limit else limit)
 
 
-cdef void leave(
-    const float* back, const float* near, const float* mean, const float* noise, const unsigned char* age,
-    Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t q, Py_ssize_t col_step, Py_ssize_t first, Py_ssize_t last,
-    float* new_mean, float* new_noise, unsigned char* new_age
+cdef inline bint is_shown(double place, Py_ssize_t n) noexcept nogil:
+    """Whether a place on a line of ``n`` pixels lies within the frame."""
+    return -BEYOND_PX <= place <= n - 1 + BEYOND_PX
+
+
+cdef float linear_at(
+    const float* x, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t r, Py_ssize_t c, const Tile* t
 ) noexcept nogil:
-    """Pixels of the new grid that the frame does not show: as before if they were seen, else unseen."""
-    cdef Py_ssize_t c, old
-    for c in range(first, last):
-        old = q * cols + c + col_step
-        if 0 <= q < rows and 0 <= c + col_step < cols and age[old] > 0:
-            new_mean[c] = mean[old]
-            new_noise[c] = noise[old]
-            new_age[c] = age[old]
-        else:
-            new_mean[c] = back[c]
-            new_noise[c] = near[c]
-            new_age[c] = 0
+    """``x[r + shift, c + shift]`` between its four neighbours, edges replicated."""
+    cdef const float* a = x + clamp(r + t.row, rows) * cols
+    cdef const float* b = x + clamp(r + t.row + 1, rows) * cols
+    cdef Py_ssize_t i = clamp(c + t.col, cols), j = clamp(c + t.col + 1, cols)
+    return t.col_taps[1] * (t.row_taps[1] * a[i] + t.row_taps[2] * b[i]) + t.col_taps[2] * (
+        t.row_taps[1] * a[j] + t.row_taps[2] * b[j]
+    )
 
 
 cdef void renew_segment(
     const float* frame, const float* residual, const float* variance, const float* mean, const float* noise,
     const unsigned char* age, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t r, const Tile* t, Py_ssize_t row_step,
-    Py_ssize_t col_step, int limit, float* work, float* back, float* near,
-    float* new_mean, float* new_noise, unsigned char* new_age
+    Py_ssize_t col_step, int limit, float* new_mean, float* new_noise, unsigned char* new_age
 ) noexcept nogil:
-    """Renew the columns of one tile in row ``r`` of the new grid; the work rows start at column 0."""
-    cdef Py_ssize_t q = r + row_step, start = r * cols, c, left, right, old = 0
-    cdef Py_ssize_t row = clamp(r + t.near_row, rows)
-    resample_row(residual, rows, cols, r, t, work, back)
-    for c in range(t.first, min(max(-t.near_col, t.first), t.last)):
-        near[c] = variance[row * cols]
-    for c in range(max(min(cols - t.near_col, t.last), t.first), t.last):
-        near[c] = variance[row * cols + cols - 1]
-    left = min(max(-t.near_col, t.first), t.last)
-    right = min(max(cols - t.near_col, left), t.last)
-    if right > left:
-        memcpy(near + left, variance + row * cols + left + t.near_col, (right - left) * sizeof(float))
+    """Renew the columns of one tile in row ``r`` of the new grid: what is known and shown in one go, then the rest."""
+    cdef Py_ssize_t q = r + row_step, start = r * cols, c, left, right, first, end, next_col, old
+    cdef const float* upper = residual + clamp(r + t.row, rows) * cols
+    cdef const float* lower = residual + clamp(r + t.row + 1, rows) * cols
+    cdef const float* spread = variance + clamp(r + t.near_row, rows) * cols
+    cdef bint unseen, shown, known
     # What of the old grid lies under this tile.
     left = min(max(-col_step, t.first), t.last)
     right = min(max(cols - col_step, left), t.last)
     if not 0 <= q < rows:
         left = right = t.last
-    if right > left:
-        old = q * cols + left + col_step
+    c = left
+    while c < right:
+        # In the middle of the frame all neighbours exist; at its border each pixel goes alone.
+        end = min(right, cols - 1 - max(t.col, t.near_col))
+        if c + min(t.col, t.near_col) < 0 or end <= c:
+            end = c + 1
+        next_col = clamp(c + t.col + 1, cols)
+        old = q * cols + c + col_step
         renew_row(
-            back + left, near + left, mean + old, noise + old, age + old, limit,
-            new_mean + start + left, new_noise + start + left, new_age + start + left, right - left,
+            upper + clamp(c + t.col, cols), lower + clamp(c + t.col, cols), upper + next_col, lower + next_col,
+            t.row_taps[1], t.row_taps[2], t.col_taps[1], t.col_taps[2],
+            spread + clamp(c + t.near_col, cols), mean + old, noise + old, age + old, limit,
+            new_mean + start + c, new_noise + start + c, new_age + start + c, end - c,
         )
-    if left > t.first or right < t.last or memchr(age + old, 0, right - left) != NULL:
-        resample_row(frame, rows, cols, r, t, work, back)
-        for c in range(t.first, t.last):
-            if not left <= c < right or age[q * cols + c + col_step] == 0:
-                new_mean[start + c] = back[c]
-                new_noise[start + c] = near[c]
-                new_age[start + c] = 1
-    left = right = t.last
-    if -BEYOND_PX <= r + t.down <= rows - 1 + BEYOND_PX:
-        left = clamp(<Py_ssize_t>ceil(-t.along - BEYOND_PX), t.last + 1)
-        left = min(max(left, t.first), t.last)
-        right = <Py_ssize_t>floor(cols - 1 + BEYOND_PX - t.along) + 1
-        right = min(max(right, left), t.last)
-    if left > t.first or right < t.last:
-        resample_row(frame, rows, cols, r, t, work, back)
-        leave(
-            back, near, mean, noise, age, rows, cols, q, col_step, t.first, left,
-            new_mean + start, new_noise + start, new_age + start,
-        )
-        leave(
-            back, near, mean, noise, age, rows, cols, q, col_step, right, t.last,
-            new_mean + start, new_noise + start, new_age + start,
-        )
+        c = end
+    unseen = left > t.first or right < t.last
+    if right > left:
+        unseen = unseen or memchr(age + q * cols + left + col_step, 0, right - left) != NULL
+    first = t.first
+    end = t.last
+    while first < end and not (is_shown(r + t.down, rows) and is_shown(first + t.along, cols)):
+        first += 1
+    while end > first and not is_shown(end - 1 + t.along, cols):
+        end -= 1
+    c = t.first - 1
+    while c + 1 < t.last:
+        c += 1
+        if c == first and not unseen and end > first:
+            c = end - 1
+            continue
+        shown = first <= c < end
+        old = q * cols + c + col_step
+        known = left <= c < right and age[old] > 0
+        if known and shown:
+            continue
+        new_mean[start + c] = mean[old] if known else linear_at(frame, rows, cols, r, c, t)
+        new_noise[start + c] = noise[old] if known else spread[clamp(c + t.near_col, cols)]
+        new_age[start + c] = age[old] if known else shown
 
 
 cdef void renew_frame(
     const float* frame, const float* residual, const float* variance, const float* mean, const float* noise,
     const unsigned char* age, const float* field, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t n, Py_ssize_t m,
-    Py_ssize_t row_step, Py_ssize_t col_step, int limit, float* scratch,
-    float* new_mean, float* new_noise, unsigned char* new_age
+    Py_ssize_t row_step, Py_ssize_t col_step, int limit, float* new_mean, float* new_noise,
+    unsigned char* new_age
 ) noexcept nogil:
     cdef Py_ssize_t tile_rows = (rows + n - 1) // n, tile_cols = (cols + m - 1) // m, r, j, first
-    cdef float* back = scratch + cols + 4
     cdef const float* at
     cdef Tile tile
     for r in range(rows):
@@ -400,7 +383,7 @@ cdef void renew_frame(
                 )
                 renew_segment(
                     frame, residual, variance, mean, noise, age, rows, cols, r, &tile, row_step, col_step, limit,
-                    scratch, back, back + cols, new_mean, new_noise, new_age,
+                    new_mean, new_noise, new_age,
                 )
 
 
@@ -454,9 +437,9 @@ def renew_background(
         "new_noise", new_noise, "float32", frame.shape, out=True, apart_from=(*inputs, new_mean)
     )
     cdef unsigned char[:, ::1] a = require_array("new_age", new_age, "uint8", frame.shape, out=True, apart_from=(age,))
-    cdef float[::1] s = require_scratch(scratch, moving_scratch_size(x.shape[1]), (*inputs, new_mean, new_noise))
+    require_scratch(scratch, moving_scratch_size(x.shape[1]), (*inputs, new_mean, new_noise))
     with nogil:
         renew_frame(
             &x[0, 0], &d[0, 0], &u[0, 0], &b[0, 0], &v[0, 0], &w[0, 0], &f[0, 0, 0], x.shape[0], x.shape[1],
-            f.shape[0], f.shape[1], down, along, limit, &s[0], &y[0, 0], &z[0, 0], &a[0, 0],
+            f.shape[0], f.shape[1], down, along, limit, &y[0, 0], &z[0, 0], &a[0, 0],
         )
