@@ -318,7 +318,7 @@ cdef void renew_segment(
     cdef const float* upper = residual + clamp(r + t.row, rows) * cols
     cdef const float* lower = residual + clamp(r + t.row + 1, rows) * cols
     cdef const float* spread = variance + clamp(r + t.near_row, rows) * cols
-    cdef bint unseen, shown, known
+    cdef bint shown, known
     # What of the old grid lies under this tile.
     left = min(max(-col_step, t.first), t.last)
     right = min(max(cols - col_step, left), t.last)
@@ -339,22 +339,24 @@ cdef void renew_segment(
             new_mean + start + c, new_noise + start + c, new_age + start + c, end - c,
         )
         c = end
-    unseen = left > t.first or right < t.last
-    if right > left:
-        unseen = unseen or memchr(age + q * cols + left + col_step, 0, right - left) != NULL
-    first = t.first
-    end = t.last
-    while first < end and not (is_shown(r + t.down, rows) and is_shown(first + t.along, cols)):
+    # Done are the columns from `first` to `end` - 1 that are shown and seen; zeros of the age stand mostly at borders.
+    first = left
+    end = right
+    while first < end and not (
+        is_shown(r + t.down, rows) and is_shown(first + t.along, cols) and age[q * cols + first + col_step] > 0
+    ):
         first += 1
-    while end > first and not is_shown(end - 1 + t.along, cols):
+    while end > first and not (is_shown(end - 1 + t.along, cols) and age[q * cols + end - 1 + col_step] > 0):
         end -= 1
+    if end > first and memchr(age + q * cols + first + col_step, 0, end - first) != NULL:
+        end = first
     c = t.first - 1
     while c + 1 < t.last:
         c += 1
-        if c == first and not unseen and end > first:
+        if c == first and end > first:
             c = end - 1
             continue
-        shown = first <= c < end
+        shown = is_shown(r + t.down, rows) and is_shown(c + t.along, cols)
         old = q * cols + c + col_step
         known = left <= c < right and age[old] > 0
         if known and shown:
