@@ -214,7 +214,7 @@ def _drive(
     wanted = {process.sensor_id for process in injectors}
 
     progress.step("waiting until every satellite has reported its health and rendered its first frame")
-    for _ in _watch(table, (), picture, live, _READY_TIMEOUT_S):
+    for _ in _watch(table, False, picture, live, _READY_TIMEOUT_S):
         unready = [process.role for process in injectors if not process.counters.get("ready")]
         unready += [f"flight-{sensor_id}" for sensor_id in sorted(wanted - live.health.keys())]
         if not unready:
@@ -232,7 +232,7 @@ def _drive(
     progress.step(f"running {scenario.duration_s:g} s of scenario, {len(wanted)} satellites, {rate}")
     # Real time is the goal, not a condition: a slow machine takes longer and loses nothing.
     allowed_s = 20.0 * scenario.duration_s / pace + _FINISH_TIMEOUT_S
-    for _ in _watch(table, tuple(injectors), picture, live, allowed_s):
+    for _ in _watch(table, True, picture, live, allowed_s):
         said = {process.sensor_id: process.counters for process in injectors}
         live.frames_sent = {sensor_id: counters.get("sent", 0) for sensor_id, counters in said.items()}
         live.elapsed_s = min(live.frames_sent.values()) / scenario.frame_rate_hz
@@ -245,7 +245,7 @@ def _drive(
     wall_s = time.monotonic() - started_s
 
     progress.step("waiting until the ground has stored every report")
-    for _ in _watch(table, table, picture, live, _FINISH_TIMEOUT_S):
+    for _ in _watch(table, True, picture, live, _FINISH_TIMEOUT_S):
         if all(process.status == 0 for process in table):
             return wall_s
     running = ", ".join(process.role for process in table if process.status is None)
@@ -253,21 +253,24 @@ def _drive(
 
 
 def _watch(
-    table: tuple[Process, ...],
-    may_end: tuple[Process, ...],
-    picture: "zmq.Socket[bytes]",
-    live: Live,
-    timeout_s: float,
+    table: tuple[Process, ...], running: bool, picture: "zmq.Socket[bytes]", live: Live, timeout_s: float
 ) -> Iterator[None]:
     """Yield a few times a second until the time is over; raise when a process fails, or ends before it may."""
     end_s = time.monotonic() + timeout_s
     while time.monotonic() < end_s:
         if picture.poll(_LOOK_MS):
             _hear(picture, live)
-        for process in table:
-            if process.ended and (process.status or process not in may_end):
+        for process in [process for process in table if process.ended]:
+            if process.status or not (running and _may_end(process, table)):
                 raise RigError(f"{process.role} ended early with status {process.status}; {process.last_words()}")
         yield
+
+
+def _may_end(process: Process, table: tuple[Process, ...]) -> bool:
+    """Whether a process that ended well had done all it was there for; satellites need not end together."""
+    if process.role == "ground":
+        return all(other.status == 0 for other in table if other.role.startswith("flight"))
+    return bool(process.counters.get("done") or process.counters.get("ended_by") == "end")
 
 
 def _hear(picture: "zmq.Socket[bytes]", live: Live) -> None:

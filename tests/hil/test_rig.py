@@ -162,6 +162,16 @@ def test_a_process_that_ends_before_its_time_ends_the_run_though_it_says_all_is_
     assert outcome.failure.startswith("ground ended early with status 0; its log ")
 
 
+def test_satellites_need_not_end_together() -> None:
+    ground, first, second = (Process(role, ()) for role in ("ground", "flight-1", "flight-2"))
+    first.status = second.status = ground.status = 0
+    table = (ground, first, second)
+    assert rig._may_end(ground, table)
+    second.status = None
+    assert not rig._may_end(ground, table)
+    assert not rig._may_end(first, table)  # it never said that it had taken its last frame
+
+
 def test_a_command_that_cannot_be_started_is_named(
     small_scenario: Scenario, tmp_path: Path, processes: list[Process]
 ) -> None:
