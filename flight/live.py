@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 
+import cv2
 import zmq
 
 from lookdown.flight.board import Board, Reporter
@@ -239,6 +240,8 @@ def run(
         from lookdown.flight.report import make_reporter as make_infrared
 
         make_reporter = make_infrared(config)
+    # One core is the share of a board; threads of OpenCV would wait for each other at the cost of its neighbours.
+    cv2.setNumThreads(1)
     clock = clock or SystemClock()
     board = Board(config.sensor_id, config.rows, config.cols, make_reporter, clock)
     with ExitStack() as stack:
