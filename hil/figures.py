@@ -225,9 +225,10 @@ def latency_chart(series: Series, percentiles: dict[str, float | None]) -> str:
                 axis.annotate(
                     f"{name} {value:.3g} ms",
                     (value, height),
-                    (4, 0),
+                    (-4 if name == "p99" else 4, 0),
                     xycoords=axis.get_xaxis_transform(),
                     textcoords="offset points",
+                    ha="right" if name == "p99" else "left",
                     va="top",
                     fontsize=9,
                 )

@@ -1,5 +1,6 @@
 """From what a run left to its report: gather the evidence, score it, judge the requirements, write the three files."""
 
+import os
 import platform
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -52,7 +53,11 @@ def report_run(scenario: Scenario, scenario_path: Path, outcome: Outcome, comman
             "scenario": str(scenario_path),
             "seed": str(scenario.seed),
             "command": command,
-            "machine": f"{platform.machine()}, {platform.platform()}, Python {platform.python_version()}",
+            "machine": (
+                f"{platform.machine()}, {os.cpu_count()} cores, {platform.platform()}, "
+                f"Python {platform.python_version()}"
+            ),
+            "time": f"{scenario.duration_s:g} s of scenario took {outcome.wall_s:.1f} s",
             "written": datetime.now(UTC).isoformat(timespec="seconds"),
         },
         duration_s=outcome.wall_s,

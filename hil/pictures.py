@@ -30,6 +30,7 @@ _APART = 15  # frames to those that are subtracted
 _STRIP_TIMES = (0.2, 0.5, 0.8)
 _STRIP_SATELLITES = 4
 _MAP_TEXELS = 560
+_NAME_KM = (20.0, 4.0)  # what a name takes on the map, across and down
 
 
 class Pictures:
@@ -65,6 +66,7 @@ class Pictures:
             plan, heights = figure.subplots(1, 2, width_ratios=[2.2, 1.0])
             self._draw_scene(plan)
             self._draw_footprints(plan)
+            ends: list[tuple[str, Float, Float]] = []
             for index, name in enumerate(evidence.movers if len(instant_s) else ()):
                 colour = mover_colour(index)
                 seen = tracks.n_views[index] > 0
@@ -72,21 +74,9 @@ class Pictures:
                 height_km = ecef_to_geodetic(evidence.truth_m[index])[2] / 1e3
                 plan.plot(*ground.T, color=colour, lw=1.2, ls=(0, (2, 2)), path_effects=halo)
                 plan.plot(*np.where(seen[:, None], ground, np.nan).T, color=colour, lw=4.5, alpha=0.55)
-                # Names stand beside the end of the path, on the side away from its start.
-                ahead = np.sign(ground[-1] - ground[0])
-                plan.annotate(
-                    name,
-                    ground[-1],
-                    (6.0 * ahead[0], 7.0 * ahead[1]),
-                    textcoords="offset points",
-                    ha="left" if ahead[0] >= 0 else "right",
-                    va="center",
-                    color="white",
-                    fontsize=9,
-                    path_effects=halo,
-                    annotation_clip=True,
-                )
                 heights.plot(instant_s, height_km, color=colour, lw=4.5, alpha=0.4, label=name)
+                ends.append((name, ground[-1], ground[-1] - ground[0]))
+            self._draw_names(plan, ends)
             for track in range(len(tracks.grid.ids)):
                 colour = "#ff4d4d" if tracks.is_false[track] else "white"
                 position = tracks.grid.position_m[track]
@@ -133,6 +123,19 @@ class Pictures:
                 corners = self._plan_km(intersect_ellipsoid(position, sights, 0.0))
                 plan.plot(*corners.T, color=colour, lw=1.1, alpha=alpha)
             plan.plot([], [], color=colour, lw=1.4, label=f"view of satellite {satellite.id}")
+
+    def _draw_names(self, plan: Axes, ends: list[tuple[str, Float, Float]]) -> None:
+        """Write names beside the ends of paths, on the side away from their starts, none over another."""
+        halo = [withStroke(linewidth=2.6, foreground="black", alpha=0.65)]
+        taken: list[tuple[float, float]] = []
+        for name, end, way in sorted(ends, key=lambda item: float(item[1][1])):
+            east_km, north_km = end + np.sign(way) * [1.0, 1.5]
+            while any(abs(east_km - x) < _NAME_KM[0] and abs(north_km - y) < _NAME_KM[1] for x, y in taken):
+                north_km += 0.5 * _NAME_KM[1]
+            taken.append((east_km, north_km))
+            side = "left" if way[0] >= 0 else "right"
+            text = plan.text(east_km, north_km, name, ha=side, va="center", color="white", fontsize=9, clip_on=True)
+            text.set_path_effects([*halo])
 
     def _frame_plan(self, plan: Axes) -> None:
         drawn = np.concatenate([np.asarray(line.get_data(), np.float64).ravel() for line in plan.get_lines()])
