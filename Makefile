@@ -27,7 +27,7 @@ bench: $(STAMPS)/bench $(STAMPS)/kernels ## measure beside the peers: build/benc
 
 lint: $(STAMPS)/dev $(STAMPS)/kernels ## ruff, cython-lint and strict mypy
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
-	@.venv/bin/cython-lint kernels hil
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" cython-lint kernels hil
 	@.venv/bin/mypy kernels wire geo flight ground hil
 
 clean: ## remove what was built (.venv stays)

@@ -28,7 +28,9 @@ from numpy.typing import NDArray
 
 from lookdown.flight.config import ChainParameters, FlightConfig
 from lookdown.flight.defects import DefectMap
+from lookdown.flight.memory import limit_memory
 from lookdown.flight.registration import Registration
+from lookdown.flight.regrid import lay_on_frame
 from lookdown.flight.tail import TailCalibration
 from lookdown.kernels.calibrate import calibrate, convert, replace_bad
 from lookdown.kernels.extract import PLOT_DTYPE, extract_plots, extract_scratch_size
@@ -230,7 +232,12 @@ class Chain:
             flags |= ReportFlag.WARM_UP
         elif not found.from_image:
             flags |= ReportFlag.REGISTRATION_FAILED
+        if state is not None and self._registration.outgrown(found):
+            lay_on_frame(found.field, self._mean, self._noise, self._age)
+            found = self._registration.lay_anew(found, state)
         self._subtract(found.field)
+        if state is not None and self._settled:
+            self._registration.follow_tiles(self._frame, self._residual, self._predicted, self._white_gain)
         self._filter()
         floor = (QUANTUM_SIGMA * self._quantum) ** 2
         whiten(
@@ -245,6 +252,8 @@ class Chain:
         )
         n_found, n_written = self._extract(samples)
         self._renew(found.field, found.step)
+        if state is not None:
+            limit_memory(self._noise, self.parameters.background_frames, self._age)
         if n_found > n_written:
             flags |= ReportFlag.TRUNCATED
         self._settled = True

@@ -9,13 +9,14 @@ texture the prediction stands; where it is another picture (a cut, a slew) a coa
 (phase correlation, Kuglin and Hines 1975) tries to find it again, and if that fails too the background is lost.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from lookdown.geo.camera import Camera, shift_field
+from lookdown.kernels.local_shift import tile_normals
 from lookdown.kernels.register import estimate_shift, register_scratch_size
 from lookdown.kernels.shift import shift_field as resample
 from lookdown.kernels.shift import shift_scratch_size
@@ -30,14 +31,17 @@ CLIP_SIGMAS = 3.0
 ROWS_USED = 128
 """Rows of a frame that the estimate looks at, about."""
 
-TILE_PX = 32
+TILE_PX = 16
 """Size of the tiles on which a predicted field is constant [px]."""
 
 FLAT_FIELD_PX = 0.02
 """A field that varies less over the frame is one displacement [px]."""
 
-TILE_STEP_PX = 0.1
+TILE_STEP_PX = 0.08
 """Largest difference between tiles; beyond it the background is laid on a new grid [px]."""
+
+LOCAL_PRIOR_PX = 0.02
+"""One sigma of what a tile may move in a frame beyond the prediction; keeps a tile without texture where it is [px]."""
 
 JUMP_RATIO = 4.0
 """Error of the registered frame over its usual value from which on it is another picture."""
@@ -92,6 +96,7 @@ class Registration:
         self._scratch = np.zeros(max(register_scratch_size(cols), shift_scratch_size(cols)), np.float32)
         self._warped = np.zeros((rows, cols), np.float32)
         self._tiles = -(-rows // TILE_PX), -(-cols // TILE_PX)
+        self._normals = np.zeros((*self._tiles, 5))
         self._forget()
 
     def _forget(self) -> None:
@@ -103,6 +108,7 @@ class Registration:
         self._anchor: SensorState | None = None
         self._grid = np.zeros(2)  # whole pixels that the grid followed since the anchor
         self._middle = np.zeros(2)
+        self._local = np.zeros((*self._tiles, 2))  # what each tile adds to the prediction
 
     def locate(self, frame: Image, mean: Image, settled: bool, state: SensorState | None) -> Location:
         """Find the background in a frame.
@@ -165,6 +171,7 @@ class Registration:
             *self._tiles,
         )
         field -= self._grid
+        field += self._local
         # Sights beyond the limb, or a slew off the frame: the geometry says nothing about the background.
         if not np.isfinite(field).all() or np.abs(field).max() > max(self._rows, self._cols):
             return None
@@ -240,14 +247,33 @@ class Registration:
         self._middle = middle - step
         return Location(field, (int(step[0]), int(step[1])), (float(shift[0]), float(shift[1])), from_image, False)
 
-    def outgrown(self, field: Field) -> bool:
-        """Whether the field varies so much from tile to tile that the background needs a new grid."""
-        along = np.abs(np.diff(field, axis=0)).max(initial=0.0), np.abs(np.diff(field, axis=1)).max(initial=0.0)
-        return bool(max(along) > TILE_STEP_PX)
+    def follow_tiles(self, frame: Image, residual: Image, predicted: Image, scale: float) -> None:
+        """Learn from a residual how each tile moves against the prediction: cloud and relief at other heights.
 
-    def lay_anew(self, state: SensorState) -> None:
-        """Take the frame of this pointing as the grid: the background was resampled to it."""
+        One least-squares step a frame, held by a prior; what it finds enters the field of the next frame.
+
+        Parameters
+        ----------
+        frame, residual, predicted : ndarray of float32, shape (rows, cols)
+            Calibrated frame, what it left over the background, and the expected variance of that up to ``scale``.
+        scale : float
+            Factor from ``predicted`` to the variance of the residual.
+        """
+        tile_normals(frame, residual, predicted, scale, CLIP_SIGMAS, self._normals)
+        rr, rc, cc, br, bc = np.moveaxis(self._normals, -1, 0)
+        rr, cc = rr + LOCAL_PRIOR_PX**-2, cc + LOCAL_PRIOR_PX**-2
+        determinant = rr * cc - rc * rc
+        self._local[..., 0] += (cc * br - rc * bc) / determinant
+        self._local[..., 1] += (rr * bc - rc * br) / determinant
+
+    def outgrown(self, location: Location) -> bool:
+        """Whether the field varies so much from tile to tile that the background needs a new grid."""
+        steps = [np.abs(np.diff(location.field, axis=axis)).max(initial=0.0) for axis in (0, 1)]
+        return bool(max(steps) > TILE_STEP_PX)
+
+    def lay_anew(self, location: Location, state: SensorState) -> Location:
+        """Take the frame that was located, of this pointing, as the grid: the background was resampled to it."""
         self._anchor = state
-        self._grid = np.zeros(2)
-        self._at = np.zeros(2)
-        self._middle = np.zeros(2)
+        self._grid, self._at, self._middle = np.zeros(2), np.zeros(2), np.zeros(2)
+        self._local[...] = 0.0
+        return replace(location, field=np.zeros((1, 1, 2), np.float32), step=(0, 0))

@@ -141,9 +141,9 @@ cdef void replace_listed(
         alone = alone and (down == n or bad[down] > flat + cols + 1)
         alone = alone and (i == 0 or bad[i - 1] != flat - 1) and (i + 1 == n or bad[i + 1] != flat + 1)
         if alone:
-            a = frame + flat - cols
-            b = frame + flat + cols
-            total = ((a[-1] + a[0]) + (a[1] + frame[flat - 1])) + ((frame[flat + 1] + b[-1]) + (b[0] + b[1]))
+            a = frame + flat - cols - 1
+            b = frame + flat + cols - 1
+            total = ((a[0] + a[1]) + (a[2] + frame[flat - 1])) + ((frame[flat + 1] + b[0]) + (b[1] + b[2]))
             frame[flat] = total / 8
             continue
         left = 1 if col > 0 else 0

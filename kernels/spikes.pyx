@@ -44,6 +44,13 @@ cdef cloned screen(
     count[0] = found
 
 
+cdef inline bint stands_out(const float* x, const float* above, const float* below, float least) noexcept nogil:
+    """Whether one pixel passes the screen; textured blocks hold many that do not."""
+    cdef float along = x[0] - 0.5 * ((x - 1)[0] + x[1])
+    cdef float down = x[0] - 0.5 * (above[0] + below[0])
+    return along * along > least or down * down > least
+
+
 cdef bint replace_spike(
     float* x, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t r, Py_ssize_t c, float sigma, float level, float ratio
 ) noexcept nogil:
@@ -119,6 +126,9 @@ cdef Py_ssize_t scan(
             while k < last:
                 # A block without a candidate is done, but for the columns that were not screened.
                 if count > 0 or k == 0 or k == cols - 1:
+                    if 0 < k < cols - 1 and not stands_out(row + k, above + k, below + k, least):
+                        k += 1
+                        continue
                     if replace_spike(x, rows, cols, r, k, sigma, level, ratio):
                         if n_found < capacity:
                             found[n_found] = <int>(r * cols + k)

@@ -1,0 +1,11 @@
+import numpy as np
+from numpy.typing import NDArray
+
+def tile_normals(
+    frame: NDArray[np.float32],
+    residual: NDArray[np.float32],
+    predicted: NDArray[np.float32],
+    scale: float,
+    clip: float,
+    out: NDArray[np.float64],
+) -> None: ...
