@@ -1,21 +1,25 @@
 """How long the background remembers, place by place.
 
 Where cloud slides over ground (parallax: some hundredths of a pixel a frame), no single displacement fits, and a mean
-over many frames smears what lies there: its residual grows for as long as the memory lasts. Where nothing slides, a long
-memory is what keeps a slow mover out of its own background. So the memory of a place is that of the quiet places times
+over many frames smears what lies there: its residual grows for as long as the memory lasts. Where nothing slides, a
+long memory is what keeps a slow mover out of its own background. So the memory of a place is that of the quiet places
+times
 
     quiet noise / noise of the place
 
-with both noises the variance of the residual, of the place's surroundings (a mover must not shorten its own memory), and
-of the quietest tenth of the frame.
+with both noises the variance of the residual: that of the surroundings of the place (a mover must not shorten its own
+memory), and that of the quietest tenth of the frame.
 """
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-SURROUNDINGS_PX = 15
-"""Side of the box over which the noise of a place is taken [px]; a mover fills a tenth of it."""
+BLOCK_PX = 4
+"""Side of the blocks that share a memory [px]."""
+
+SURROUNDINGS_BLOCKS = 4
+"""Side of the box over which the noise of a place is taken [blocks]; a mover fills a twentieth of it."""
 
 QUIET_SHARE = 0.1
 """Share of the frame that counts as quiet."""
@@ -24,8 +28,7 @@ QUIET_MEMORY = 0.4
 """Memory of a quiet place, as a part of the longest."""
 
 SHORTEST_FRAMES = 4
-
-_EVERY = 4  # pixels between those that tell what is quiet
+"""Memory that every place keeps [frames]."""
 
 
 def limit_memory(noise: NDArray[np.float32], longest_frames: int, age: NDArray[np.uint8]) -> None:
@@ -48,10 +51,12 @@ def limit_memory(noise: NDArray[np.float32], longest_frames: int, age: NDArray[n
     >>> int(age[0, 0]), int(age[0, 63])
     (40, 10)
     """
-    around = cv2.blur(noise, (SURROUNDINGS_PX, SURROUNDINGS_PX))
-    quiet = float(np.quantile(around[::_EVERY, ::_EVERY], QUIET_SHARE))
+    rows, cols = noise.shape
+    blocks = max(1, cols // BLOCK_PX), max(1, rows // BLOCK_PX)
+    around = cv2.resize(noise, blocks, interpolation=cv2.INTER_AREA)
+    around = np.atleast_2d(cv2.blur(around, (SURROUNDINGS_BLOCKS, SURROUNDINGS_BLOCKS)))
+    quiet = max(float(np.quantile(around, QUIET_SHARE)), float(np.finfo(np.float32).tiny))
     longest = QUIET_MEMORY * longest_frames
-    np.maximum(around, max(quiet, np.finfo(np.float32).tiny), out=around)
-    np.divide(np.float32(longest * quiet), around, out=around)
-    np.maximum(around, np.float32(min(SHORTEST_FRAMES, longest)), out=around)
-    np.minimum(age, np.rint(around).astype(np.uint8), out=age)
+    memory = longest * quiet / np.maximum(around, quiet)
+    frames = np.rint(np.maximum(memory, min(SHORTEST_FRAMES, longest))).astype(np.uint8)
+    np.minimum(age, cv2.resize(frames, (cols, rows), interpolation=cv2.INTER_NEAREST), out=age)

@@ -37,7 +37,7 @@ TILE_PX = 16
 FLAT_FIELD_PX = 0.02
 """A field that varies less over the frame is one displacement [px]."""
 
-TILE_STEP_PX = 0.08
+TILE_STEP_PX = 0.16
 """Largest difference between tiles; beyond it the background is laid on a new grid [px]."""
 
 LOCAL_PRIOR_PX = 0.02

@@ -19,35 +19,38 @@ REACH_PX = 4.0
 """How far the windowed sinc reaches from its place [px]."""
 
 
-def interpolation(size: int, tiles: int) -> Image:
-    """Weights that interpolate linearly from tile centres to pixels, and go on linearly beyond the outer centres.
+def spread(values: Image, size: int, axis: int) -> Image:
+    """Interpolate between tiles linearly along an axis, and go on linearly beyond the outer centres.
 
     Parameters
     ----------
-    size, tiles : int
-        Pixels and tiles along an axis.
+    values : ndarray of float32, shape (n, m)
+        Values at the tiles' centres.
+    size : int
+        Pixels along the axis.
+    axis : int
+        0 or 1.
 
     Returns
     -------
-    ndarray of float32, shape (size, tiles)
-        Rows sum to 1.
+    ndarray of float32, shape (size, m) or (n, size)
 
     Examples
     --------
-    >>> interpolation(4, 2).tolist()
-    [[1.25, -0.25], [0.75, 0.25], [0.25, 0.75], [-0.25, 1.25]]
+    >>> spread(np.array([[1.0, 3.0]], np.float32), 4, 1).tolist()
+    [[0.5, 1.5, 2.5, 3.5]]
     """
-    centres = tile_centres(size, tiles)
-    weights = np.zeros((size, tiles))
+    tiles = values.shape[axis]
     if tiles == 1:
-        weights[:] = 1.0
-        return weights.astype(np.float32)
+        return np.repeat(values, size, axis)
+    centres = tile_centres(size, tiles)
     pixels = np.arange(size)
     left = np.clip(np.searchsorted(centres, pixels, side="right") - 1, 0, tiles - 2)
-    share = (pixels - centres[left]) / (centres[left + 1] - centres[left])
-    weights[pixels, left] = 1.0 - share
-    weights[pixels, left + 1] = share
-    return weights.astype(np.float32)
+    share = ((pixels - centres[left]) / (centres[left + 1] - centres[left])).astype(np.float32)
+    out = np.take(np.diff(values, axis=axis), left, axis)
+    out *= share[:, None] if axis == 0 else share
+    out += np.take(values, left, axis)
+    return out
 
 
 def lay_on_frame(field: Image, mean: Image, noise: Image, age: NDArray[np.uint8]) -> None:
@@ -63,10 +66,7 @@ def lay_on_frame(field: Image, mean: Image, noise: Image, age: NDArray[np.uint8]
         Age, of the nearest pixel; 0 where the grid ends or the interpolation would reach beyond it.
     """
     rows, cols = mean.shape
-    down, along = interpolation(rows, field.shape[0]), interpolation(cols, field.shape[1]).T
-    # Not matmul: its threads wait in busy loops at the cost of the other processes.
-    coarse = (np.einsum("ij,jk->ik", field[..., axis], along) for axis in (0, 1))
-    map_row, map_col = (np.einsum("ij,jk->ik", down, part) for part in coarse)
+    map_row, map_col = (spread(spread(field[..., axis], cols, 1), rows, 0) for axis in (0, 1))
     map_row += np.arange(rows, dtype=np.float32)[:, None]
     map_col += np.arange(cols, dtype=np.float32)
     kinds: tuple[tuple[NDArray[Any], int, int], ...] = (

@@ -155,3 +155,24 @@ def tail_histogram(z: np.ndarray, step: int, per_unit: float, bins: int) -> np.n
         levels = np.minimum(values[values > 0] * np.float32(per_unit), bins - 1).astype(int)
         counts += np.bincount(levels, minlength=bins).astype(np.int32)
     return counts
+
+
+def tile_normals(
+    frame: np.ndarray, residual: np.ndarray, predicted: np.ndarray, scale: float, clip: float, tiles: tuple[int, int]
+) -> np.ndarray:
+    """Twin of `lookdown.kernels.local_shift.tile_normals`, pixel by pixel."""
+    rows, cols = frame.shape
+    size = -(-rows // tiles[0]), -(-cols // tiles[1])
+    background = frame.astype(np.float64) - residual
+    out = np.zeros((*tiles, 5))
+    for r in range(1, rows - 1):
+        for c in range(1, cols - 1):
+            variance = scale * float(predicted[r, c])
+            e = float(residual[r, c])
+            if variance <= 0 or e * e > clip**2 * variance:
+                continue
+            down = 0.5 * (background[r + 1, c] - background[r - 1, c])
+            along = 0.5 * (background[r, c + 1] - background[r, c - 1])
+            sums = np.array([down * down, down * along, along * along, down * e, along * e])
+            out[r // size[0], c // size[1]] += sums / variance
+    return out
