@@ -64,8 +64,8 @@ def tile_normals(frame, residual, predicted, double scale, double clip, out):
         Sigmas beyond which a residual does not count.
     out : ndarray of float64, shape (n, m, 5)
         For tiles of ``ceil(rows / n)`` by ``ceil(cols / m)`` pixels the sums of ``w gr gr``, ``w gr gc``, ``w gc gc``,
-        ``w gr e`` and ``w gc e``, with ``gr`` and ``gc`` the gradient along rows and columns [1/px^2, 1/px]. The frame's
-        outermost pixels do not count.
+        ``w gr e`` and ``w gc e``, with ``gr`` and ``gc`` the gradient along rows and columns [1/px^2, 1/px]. The
+        frame's outermost pixels do not count.
 
     Raises
     ------
