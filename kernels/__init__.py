@@ -7,10 +7,11 @@ without allocation. Where a kernel needs rows of its own, the caller gives ``scr
 """
 
 from importlib.util import find_spec
+from pathlib import Path
 
-for _name in ("background", "calibrate", "cfar", "difference", "extract", "register", "shift", "suppress"):
-    if find_spec(f"lookdown.kernels.{_name}") is None:
+for _source in sorted(Path(__file__).parent.glob("*.pyx")):
+    if find_spec(f"lookdown.kernels.{_source.stem}") is None:
         raise ImportError(
-            f"lookdown.kernels.{_name} is not compiled and there is no slow substitute; "
+            f"lookdown.kernels.{_source.stem} is not compiled and there is no slow substitute; "
             "run `make test`, or `pip install -e .` with a C compiler and the Python headers at hand"
         )
