@@ -34,6 +34,7 @@ from lookdown.flight.regrid import lay_on_frame
 from lookdown.flight.tail import TailCalibration
 from lookdown.kernels.calibrate import calibrate, convert, replace_bad
 from lookdown.kernels.extract import PLOT_DTYPE, extract_plots, extract_scratch_size
+from lookdown.kernels.hold import hold_back
 from lookdown.kernels.moving import moving_scratch_size, renew_background, subtract_background
 from lookdown.kernels.spikes import remove_spikes
 from lookdown.kernels.suppress import filter_scratch_size, matched_filter
@@ -51,6 +52,9 @@ SPIKE_LEVEL = 6.0
 
 SPIKE_SHARE = 0.35
 """Part of the point-spread function's second pixel that a spike's second neighbour must stay below."""
+
+HOLD_SCORE = 3.0
+"""Score up to which a residual enters the background as it is; one noise pixel in 400 stands beyond."""
 
 QUANTUM_SIGMA = 0.5
 """Smallest sigma of the filtered residual that is believed, in steps of integer samples."""
@@ -251,6 +255,8 @@ class Chain:
             self._z,
         )
         n_found, n_written = self._extract(samples)
+        if self._settled:
+            hold_back(self._z, HOLD_SCORE, self._residual)
         self._renew(found.field, found.step)
         if state is not None:
             limit_memory(self._noise, self.parameters.background_frames, self._age)
