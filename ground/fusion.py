@@ -100,6 +100,7 @@ class Fusion:
         self._time_ns: int | None = None
         self._next_id = 1
         self._leftover: dict[int, tuple[Look, Int]] = {}
+        self._settled_ns = np.zeros(len(self._index), np.int64)
         self._false_plots = np.full(len(self._index), parameters.false_plots_per_frame)
         self._gate = float(chdtri(2, 1.0 - parameters.gate_probability))
         self._log_missed = float(np.log1p(-parameters.probability_of_detection))
@@ -184,7 +185,10 @@ class Fusion:
         free[plot_of[rows]] = False
         self._false_plots[sensor] += (1.0 - _FALSE_MEMORY) * (np.count_nonzero(free) - self._false_plots[sensor])
         events, updates = self._turn_pages(rows, plot_of, report)
-        self._start(look, sensor, np.flatnonzero(free))
+        if report.flags & ReportFlag.WARM_UP:
+            self._settled_ns[sensor] = report.time_ns + round(parameters.settle_s * 1e9)
+        if report.time_ns >= self._settled_ns[sensor]:
+            self._start(look, sensor, np.flatnonzero(free))
         self.counters[report.sensor_id, "fused"] += 1
         self.counters[report.sensor_id, "plots"] += len(free)
         self.counters[report.sensor_id, "plots_used"] += int(np.count_nonzero(~free))

@@ -55,6 +55,7 @@ class Parameters:
     # Association and initiation
     gate_probability: float = 0.999
     pair_window_s: float = 0.15  # longest time between the frames of two satellites that may start a track
+    settle_s: float = 1.0  # after a background began anew, plots are drawn off where movers stood: none starts a track
     max_pair_plots: int = 48  # unassociated plots of a report that may start tracks, strongest first
     max_tentative: int = 150  # tentative tracks kept, best score first
 

@@ -217,6 +217,23 @@ def test_a_track_coasts_resumes_and_drops(world):
     assert fusion.picture(0).tracks == ()
 
 
+def test_no_track_starts_while_a_background_settles(world):
+    scene = world(seed=5, false_plots=0.0)
+    scene.add_mover(-12e3, 0.0, 10e3, 240.0, 90.0)
+    chosen = scene.parameters(settle_s=1.5)
+    fusion, ingest = Fusion(chosen), Ingest(chosen)
+    born_s: list[float] = []
+    for report in scene.reports(4.0):
+        at_s = (report.time_ns - EPOCH_NS) * 1e-9
+        if at_s < 0.05:
+            report = replace(report, flags=ReportFlag.WARM_UP)
+        for event in fusion.step(ingest.offer(report)):
+            if not isinstance(event, Happening) and len(event.updates):
+                born_s.append((event.arrival.report.time_ns - EPOCH_NS) * 1e-9)
+    # Updates are told once two sensors have hit a track three times each.
+    assert 1.5 + 0.2 <= min(born_s) < 2.0
+
+
 def test_absence_counts_only_inside_the_field_of_view(world):
     scene = world(seed=5, false_plots=1.0)
     scene.add_mover(0.0, 0.0, 30e3, 2400.0, 45.0)

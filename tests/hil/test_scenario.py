@@ -19,7 +19,7 @@ def test_the_default_scenario_loads() -> None:
     assert len(scenario.satellite) >= 3
     assert len(scenario.mover) >= 5
     assert {mover.kind for mover in scenario.mover} >= {"airliner", "cruise_missile", "hypersonic_glider"}
-    assert scenario.flight == {"chain": {"psf_sigma_px": 0.85}}
+    assert scenario.flight["chain"]["psf_sigma_px"] == 0.85
     assert scenario.sensor.ifov_rad == pytest.approx(100e-6)
 
 
