@@ -53,9 +53,9 @@ SPIKE_LEVEL = 6.0
 SPIKE_SHARE = 0.35
 """Part of the point-spread function's second pixel that a spike's second neighbour must stay below."""
 
-HOLD_SCORE = 6.0
-"""Score up to which a residual enters the background as it is. At 3 a mover pulls its own background half as far, but the
-dark place that one leaves behind where it stood at first lasts too long: clips lose .17 of Pd at 1e-6."""
+HOLD_SCORE = 7.0
+"""Score up to which a residual enters the background as it is. At 3 a mover's trail in its background is half as deep,
+but the dark place that it leaves where it stood at first lasts too long: the clips lose .17 of Pd at 1e-6."""
 
 QUANTUM_SIGMA = 0.5
 """Smallest sigma of the filtered residual that is believed, in steps of integer samples."""
