@@ -13,7 +13,7 @@ the same false-alarm probability.
     subtract    frame less background, predicted noise               moving
     filter      matched filter                                       suppress
     whiten      sigmas over ring and memory                          whiten
-    extract     calibrated threshold, plots                          tail, extract
+    extract     calibrated threshold, plots less their trails        tail, extract
     renew       the frame enters the background                      moving
 
 A first frame, or the first after a jump of the camera, has no background: it is scored in space alone and its report
@@ -32,6 +32,7 @@ from lookdown.flight.memory import limit_memory
 from lookdown.flight.registration import Registration
 from lookdown.flight.regrid import lay_on_frame
 from lookdown.flight.tail import TailCalibration
+from lookdown.flight.trails import without_trails
 from lookdown.kernels.calibrate import calibrate, convert, replace_bad
 from lookdown.kernels.extract import PLOT_DTYPE, extract_plots, extract_scratch_size
 from lookdown.kernels.hold import hold_back
@@ -264,7 +265,8 @@ class Chain:
         if n_found > n_written:
             flags |= ReportFlag.TRUNCATED
         self._settled = True
-        return ChainResult(self._plots[:n_written], flags, n_found - n_written, found.shift)
+        n_kept = without_trails(self._plots[:n_written])
+        return ChainResult(self._plots[:n_kept], flags, n_found - n_written, found.shift)
 
     def _calibrate(self, samples: NDArray[Any]) -> None:
         if not isinstance(samples, np.ndarray) or samples.dtype.kind not in "uif":
