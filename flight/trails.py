@@ -1,8 +1,8 @@
 """Trails: what a mover leaves in its own background is no plot of its own.
 
-A mover that took part in the mean of a place leaves it too bright once it has gone (or too dark, for a dark one): behind
-it runs a trail of the other polarity, weaker than itself, a few pixels long. On the ground such plots would follow the
-mover like a wingman.
+A mover that took part in the mean of a place leaves it too bright once it has gone, or too dark if it is dark:
+behind it runs a trail of the other polarity, weaker than itself, a few pixels long. On the ground such plots would
+follow the mover like a wingman.
 """
 
 from typing import Any
