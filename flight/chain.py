@@ -72,7 +72,8 @@ class ChainResult:
     Attributes
     ----------
     plots : ndarray of PLOT_DTYPE, shape (n,)
-        Plots, strongest first; a view that holds until the next step.
+        Plots, strongest first, without the trails of stronger ones (`lookdown.flight.trails`); a view that holds until
+        the next step.
     flags : ReportFlag
         What is particular about this frame.
     n_left_out : int
@@ -180,7 +181,6 @@ class Chain:
         self._mean, self._next_mean = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
         self._noise, self._next_noise = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
         self._age, self._next_age = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
-        self._samples = np.zeros(shape, np.uint16)
         size = max(
             moving_scratch_size(cols),
             filter_scratch_size(cols, self._taps.size),

@@ -235,7 +235,7 @@ def run(
     """
     for key in ("frames_endpoint", "ground_endpoint"):
         if not getattr(config, key):
-            raise ConfigError(f'{key}: wanted an endpoint, came none; add one such as {key} = "ipc:///tmp/lookdown"')
+            raise ConfigError(f'{key}: wanted an endpoint, came none; add one such as {key} = "tcp://127.0.0.1:5601"')
     if make_reporter is None:
         from lookdown.flight.report import make_reporter as make_infrared
 

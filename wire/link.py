@@ -45,7 +45,7 @@ def attach(socket: zmq.Socket[bytes], endpoint: str, bind: bool) -> None:
         verb = "bind" if bind else "connect to"
         raise ConfigError(
             f"cannot {verb} endpoint {endpoint!r}: {zmq.strerror(error.errno or 0)}; "
-            "wanted a free one such as tcp://127.0.0.1:5600 or ipc:///tmp/reports"
+            "wanted a free one such as tcp://127.0.0.1:5600 or ipc://reports"
         ) from None
 
 

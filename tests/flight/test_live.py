@@ -187,11 +187,11 @@ def test_a_ground_that_never_comes_is_told_and_not_waited_for_without_end(
 
 def test_missing_or_impossible_endpoints_are_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="frames_endpoint: wanted an endpoint, came none; add one such as"):
-        run(FlightConfig(ground_endpoint="ipc:///tmp/x"), make_reporter=make_reporter)
+        run(FlightConfig(ground_endpoint="tcp://127.0.0.1:5600"), make_reporter=make_reporter)
     with pytest.raises(ConfigError, match="ground_endpoint: wanted"):
         run(FlightConfig(frames_endpoint=f"ipc://{tmp_path}/x"), make_reporter=make_reporter)
     with pytest.raises(ConfigError, match="cannot bind endpoint 'nonsense'"):
-        run(FlightConfig(frames_endpoint="nonsense", ground_endpoint="ipc:///tmp/x"), make_reporter=make_reporter)
+        run(FlightConfig(frames_endpoint="nonsense", ground_endpoint="tcp://127.0.0.1:5600"), make_reporter=make_reporter)
     with pytest.raises(ConfigError, match="cannot connect to endpoint 'nonsense'"):
         run(
             FlightConfig(frames_endpoint=f"ipc://{tmp_path}/x", ground_endpoint="nonsense"), make_reporter=make_reporter
