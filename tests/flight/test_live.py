@@ -190,8 +190,9 @@ def test_missing_or_impossible_endpoints_are_named(tmp_path: Path) -> None:
         run(FlightConfig(ground_endpoint="tcp://127.0.0.1:5600"), make_reporter=make_reporter)
     with pytest.raises(ConfigError, match="ground_endpoint: wanted"):
         run(FlightConfig(frames_endpoint=f"ipc://{tmp_path}/x"), make_reporter=make_reporter)
+    config = FlightConfig(frames_endpoint="nonsense", ground_endpoint="tcp://127.0.0.1:5600")
     with pytest.raises(ConfigError, match="cannot bind endpoint 'nonsense'"):
-        run(FlightConfig(frames_endpoint="nonsense", ground_endpoint="tcp://127.0.0.1:5600"), make_reporter=make_reporter)
+        run(config, make_reporter=make_reporter)
     with pytest.raises(ConfigError, match="cannot connect to endpoint 'nonsense'"):
         run(
             FlightConfig(frames_endpoint=f"ipc://{tmp_path}/x", ground_endpoint="nonsense"), make_reporter=make_reporter
