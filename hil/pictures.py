@@ -21,7 +21,7 @@ from lookdown.geo.sight import intersect_ellipsoid
 from lookdown.hil.figures import PAPER, SOFT, WIDTH_IN, as_svg, house_style, mover_colour, satellite_colour
 from lookdown.hil.plan import Scenario
 from lookdown.hil.render import Renderer
-from lookdown.hil.scene import Scene
+from lookdown.hil.scene.local import Scene
 from lookdown.hil.score import NO_MOVER, Evidence, Score
 from lookdown.hil.score_tracks import Float, spans
 

@@ -14,11 +14,11 @@ from numpy.typing import ArrayLike, NDArray
 from lookdown.geo.earth import SEMI_MAJOR_AXIS_M
 from lookdown.geo.orbit import KeplerJ2Orbit
 from lookdown.geo.timescale import tai_ns_from_utc
-from lookdown.hil.movers import MoverConfig
+from lookdown.hil.motion.movers import MoverConfig
 from lookdown.hil.requirements import Requirement
-from lookdown.hil.scene import SceneConfig
+from lookdown.hil.scene.local import SceneConfig
 from lookdown.hil.score import Settings
-from lookdown.hil.sensor import SensorConfig
+from lookdown.hil.sensor.detector import SensorConfig
 from lookdown.hil.settings import Place, require
 
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from lookdown.geo.sight import intersect_ellipsoid
 from lookdown.hil.plan import Scenario
 from lookdown.hil.scenario import load_scenario
-from lookdown.hil.scene import Scene
-from lookdown.hil.sensor import Detector, add_point
+from lookdown.hil.scene.local import Scene
+from lookdown.hil.sensor.detector import Detector, add_point
 from lookdown.hil.truth import TRUTH_DTYPE, Truth
 from lookdown.wire.messages import Frame, SensorState
 

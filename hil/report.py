@@ -17,7 +17,7 @@ from lookdown.hil import figures
 from lookdown.hil.pictures import Pictures
 from lookdown.hil.plan import Scenario
 from lookdown.hil.requirements import METRICS, Judged, junit_xml
-from lookdown.hil.scene import Scene
+from lookdown.hil.scene.local import Scene
 from lookdown.hil.score import Evidence, Score, Settings
 from lookdown.hil.series import make_series
 

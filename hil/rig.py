@@ -21,7 +21,7 @@ import zmq
 
 from lookdown.hil.plan import Scenario
 from lookdown.hil.process import Process
-from lookdown.hil.sensor import Detector
+from lookdown.hil.sensor.detector import Detector
 from lookdown.wire.clock import SystemClock
 from lookdown.wire.errors import WireError
 from lookdown.wire.messages import Health, Picture, TrackStatus

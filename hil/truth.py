@@ -14,10 +14,10 @@ from lookdown.geo.camera import stare_attitude
 from lookdown.geo.earth import geodetic_to_ecef
 from lookdown.geo.rotation import from_rotation_vector, multiply
 from lookdown.geo.sight import emission_time_ns, intersect_ellipsoid
-from lookdown.hil.movers import mover_path
+from lookdown.hil.motion.movers import mover_path
 from lookdown.hil.plan import Scenario
-from lookdown.hil.scene import Scene
-from lookdown.hil.sensor import matched_filter_snr
+from lookdown.hil.scene.local import Scene
+from lookdown.hil.sensor.detector import matched_filter_snr
 
 Float = NDArray[np.float64]
 

@@ -9,7 +9,7 @@ import pytest
 
 from lookdown.hil.plan import Scenario
 from lookdown.hil.render import make_scene
-from lookdown.hil.scene import Scene
+from lookdown.hil.scene.local import Scene
 from lookdown.wire.config import parse_config
 
 ROOT = Path(__file__).resolve().parents[2]

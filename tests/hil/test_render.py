@@ -15,7 +15,7 @@ from lookdown.geo.sight import intersect_ellipsoid, light_time_s
 from lookdown.hil import render as render_module
 from lookdown.hil.plan import Scenario
 from lookdown.hil.render import Renderer, render
-from lookdown.hil.scene import Scene
+from lookdown.hil.scene.local import Scene
 from lookdown.hil.truth import TRUTH_DTYPE, Truth
 
 DEFAULT = Path(__file__).resolve().parents[2] / "scenarios" / "default.toml"

@@ -13,7 +13,7 @@ from lookdown.hil.evidence import gather
 from lookdown.hil.plan import Scenario
 from lookdown.hil.report import Report, number, write_report
 from lookdown.hil.requirements import Requirement, judge
-from lookdown.hil.scene import Scene
+from lookdown.hil.scene.local import Scene
 from lookdown.hil.score import PLOT_DTYPE, Evidence, Settings, score_run
 from lookdown.hil.score_tracks import UPDATE_DTYPE
 from lookdown.hil.series import make_series

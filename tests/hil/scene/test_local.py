@@ -7,7 +7,7 @@ import pytest
 
 from lookdown.geo.earth import geodetic_to_ecef
 from lookdown.hil.plan import Scenario
-from lookdown.hil.scene import CloudConfig, Corridor, Scene, SceneConfig, random_field
+from lookdown.hil.scene.local import CloudConfig, Corridor, Scene, SceneConfig, random_field
 from lookdown.hil.settings import Place
 
 CONFIG = SceneConfig(lat_deg=43.0, lon_deg=-9.5, extent_m=60e3, texel_m=100.0)

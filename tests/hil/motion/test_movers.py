@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lookdown.geo.earth import ecef_to_geodetic, enu_axes
-from lookdown.hil.movers import MoverConfig, MoverPath, Oscillation, Start, mover_path
+from lookdown.hil.motion.movers import MoverConfig, MoverPath, Oscillation, Start, mover_path
 from lookdown.hil.settings import Place
 
 START_NS = 1_800_000_000 * 10**9

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lookdown.hil.sensor import Detector, SensorConfig, add_point, matched_filter_snr
+from lookdown.hil.sensor.detector import Detector, SensorConfig, add_point, matched_filter_snr
 
 CONFIG = SensorConfig(rows=128, cols=160)
 CLEAN = replace(CONFIG, gain_residual=0.0, offset_residual_e=0.0, bad_pixel_fraction=0.0)

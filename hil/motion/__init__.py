@@ -1,0 +1,1 @@
+"""What moves, and how: orbits, attitudes, and the movers under them."""

@@ -1,0 +1,1 @@
+"""What is seen: the Earth, its clouds, the sky above its limb, and the air between."""

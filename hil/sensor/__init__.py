@@ -1,0 +1,1 @@
+"""What a sensor makes of light: optics, focal plane, noise, counts."""
