@@ -31,15 +31,17 @@ _TOML_NAMES = {
 }
 
 
-def load_config(path: Path, cls: type[T]) -> T:
+def load_config(path: Path, cls: type[T], beside: bool = False) -> T:
     """Read a TOML file into a dataclass tree.
 
     Parameters
     ----------
     path : Path
-        File to read. A relative ``Path`` value in it is left as it is written.
+        File to read.
     cls : type
         Dataclass that describes the whole file.
+    beside : bool
+        Whether a relative ``Path`` value counts from the file's folder; else it is left as it is written.
 
     Raises
     ------
@@ -54,10 +56,10 @@ def load_config(path: Path, cls: type[T]) -> T:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); check what it is and who may read it") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: wanted UTF-8 text, octet {error.start} is none; is this a TOML file?") from None
-    return parse_config(text, cls, str(path))
+    return parse_config(text, cls, str(path), Path(path).parent if beside else None)
 
 
-def parse_config(source: str | Mapping[str, Any], cls: type[T], where: str) -> T:
+def parse_config(source: str | Mapping[str, Any], cls: type[T], where: str, folder: Path | None = None) -> T:
     r"""Turn TOML text, or a mapping as ``tomllib`` gives it, into a dataclass tree.
 
     Parameters
@@ -68,6 +70,8 @@ def parse_config(source: str | Mapping[str, Any], cls: type[T], where: str) -> T
         Dataclass that describes ``source``.
     where : str
         What messages call the source, such as the file's name.
+    folder : Path or None
+        What relative ``Path`` values count from; None leaves them as they are written.
 
     Raises
     ------
@@ -95,10 +99,10 @@ def parse_config(source: str | Mapping[str, Any], cls: type[T], where: str) -> T
             raise ConfigError(f"{where}: not valid TOML: {error}") from None
     else:
         values = source
-    return cast(T, _table(values, cls, where))
+    return cast(T, _table(values, cls, where, folder))
 
 
-def _table(values: Any, cls: type[Any], where: str) -> Any:
+def _table(values: Any, cls: type[Any], where: str, folder: Path | None) -> Any:
     """Build dataclass ``cls`` from a mapping."""
     if not isinstance(values, Mapping):
         raise _wrong(where, "a table", values)
@@ -112,7 +116,8 @@ def _table(values: Any, cls: type[Any], where: str) -> Any:
     arguments = {}
     for field in fields(cls):
         if field.name in values:
-            arguments[field.name] = _value(values[field.name], hints[field.name], _below(where, field.name))
+            place = _below(where, field.name)
+            arguments[field.name] = _value(values[field.name], hints[field.name], place, folder)
         elif field.init and field.default is MISSING and field.default_factory is MISSING:
             raise ConfigError(f"{where}: missing key '{field.name}', wanted {_name(hints[field.name])}; add it")
     try:
@@ -121,25 +126,25 @@ def _table(values: Any, cls: type[Any], where: str) -> Any:
         raise ConfigError(f"{where}: {error}") from error
 
 
-def _value(value: Any, hint: Any, where: str) -> Any:
+def _value(value: Any, hint: Any, where: str, folder: Path | None) -> Any:
     """Turn one TOML value into what ``hint`` says."""
     origin, args = get_origin(hint), get_args(hint)
     if is_dataclass(hint) and isinstance(hint, type):
-        return _table(value, hint, where)
+        return _table(value, hint, where, folder)
     if origin in (Union, UnionType) and len(args) == 2 and NoneType in args:
-        return _value(value, args[args[0] is NoneType], where)
+        return _value(value, args[args[0] is NoneType], where, folder)
     if origin is Literal:
         if not any(value == choice and type(value) is type(choice) for choice in args):
             raise _wrong(where, _name(hint), value)
         return value
     if origin is tuple:
-        return _array(value, args, where)
+        return _array(value, args, where, folder)
     if origin is dict and isinstance(value, Mapping):
         return dict(value)
     if hint is float and type(value) is int:
         return float(value)
     if hint is Path and type(value) is str and value:
-        return Path(value)
+        return Path(value) if folder is None else folder / value
     if hint in (bool, int, float, str) and type(value) is hint:
         return value
     if hint not in (bool, int, float, str, Path) and origin is not dict:
@@ -147,7 +152,7 @@ def _value(value: Any, hint: Any, where: str) -> Any:
     raise _wrong(where, _name(hint), value)
 
 
-def _array(value: Any, args: tuple[Any, ...], where: str) -> tuple[Any, ...]:
+def _array(value: Any, args: tuple[Any, ...], where: str, folder: Path | None) -> tuple[Any, ...]:
     """Turn a TOML array into a tuple, of one type throughout or of one type a place."""
     if not isinstance(value, list | tuple):
         raise _wrong(where, "an array", value)
@@ -155,7 +160,8 @@ def _array(value: Any, args: tuple[Any, ...], where: str) -> tuple[Any, ...]:
         args = (args[0],) * len(value)
     if len(value) != len(args):
         raise ConfigError(f"{where}: wanted an array of {len(args)} values, came {len(value)}; give {len(args)}")
-    return tuple(_value(item, kind, f"{where}[{i}]") for i, (item, kind) in enumerate(zip(value, args, strict=True)))
+    pairs = enumerate(zip(value, args, strict=True))
+    return tuple(_value(item, kind, f"{where}[{i}]", folder) for i, (item, kind) in pairs)
 
 
 def _below(where: str, key: str) -> str:

@@ -116,3 +116,12 @@ def test_a_field_no_toml_can_fill_is_a_fault_of_the_program() -> None:
 
 def test_examples() -> None:
     assert doctest.testmod(config).failed == 0
+
+
+def test_paths_count_from_the_file_when_asked(tmp_path: Path) -> None:
+    path = tmp_path / "node.toml"
+    path.write_text('record = "x/y.ldrec"\nlink = { endpoint = "ipc://a" }\n')
+    assert load_config(path, Process).record == Path("x/y.ldrec")
+    assert load_config(path, Process, beside=True).record == tmp_path / "x/y.ldrec"
+    path.write_text('record = "/x/y.ldrec"\nlink = { endpoint = "ipc://a" }\n')
+    assert load_config(path, Process, beside=True).record == Path("/x/y.ldrec")
