@@ -18,7 +18,7 @@ from lookdown.hil.motion.movers import MoverConfig
 from lookdown.hil.requirements import Requirement
 from lookdown.hil.scene.local import SceneConfig
 from lookdown.hil.score import Settings
-from lookdown.hil.sensor.detector import SensorConfig
+from lookdown.hil.sensor.config import SensorConfig
 from lookdown.hil.settings import Place, require
 
 

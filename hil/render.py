@@ -16,7 +16,7 @@ from lookdown.geo.sight import intersect_ellipsoid
 from lookdown.hil.plan import Scenario
 from lookdown.hil.scenario import load_scenario
 from lookdown.hil.scene.local import Scene
-from lookdown.hil.sensor.detector import Detector, add_point
+from lookdown.hil.sensor.detector import Detector
 from lookdown.hil.truth import TRUTH_DTYPE, Truth
 from lookdown.wire.messages import Frame, SensorState
 
@@ -24,6 +24,9 @@ Float = NDArray[np.float64]
 
 _NODES = 8
 """Chebyshev nodes an axis: the way from pixels to the ground is so smooth that 8 leave less than 1e-4 px."""
+
+_SMEAR_STEP_PX = 0.25
+"""A mover that crosses more than this in an exposure is drawn at several places."""
 
 _BLOCK = 100
 """Frames whose truth is computed together."""
@@ -198,22 +201,21 @@ class Renderer:
         """Add the movers, drawn at several instants of the exposure if they cross a good part of a pixel in it."""
         sensor = self.scenario.sensor
         position, _, attitude = (part[index] for part in self._sensor)
-        for mover in self._rows[index]:
-            if not np.isfinite(mover["row"]):
-                continue
-            # Across the exposure the stare holds the aim; the mover moves by its own velocity.
-            later = mover["position_m"] + sensor.exposure_s * mover["velocity_m_s"]
-            row, col, _ = sensor.camera.project(later, position, attitude)
-            step = np.array([float(row) - mover["row"], float(col) - mover["col"]])
-            n = int(np.ceil(np.hypot(*step) / 0.25)) or 1
-            for share in (np.arange(n) + 0.5) / n - 0.5:
-                add_point(
-                    self._image,
-                    float(mover["row"] + share * step[0]),
-                    float(mover["col"] + share * step[1]),
-                    float(mover["signal_e"]) / n,
-                    sensor.psf_sigma_px,
-                )
+        rows = self._rows[index]
+        rows = rows[np.isfinite(rows["row"]) & (rows["signal_e"] != 0.0)]
+        # Across the exposure the stare holds the aim; the mover moves by its own velocity.
+        later = rows["position_m"] + sensor.exposure_s * rows["velocity_m_s"]
+        row, col, _ = sensor.camera.project(later, position, attitude)
+        step_row, step_col = row - rows["row"], col - rows["col"]
+        n = np.maximum(np.ceil(np.hypot(step_row, step_col) / _SMEAR_STEP_PX), 1.0).astype(int)
+        of = np.repeat(np.arange(len(rows)), n)
+        share = (np.arange(of.size) - np.repeat(np.cumsum(n) - n, n) + 0.5) / n[of] - 0.5
+        self.truth.spot.add(
+            self._image,
+            rows["row"][of] + share * step_row[of],
+            rows["col"][of] + share * step_col[of],
+            rows["signal_e"][of] / n[of],
+        )
 
 
 def render(scenario_path: Path, out: Path, progress: Callable[[int, int], None] | None = None) -> None:

@@ -17,7 +17,7 @@ from lookdown.geo.sight import emission_time_ns, intersect_ellipsoid
 from lookdown.hil.motion.movers import mover_path
 from lookdown.hil.plan import Scenario
 from lookdown.hil.scene.local import Scene
-from lookdown.hil.sensor.detector import matched_filter_snr
+from lookdown.hil.sensor.optics import PointSpread
 
 Float = NDArray[np.float64]
 
@@ -81,6 +81,7 @@ class Truth:
     def __init__(self, scenario: Scenario, scene: Scene | None = None) -> None:
         self.scenario = scenario
         self.scene = scene
+        self.spot = PointSpread(scenario.sensor)
         self.paths = tuple(mover_path(mover, scenario.start_ns) for mover in scenario.mover)
         self._orbits = tuple(scenario.orbit(i) for i in range(len(scenario.satellite)))
         sensor = scenario.sensor
@@ -193,4 +194,5 @@ class Truth:
         signal = sensor.electrons_per_irradiance() * irradiance
         noise = sensor.noise_e(sensor.electrons_per_radiance() * np.asarray(radiance))
         rows["signal_e"] = signal
-        rows["snr"] = matched_filter_snr(signal, noise, np.nan_to_num(row), np.nan_to_num(col), sensor.psf_sigma_px)
+        energy = self.spot.energy(np.nan_to_num(row), np.nan_to_num(col))
+        rows["snr"] = np.abs(signal) / noise * np.sqrt(energy)

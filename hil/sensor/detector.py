@@ -1,210 +1,52 @@
-"""Infrared sensor: from radiance and radiant intensity to electrons, noise and counts.
+"""Focal plane: from expected electrons to counts.
 
-With the aperture's area ``A``, the solid angle of a pixel ``ifov^2``, transmission ``tau_o``, quantum efficiency
-``QE``, exposure ``t`` and photon energy ``h c / lambda`` at the centre of the band:
+In the order of the light: cosmic rays add charge, charge diffuses into neighbours (crosstalk), it is counted with
+photon and read noise, the response bends (non-linearity), gain and offset of each pixel make counts, bad pixels go
+their own ways, the converter rounds and clips. Charge that earlier frames left in traps (`Persistence`) comes first.
 
-- background ``N_bg = L A ifov^2 tau_o QE t / (h c / lambda)``,
-- point target ``N_sig = (I tau_atm / R^2) A tau_o QE t / (h c / lambda)``, spread by the point-spread function,
-- variance of a sample ``N_bg + N_sig + N_dark + sigma_read^2``; co-adds divide it by their number.
-
-Photon noise is drawn from a normal distribution: above 1e3 electrons its skewness is below 0.03. Source: Holst (2008),
-"Electro-Optical Imaging System Performance", 5th ed., chapters 3 and 12.
+Noise is normal where a pixel expects 1000 electrons or more, where a Poisson distribution's skewness is below 0.03;
+below, it is drawn from the Poisson distribution. The fixed pattern is what a two-point correction leaves; it moves on
+at a constant rate of each pixel.
 """
-
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import erf
 
-from lookdown.geo.camera import Camera
-from lookdown.hil.settings import require
+from lookdown.hil.sensor.config import SensorConfig
+from lookdown.hil.sensor.noise import expose, frame_key
 
 Float = NDArray[np.float64]
 Image = NDArray[np.float32]
 
-PLANCK_J_S = 6.62607015e-34
-SPEED_OF_LIGHT_M_S = 299792458.0
+_FEW_E = 1000.0
+_PATTERN, _NOISE, _FEW, _DROP, _RAYS, _DRIFT = 0xF1, 0xF2, 0xF3, 0xF4, 0xF5, 0xF6
 
 
-@dataclass(frozen=True)
-class SensorConfig:
-    """Infrared sensor that every satellite carries; defaults are those of a wide staring mid-wave camera.
+class Persistence:
+    """Charge that traps hold back from earlier frames and give off later.
 
-    Attributes
-    ----------
-    rows, cols : int
-        Size of the focal plane [px].
-    focal_length_m, aperture_m, pitch_m : float
-        Optics and pixel pitch [m].
-    band_um : tuple of float
-        Lower and upper wavelength [um].
-    quantum_efficiency, optics_transmission : float
-        Electrons per photon, share of light that the optics pass [1].
-    integration_time_s : float
-        Exposure of one sample [s].
-    co_adds : int
-        Samples averaged into one frame; the frame's exposure is ``co_adds * integration_time_s``.
-    read_noise_e, dark_current_e_s, well_e : float
-        Read noise of a sample [e-], dark current [e-/s], full well of a sample [e-].
-    bits : int
-        Resolution of the converter; full well is its largest value.
-    psf_sigma_px : float
-        One sigma of the Gaussian point-spread function of optics and exposure, without the pixel [px].
-    gain_residual, offset_residual_e : float
-        Fixed pattern left after two-point correction: one sigma of relative gain [1] and of offset [e-].
-    bad_pixel_fraction, unmapped_fraction : float
-        Share of pixels that are dead, hot or blinking; share of those that no bad-pixel map knows [1].
-    jitter_sigma_rad : float
-        Attitude jitter from frame to frame, each axis, known to the attitude sensor [rad].
-    pointing_sigma_rad : float
-        One sigma of the slowly varying error of the reported attitude, each axis [rad].
-    position_sigma_m : float
-        One sigma of the slowly varying error of the reported position, each axis [m].
-    """
-
-    rows: int = 512
-    cols: int = 640
-    focal_length_m: float = 0.15
-    aperture_m: float = 0.10
-    pitch_m: float = 15e-6
-    band_um: tuple[float, float] = (3.8, 4.1)
-    quantum_efficiency: float = 0.75
-    optics_transmission: float = 0.7
-    integration_time_s: float = 0.014
-    co_adds: int = 1
-    read_noise_e: float = 100.0
-    dark_current_e_s: float = 1e6
-    well_e: float = 3e6
-    bits: int = 14
-    psf_sigma_px: float = 0.8
-    gain_residual: float = 3e-4
-    offset_residual_e: float = 200.0
-    bad_pixel_fraction: float = 1e-3
-    unmapped_fraction: float = 0.03
-    jitter_sigma_rad: float = 1e-5
-    pointing_sigma_rad: float = 1.5e-5
-    position_sigma_m: float = 5.0
-
-    def __post_init__(self) -> None:
-        """Refuse a sensor that cannot be built."""
-        positive = ("focal_length_m", "aperture_m", "pitch_m", "integration_time_s", "well_e")
-        not_negative = (
-            "read_noise_e", "dark_current_e_s", "gain_residual", "offset_residual_e",
-            "jitter_sigma_rad", "pointing_sigma_rad", "position_sigma_m",
-        )  # fmt: skip
-        require(
-            self,
-            *((name, 0.0 < getattr(self, name) < np.inf, "a number above 0") for name in positive),
-            *((name, 0.0 <= getattr(self, name) < np.inf, "a number, 0 or more") for name in not_negative),
-            *((name, 16 <= getattr(self, name) <= 8192, "16 to 8192 pixels") for name in ("rows", "cols")),
-            ("band_um", 0.0 < self.band_um[0] < self.band_um[1], "[lower, upper] wavelength, both above 0"),
-            ("quantum_efficiency", 0.0 < self.quantum_efficiency <= 1.0, "above 0, at most 1"),
-            ("optics_transmission", 0.0 < self.optics_transmission <= 1.0, "above 0, at most 1"),
-            ("co_adds", self.co_adds >= 1, "1 or more"),
-            ("bits", 8 <= self.bits <= 16, "8 to 16"),
-            ("psf_sigma_px", 0.2 <= self.psf_sigma_px <= 3.0, "0.2 to 3 pixels"),
-            ("bad_pixel_fraction", 0.0 <= self.bad_pixel_fraction <= 0.1, "0 to 0.1"),
-            ("unmapped_fraction", 0.0 <= self.unmapped_fraction <= 1.0, "0 to 1"),
-        )
-
-    @property
-    def ifov_rad(self) -> float:
-        """Angle that one pixel spans at the boresight [rad]."""
-        return self.pitch_m / self.focal_length_m
-
-    @property
-    def camera(self) -> Camera:
-        """Geometry of the focal plane."""
-        return Camera(self.rows, self.cols, self.ifov_rad)
-
-    @property
-    def exposure_s(self) -> float:
-        """Exposure of one frame, all co-adds [s]."""
-        return self.co_adds * self.integration_time_s
-
-    @property
-    def counts_per_electron(self) -> float:
-        """Counts of the converter for one electron [DN]."""
-        return float((1 << self.bits) - 1) / self.well_e
-
-    def electrons_per_irradiance(self) -> float:
-        """Electrons of a sample for an irradiance of 1 W/m^2 on the aperture [e- m^2/W]."""
-        wavelength_m = 0.5e-6 * (self.band_um[0] + self.band_um[1])
-        photon_j = PLANCK_J_S * SPEED_OF_LIGHT_M_S / wavelength_m
-        area_m2 = 0.25 * np.pi * self.aperture_m**2
-        efficiency = self.optics_transmission * self.quantum_efficiency
-        return float(area_m2 * efficiency * self.integration_time_s / photon_j)
-
-    def electrons_per_radiance(self) -> float:
-        """Electrons of a sample and pixel for a radiance of 1 W m-2 sr-1 that fills the view [e- m^2 sr/W]."""
-        return self.electrons_per_irradiance() * self.ifov_rad**2
-
-    def noise_e(self, electrons: Float | float) -> Float:
-        """One sigma of a frame's noise, in electrons of one sample, where the scene gives ``electrons`` [e-]."""
-        variance = np.asarray(electrons) + self.dark_current_e_s * self.integration_time_s + self.read_noise_e**2
-        return np.asarray(np.sqrt(variance / self.co_adds), np.float64)
-
-
-def pixel_response(centre_px: Float | np.float64, sigma_px: float, pixels: Float) -> Float:
-    """Share of a Gaussian spot along one axis that falls into each pixel.
-
-    ``(erf((p + 1/2 - c) / (sqrt 2 sigma)) - erf((p - 1/2 - c) / (sqrt 2 sigma))) / 2``: exact integrals over the pixel,
-    so that flux is conserved wherever the spot falls.
+    Each frame, traps take ``persistence`` of the collected charge, and lose ``1 - exp(-period / decay)`` of what they
+    hold to the next frame: ``latent = (1 - d) T``, ``T <- d T + p N``.
 
     Parameters
     ----------
-    centre_px : ndarray of float64, shape (...)
-        Centres of spots [px].
-    sigma_px : float
-        One sigma of the spot [px].
-    pixels : ndarray of float64, shape (..., n)
-        Pixel coordinates [px].
-
-    Returns
-    -------
-    ndarray of float64, shape (..., n)
-        Shares [1].
+    config : SensorConfig
+        Sensor.
+    period_s : float
+        Time from frame to frame [s].
     """
-    offset = pixels - np.asarray(centre_px)[..., None]
-    scale = 1.0 / (np.sqrt(2.0) * sigma_px)
-    return np.asarray(0.5 * (erf((offset + 0.5) * scale) - erf((offset - 0.5) * scale)), np.float64)
 
+    def __init__(self, config: SensorConfig, period_s: float) -> None:
+        self._keep = np.float32(np.exp(-period_s / config.persistence_decay_s))
+        self._share = np.float32(config.persistence)
+        self._well_e = np.float32(config.well_e)
+        self._held = np.zeros((config.rows, config.cols), np.float32)
 
-def matched_filter_snr(signal_e: Float, noise_e: Float, row: Float, col: Float, sigma_px: float) -> Float:
-    """Signal-to-noise ratio of a point after a filter matched to its pixels, in white noise.
-
-    ``|N_sig| / sigma sqrt(sum p^2)`` with the pixel responses ``p`` at the point's place in its pixel.
-    """
-    reach = np.arange(-6.0, 7.0)
-    shape = 1.0
-    for centre in (row, col):
-        shape = shape * np.sum(pixel_response(centre, sigma_px, np.rint(centre)[..., None] + reach) ** 2, axis=-1)
-    return np.asarray(np.abs(signal_e) / noise_e * np.sqrt(shape), np.float64)
-
-
-def add_point(image: Image, row: float, col: float, electrons: float, sigma_px: float) -> None:
-    """Add a point target to an image in place; what falls outside is lost.
-
-    Parameters
-    ----------
-    image : ndarray of float32, shape (rows, cols)
-        Electrons, changed in place [e-].
-    row, col : float
-        Centre [px].
-    electrons : float
-        Signal of the whole spot; negative if darker than its background [e-].
-    sigma_px : float
-        One sigma of the spot [px].
-    """
-    reach = int(np.ceil(6.0 * sigma_px)) + 1
-    first_row, last_row = max(round(row) - reach, 0), min(round(row) + reach + 1, image.shape[0])
-    first_col, last_col = max(round(col) - reach, 0), min(round(col) + reach + 1, image.shape[1])
-    if first_row >= last_row or first_col >= last_col:
-        return
-    down = pixel_response(np.float64(row), sigma_px, np.arange(first_row, last_row, dtype=np.float64))
-    across = pixel_response(np.float64(col), sigma_px, np.arange(first_col, last_col, dtype=np.float64))
-    image[first_row:last_row, first_col:last_col] += (electrons * np.outer(down, across)).astype(np.float32)
+    def step(self, electrons: Image) -> None:
+        """Add to a frame what the traps give off, in place [e-], and fill them from it; once a frame, in order."""
+        electrons += (np.float32(1.0) - self._keep) * self._held
+        self._held *= self._keep
+        self._held += self._share * np.clip(electrons, np.float32(0.0), self._well_e)
 
 
 class Detector:
@@ -228,15 +70,11 @@ class Detector:
     def __init__(self, config: SensorConfig, seed: int, satellite_id: int) -> None:
         self.config = config
         self._key = (seed, satellite_id)
-        rng = np.random.Generator(np.random.SFC64([*self._key, 0xF1]))
+        rng = self._rng(_PATTERN)
         shape = (config.rows, config.cols)
         counts = config.counts_per_electron
         gain = 1.0 + config.gain_residual * rng.standard_normal(shape)
-        dark_e = config.dark_current_e_s * config.integration_time_s
-        offset_e = dark_e + config.offset_residual_e * rng.standard_normal(shape)
-        self._noise_floor = np.float32(dark_e + config.read_noise_e**2)
-        self._noise = np.empty(shape, np.float32)
-        self._root = np.empty(shape, np.float32)
+        offset_e = config.dark_e + config.offset_residual_e * rng.standard_normal(shape)
 
         n_bad = round(config.bad_pixel_fraction * config.rows * config.cols)
         bad = rng.choice(config.rows * config.cols, n_bad, replace=False)
@@ -246,7 +84,7 @@ class Detector:
         hot = bad[(kind >= 0.4) & (kind < 0.8)]
         offset_e.flat[hot] = config.well_e * rng.uniform(0.5, 1.5, hot.size)
         self._blinking = bad[kind >= 0.8]
-        self._blink_step_dn = counts * config.well_e * rng.uniform(0.005, 0.05, self._blinking.size)
+        self._blink_step_dn = np.rint(counts * config.well_e * rng.uniform(0.005, 0.05, self._blinking.size))
         self._blink_period = rng.uniform(10.0, 200.0, self._blinking.size)
         self._blink_phase = rng.uniform(size=self._blinking.size)
         self.known_bad: NDArray[np.bool_] = np.zeros(shape, np.bool_)
@@ -255,35 +93,120 @@ class Detector:
         self._gain_dn = (counts * gain).astype(np.float32)
         # Half a count, so that dropping the fraction rounds.
         self._offset_dn = (counts * offset_e + 0.5).astype(np.float32)
+        self._drift: tuple[Image, Image] | None = None
+        if config.gain_drift_per_min > 0.0 or config.offset_drift_e_per_min > 0.0:
+            rng = self._rng(_DRIFT)
+            good = np.ones(shape, np.float32)
+            good.flat[bad] = 0.0
+            rates = (config.gain_drift_per_min, config.offset_drift_e_per_min)
+            gain_rate, offset_rate = (
+                np.float32(counts / 60.0 * rate) * good * rng.standard_normal(shape, np.float32) for rate in rates
+            )
+            self._drift = (gain_rate, offset_rate)
 
-    def expose(self, electrons: Image, frame_id: int) -> NDArray[np.uint16]:
-        """Turn the electrons that light would give into counts; the input is overwritten.
+    def expose(self, electrons: Image, frame_id: int, t_s: float = 0.0) -> NDArray[np.uint16]:
+        """Turn the electrons that light would give into counts; the input is work space.
 
         Parameters
         ----------
         electrons : ndarray of float32, shape (rows, cols)
-            Expected photoelectrons of one sample; used as work space [e-].
+            Expected photoelectrons of one sample [e-]. A dark mover may have been drawn darker than its background is
+            bright; no light is the least there can be.
         frame_id : int
             Number of the frame; with seed and satellite it fixes the noise.
+        t_s : float
+            Time since the fixed pattern was corrected [s].
 
         Returns
         -------
         ndarray of uint16, shape (rows, cols)
             Counts [DN].
         """
-        rng = np.random.Generator(np.random.SFC64([*self._key, 0xF2, frame_id]))
-        rng.standard_normal(dtype=np.float32, out=self._noise)
-        # A dark mover may be drawn darker than its background is bright: no light is the least there can be.
-        np.maximum(electrons, np.float32(0.0), out=electrons)
-        np.add(electrons, self._noise_floor, out=self._root)
-        np.sqrt(self._root, out=self._root)
-        self._noise *= self._root
-        if self.config.co_adds > 1:
-            self._noise *= np.float32(self.config.co_adds**-0.5)
-        electrons += self._noise
-        electrons *= self._gain_dn
-        electrons += self._offset_dn
+        config = self.config
+        if config.cosmic_rays_per_cm2_s > 0.0:
+            self._cosmic_rays(electrons, frame_id)
+        if config.crosstalk > 0.0:
+            diffuse(electrons, config.crosstalk)
+        gain_dn, offset_dn = self._gain_dn, self._offset_dn
+        if self._drift is not None:
+            t = np.float32(t_s)
+            gain_dn, offset_dn = gain_dn + t * self._drift[0], offset_dn + t * self._drift[1]
+        counts = np.empty(electrons.shape, np.uint16)
+        expose(
+            electrons, gain_dn, offset_dn, counts, frame_key(*self._key, _NOISE, frame_id),
+            noise_floor_e2=config.dark_e + config.read_noise_e**2,
+            noise_scale=config.co_adds**-0.5,
+            loss_per_e=config.nonlinearity / config.well_e,
+            largest_dn=float(self._largest_dn),
+        )  # fmt: skip
+        if config.dark_e < _FEW_E:
+            self._few_electrons(electrons, gain_dn, offset_dn, counts, frame_id)
         on = (frame_id / self._blink_period + self._blink_phase) % 1.0 < 0.5
-        electrons.flat[self._blinking[on]] += self._blink_step_dn[on].astype(np.float32)
-        np.clip(electrons, 0.0, float((1 << self.config.bits) - 1), out=electrons)
-        return electrons.astype(np.uint16)
+        lit = self._blinking[on]
+        counts.flat[lit] = np.minimum(counts.flat[lit] + self._blink_step_dn[on], self._largest_dn).astype(np.uint16)
+        return counts
+
+    def dropped(self, frame_id: int) -> bool:
+        """Whether a frame never leaves the sensor."""
+        share = self.config.frame_drop_probability
+        return share > 0.0 and bool(self._rng(_DROP, frame_id).uniform() < share)
+
+    @property
+    def _largest_dn(self) -> int:
+        return (1 << self.config.bits) - 1
+
+    def _rng(self, *tags: int) -> np.random.Generator:
+        return np.random.Generator(np.random.SFC64([*self._key, *tags]))
+
+    def _few_electrons(
+        self, electrons: Image, gain_dn: Image, offset_dn: Image, counts: NDArray[np.uint16], frame_id: int
+    ) -> None:
+        """Draw again, with exact Poisson statistics, the pixels that expect few electrons."""
+        config = self.config
+        few = np.flatnonzero(electrons < _FEW_E - config.dark_e)
+        if few.size == 0:
+            return
+        rng = self._rng(_FEW, frame_id)
+        mean = config.co_adds * (np.maximum(electrons.flat[few], 0.0).astype(np.float64) + config.dark_e)
+        collected = (
+            rng.poisson(mean) + config.co_adds**0.5 * config.read_noise_e * rng.standard_normal(few.size)
+        ) / config.co_adds - config.dark_e
+        collected -= config.nonlinearity / config.well_e * collected**2
+        dn = collected * gain_dn.flat[few] + offset_dn.flat[few]
+        counts.flat[few] = np.clip(dn, 0.0, self._largest_dn).astype(np.uint16)
+
+    def _cosmic_rays(self, electrons: Image, frame_id: int) -> None:
+        """Add the charge of particles that cross the absorber in this exposure.
+
+        Straight tracks of isotropic flux through a plane (cosine law); the charge along a track fluctuates as Moyal's
+        approximation to the Landau distribution (Moyal 1955, Phil. Mag. 46, 263) with its mode at the stated value.
+        """
+        config = self.config
+        rng = self._rng(_RAYS, frame_id)
+        area_cm2 = config.rows * config.cols * (100.0 * config.pitch_m) ** 2
+        n = int(rng.poisson(config.cosmic_rays_per_cm2_s * area_cm2 * config.exposure_s))
+        for _ in range(n):
+            row, col = rng.uniform(-0.5, config.rows - 0.5), rng.uniform(-0.5, config.cols - 0.5)
+            cosine, azimuth = np.sqrt(rng.uniform(1e-4, 1.0)), rng.uniform(0.0, 2.0 * np.pi)
+            across_px = config.absorber_um * 1e-6 / config.pitch_m * np.sqrt(1.0 - cosine**2) / cosine
+            # Width of the distribution: a tenth of its mode. The square of a normal deviate makes a Moyal deviate.
+            excess = -np.log(rng.standard_normal() ** 2)
+            charge = config.cosmic_ray_e_per_um * config.absorber_um / cosine * max(1.0 + 0.1 * excess, 0.0)
+            steps = max(1, int(np.ceil(4.0 * across_px)))
+            along = (np.arange(steps) + 0.5) / steps * across_px
+            rows = np.rint(row + along * np.sin(azimuth)).astype(int)
+            cols = np.rint(col + along * np.cos(azimuth)).astype(int)
+            inside = (rows >= 0) & (rows < config.rows) & (cols >= 0) & (cols < config.cols)
+            np.add.at(electrons, (rows[inside], cols[inside]), np.float32(charge / steps / config.co_adds))
+
+
+def diffuse(electrons: Image, share: float) -> None:
+    """Let a share of each pixel's charge pass into its four neighbours, in place; none leaves over the borders [e-]."""
+    quarter = np.float32(0.25 * share)
+    moved = np.zeros_like(electrons)
+    for axis in (0, 1):
+        step = quarter * np.diff(electrons, axis=axis)
+        low, high = ((slice(None),) * axis + (part,) for part in (slice(None, -1), slice(1, None)))
+        moved[low] += step
+        moved[high] -= step
+    electrons += moved
