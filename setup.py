@@ -75,7 +75,7 @@ setup(
     options={"build_ext": {"parallel": os.cpu_count() or 1}},
     packages=list(packages()),
     package_dir=packages(),
-    package_data={name: ["py.typed", "*.pyx", "*.pxd", "*.pyi", "*.html"] for name in packages()},
+    package_data={name: ["py.typed", "*.pyx", "*.pxd", "*.pyi", "*.html", "*.csv", "*.toml"] for name in packages()},
     ext_modules=cythonize(
         extensions(),
         include_path=[str(link_namespace())],
