@@ -141,6 +141,8 @@ class Chain:
         Sample from which on a pixel is saturated; 65536: none is [DN].
     calibration : Calibration, optional
         Factory calibration.
+    distortion : tuple of float
+        Radial distortion k1, k2 of the lens [1].
 
     Raises
     ------
@@ -162,6 +164,7 @@ class Chain:
         cols: int,
         saturation_dn: int = 65536,
         calibration: Calibration | None = None,
+        distortion: tuple[float, float] = (0.0, 0.0),
     ) -> None:
         if rows < 1 or cols < 1:
             raise ValueError(f"rows, cols: wanted at least 1 pixel each, got {rows} x {cols}; give the frame's size")
@@ -198,7 +201,7 @@ class Chain:
                 if getattr(calibration, name).shape != shape:
                     raise ValueError(f"{name}: wanted shape {shape}, got {getattr(calibration, name).shape}")
         self._defects = DefectMap(rows * cols, factory)
-        self._registration = Registration(rows, cols, parameters.background_height_m)
+        self._registration = Registration(rows, cols, parameters.background_height_m, distortion)
         self._space_tail = TailCalibration(rows, cols)
         self._time_tail = TailCalibration(rows, cols)
         self._quantum = 0.0
@@ -398,7 +401,7 @@ def make_chain(config: FlightConfig, rows: int, cols: int) -> Chain:
     saturation = config.saturation_dn if config.bit_depth < 16 else 65535
     files = config.calibration
     if files.gain is None and files.offset is None and files.bad_pixels is None:
-        return Chain(config.chain, rows, cols, saturation)
+        return Chain(config.chain, rows, cols, saturation, distortion=files.distortion)
 
     def read(path: Any, fill: float) -> Image:
         if path is None:
@@ -412,4 +415,5 @@ def make_chain(config: FlightConfig, rows: int, cols: int) -> Chain:
         return np.ascontiguousarray(array, np.float32)
 
     bad = np.flatnonzero(read(files.bad_pixels, 0.0)).astype(np.int32)
-    return Chain(config.chain, rows, cols, saturation, Calibration(read(files.gain, 1.0), read(files.offset, 0.0), bad))
+    calibration = Calibration(read(files.gain, 1.0), read(files.offset, 0.0), bad)
+    return Chain(config.chain, rows, cols, saturation, calibration, files.distortion)

@@ -53,7 +53,7 @@ class ChainParameters:
 
 @dataclass(frozen=True, slots=True)
 class CalibrationFiles:
-    """Files of the factory calibration, each optional.
+    """Factory calibration, each part optional.
 
     Attributes
     ----------
@@ -61,11 +61,14 @@ class CalibrationFiles:
         ``.npy`` of float32 [rows, cols]: calibrated = (sample - offset) * gain; 1 and 0 where absent.
     bad_pixels : Path or None
         ``.npy`` of bool [rows, cols]: pixels to replace by the mean of their good neighbours.
+    distortion : tuple of float
+        Radial distortion k1, k2 of the lens, on tangents (see `lookdown.geo.camera`) [1].
     """
 
     gain: Path | None = None
     offset: Path | None = None
     bad_pixels: Path | None = None
+    distortion: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ class FlightConfig:
     chain : ChainParameters
         The infrared chain.
     calibration : CalibrationFiles
-        Gain, offset and bad pixels.
+        Gain, offset, bad pixels and distortion.
     """
 
     sensor_id: int = 1

@@ -87,11 +87,14 @@ class Registration:
         Size of the frames [px].
     height_m : float
         Height of the background above the ellipsoid [m].
+    distortion : tuple of float
+        Radial distortion k1, k2 of the lens [1].
     """
 
-    def __init__(self, rows: int, cols: int, height_m: float) -> None:
+    def __init__(self, rows: int, cols: int, height_m: float, distortion: tuple[float, float] = (0.0, 0.0)) -> None:
         self.least_rms = 0.0
         self._rows, self._cols, self._height_m = rows, cols, height_m
+        self._distortion = distortion
         self._every = max(1, min(rows // ROWS_USED, 64))
         self._scratch = np.zeros(max(register_scratch_size(cols), shift_scratch_size(cols)), np.float32)
         self._warped = np.zeros((rows, cols), np.float32)
@@ -159,7 +162,7 @@ class Registration:
         """Displacement from frame to grid that the pointing tells; None without one."""
         if state is None or self._anchor is None:
             return None
-        camera = Camera(self._rows, self._cols, state.ifov_rad)
+        camera = Camera(self._rows, self._cols, state.ifov_rad, self._distortion)
         anchor = self._anchor
         field = shift_field(
             camera,

@@ -36,20 +36,35 @@ def sights_of(plots: NDArray[Any], camera: Camera) -> NDArray[Any]:
     """
     sights = np.zeros(len(plots), SIGHT_DTYPE)
     sights["x"], sights["y"] = camera.tangent_from_pixel(plots["row"], plots["col"])
-    # dx/dcol is the IFOV everywhere: tangents are linear in pixels.
-    sights["sigma_x"] = plots["sigma_col_px"] * camera.ifov_rad
-    sights["sigma_y"] = plots["sigma_row_px"] * camera.ifov_rad
+    sights["sigma_x"], sights["sigma_y"] = camera.tangent_sigmas(
+        sights["x"], sights["y"], plots["sigma_row_px"], plots["sigma_col_px"]
+    )
     for name in ("amplitude", "snr", "n_pixels", "flags"):
         sights[name] = plots[name]
     return sights
 
 
-def report_of(frame: Frame, result: "ChainResult") -> PlotReport:
-    """Return the report of a frame from what the chain found in it; ValueError if the frame has no pointing."""
+def report_of(frame: Frame, result: "ChainResult", distortion: tuple[float, float] = (0.0, 0.0)) -> PlotReport:
+    """Make the report of a frame from what the chain found in it.
+
+    Parameters
+    ----------
+    frame : Frame
+        Frame with its pointing.
+    result : ChainResult
+        What was found.
+    distortion : tuple of float
+        Radial distortion k1, k2 of the lens [1].
+
+    Raises
+    ------
+    ValueError
+        If the frame has no pointing.
+    """
     if frame.state is None:
         raise ValueError(f"frame {frame.frame_id}: wanted a sensor state, came none; a report needs the pointing")
     rows, cols = frame.samples.shape
-    camera = Camera(rows, cols, frame.state.ifov_rad)
+    camera = Camera(rows, cols, frame.state.ifov_rad, distortion)
     return PlotReport(
         sensor_id=frame.sensor_id,
         frame_id=frame.frame_id,
@@ -67,6 +82,7 @@ def make_reporter(config: FlightConfig) -> Callable[[int, int], Reporter]:
 
     def make(rows: int, cols: int) -> Reporter:
         chain = make_chain(config, rows, cols)
-        return lambda frame: report_of(frame, chain.step(frame.samples, frame.state))
+        distortion = config.calibration.distortion
+        return lambda frame: report_of(frame, chain.step(frame.samples, frame.state), distortion)
 
     return make

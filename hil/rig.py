@@ -136,7 +136,10 @@ def processes(scenario: Scenario, scenario_path: Path, folder: Path, sockets: Pa
             "ground_endpoint": ground_endpoint,
             **size,
             "bit_depth": scenario.sensor.bits,
-            "calibration": {"bad_pixels": str(_bad_pixels(scenario, i, folder))},
+            "calibration": {
+                "bad_pixels": str(_bad_pixels(scenario, i, folder)),
+                "distortion": list(scenario.sensor.distortion),
+            },
             **scenario.flight,
         }
         config.write_text(tomli_w.dumps(flight), encoding="utf-8")

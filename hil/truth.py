@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lookdown.geo.camera import stare_attitude
+from lookdown.geo.attitude import stare_attitude
 from lookdown.geo.earth import geodetic_to_ecef
 from lookdown.geo.rotation import from_rotation_vector, multiply
 from lookdown.geo.sight import emission_time_ns, intersect_ellipsoid

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lookdown.geo.camera import Camera, stare_attitude
+from lookdown.geo.attitude import stare_attitude
+from lookdown.geo.camera import Camera
 from lookdown.geo.earth import geodetic_to_ecef
 from lookdown.wire.envelope import Delivery
 from lookdown.wire.messages import SIGHT_DTYPE, PlotReport, SensorState

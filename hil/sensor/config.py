@@ -35,6 +35,9 @@ class SensorConfig:
         Size of the focal plane [px].
     focal_length_m, aperture_m, pitch_m : float
         Optics and pixel pitch [m].
+    distortion : tuple of float
+        Radial distortion k1, k2 of the lens, on tangents (see `lookdown.geo.camera`) [1]. The solid angle of a pixel
+        and the spot stay those of the axis.
     band_um : tuple of float
         Lower and upper wavelength [um].
     quantum_efficiency, optics_transmission : float
@@ -83,6 +86,7 @@ class SensorConfig:
     focal_length_m: float = 0.15
     aperture_m: float = 0.10
     pitch_m: float = 15e-6
+    distortion: tuple[float, float] = (0.0, 0.0)
     band_um: tuple[float, float] = (3.8, 4.1)
     quantum_efficiency: float = 0.75
     optics_transmission: float = 0.7
@@ -138,6 +142,7 @@ class SensorConfig:
             ("psf_sigma_px", 0.2 <= self.psf_sigma_px <= 3.0, "0.2 to 3 pixels"),
             *((name, 0.0 <= getattr(self, name) <= most, f"0 to {most:g}") for name, most in shares),
         )
+        Camera(self.rows, self.cols, self.ifov_rad, self.distortion)  # refuses a lens that folds the image
 
     @property
     def ifov_rad(self) -> float:
@@ -147,7 +152,7 @@ class SensorConfig:
     @property
     def camera(self) -> Camera:
         """Geometry of the focal plane."""
-        return Camera(self.rows, self.cols, self.ifov_rad)
+        return Camera(self.rows, self.cols, self.ifov_rad, self.distortion)
 
     @property
     def exposure_s(self) -> float:

@@ -9,7 +9,8 @@ import pytest
 from lookdown.flight import process
 from lookdown.flight.chain import Calibration, Chain, make_chain
 from lookdown.flight.config import CalibrationFiles, ChainParameters, FlightConfig
-from lookdown.geo.camera import Camera, stare_attitude
+from lookdown.geo.attitude import stare_attitude
+from lookdown.geo.camera import Camera
 from lookdown.geo.earth import geodetic_to_ecef
 from lookdown.geo.rotation import from_rotation_vector, multiply
 from lookdown.geo.sight import intersect_ellipsoid

@@ -44,3 +44,16 @@ def test_a_frame_without_pointing_has_no_report() -> None:
     frame = Frame(3, 4, 5, 0.02, np.zeros((2, 2), np.uint16), None)
     with pytest.raises(ValueError, match="frame 4: wanted a sensor state"):
         report_of(frame, SimpleNamespace(plots=plots()))
+
+
+def test_the_board_takes_the_lens_out_of_its_sights() -> None:
+    lens = (-60.0, 0.0)
+    frame = Frame(3, 4, 5, 0.02, np.zeros((512, 640), np.uint16), STATE)
+    result = SimpleNamespace(plots=plots(), flags=ReportFlag.NONE, n_left_out=0, shift=(0.0, 0.0))
+    sights = report_of(frame, result, lens).sights
+    row, col = Camera(512, 640, 3e-5, lens).pixel_from_tangent(sights["x"], sights["y"])
+    np.testing.assert_allclose(row, plots()["row"], atol=1e-3)  # tangents travel as float32
+    np.testing.assert_allclose(col, plots()["col"], atol=1e-3)
+    plain = report_of(frame, result).sights
+    assert abs(sights["x"][1] - plain["x"][1]) / 3e-5 > 1.0
+    assert sights["sigma_x"][1] > plain["sigma_x"][1]

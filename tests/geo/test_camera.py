@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from lookdown.geo.camera import Camera, shift_field, stare_attitude, tile_centres
+from lookdown.geo.attitude import stare_attitude, turned, yaw_steering_attitude
+from lookdown.geo.camera import Camera, shift_field, tile_centres
 from lookdown.geo.earth import geodetic_to_ecef
 from lookdown.geo.orbit import KeplerJ2Orbit
 from lookdown.geo.rotation import from_rotation_vector, multiply, rotate
@@ -38,19 +39,7 @@ def test_pixel_to_earth_and_back(row: float, col: float, seed: int) -> None:
     assert abs(again_col - col) < 1e-9
 
 
-def test_staring_puts_the_aim_in_the_middle_and_columns_along_the_flight() -> None:
-    attitude = stare_attitude(POSITION, VELOCITY, BELOW)
-    row, col, _ = CAMERA.project(BELOW, POSITION, attitude)
-    np.testing.assert_allclose([row, col], [255.5, 319.5], atol=1e-9)
-    assert rotate(attitude, [1.0, 0.0, 0.0]) @ VELOCITY > 0.0
-    assert rotate(attitude, [0.0, 1.0, 0.0]) @ VELOCITY == pytest.approx(0.0, abs=1e-6)
-
-
-def test_what_cannot_be_stared_at_or_built_is_refused() -> None:
-    with pytest.raises(ValueError, match="straight along"):
-        stare_attitude(POSITION, VELOCITY, POSITION + VELOCITY)
-    with pytest.raises(ValueError, match="zero vector"):
-        stare_attitude(POSITION, VELOCITY, POSITION)
+def test_a_camera_without_pixels_is_refused() -> None:
     with pytest.raises(ValueError, match="rows, cols >= 1"):
         Camera(0, 640, 1e-4)
 
@@ -111,3 +100,88 @@ def test_a_scene_shifted_by_the_field_is_the_ground_point_seen_before() -> None:
     field = shift_field(CAMERA, position, before, position + velocity, now, 0.0, 1, 1)
     # A staring sensor keeps the aim point: its displacement is zero in the middle.
     assert np.max(np.abs(field)) < 1e-3
+
+
+LENSES = [(0.0, 0.0), (-6.0, 0.0), (8.0, 0.0), (-12.0, 900.0), (10.0, -800.0), (0.0, 4000.0)]
+
+
+@pytest.mark.parametrize("lens", LENSES)
+def test_distorted_pixels_come_back_to_a_billionth(lens: tuple[float, float]) -> None:
+    camera = Camera(512, 640, 100e-6, lens)
+    row, col = np.meshgrid(np.linspace(-60.0, 571.0, 64), np.linspace(-60.0, 699.0, 77), indexing="ij")
+    again_row, again_col = camera.pixel_from_tangent(*camera.tangent_from_pixel(row, col))
+    assert np.abs(again_row - row).max() < 1e-9
+    assert np.abs(again_col - col).max() < 1e-9
+
+
+@example(191.375, -8451.0, 9107)  # Newton alone runs in a circle
+@given(st.floats(-300.0, 300.0), st.floats(-2e5, 2e5), st.integers(0, 10**6))
+def test_any_lens_that_is_taken_can_be_inverted_everywhere(k1: float, k2: float, seed: int) -> None:
+    try:
+        camera = Camera(512, 640, 100e-6, (k1, k2))
+    except ValueError:
+        assume(False)
+    row, col = np.random.default_rng(seed).uniform(-3000.0, 3000.0, (2, 50))
+    again = camera.pixel_from_tangent(*camera.tangent_from_pixel(row, col))
+    np.testing.assert_allclose(again, [row, col], atol=1e-7)
+    # Farther off the axis is farther from the middle: nothing outside the view folds back into it.
+    radius = np.linspace(0.0, 2.0, 400)
+    _, col = camera.pixel_from_tangent(radius, np.zeros_like(radius))
+    assert np.all(np.diff(col) > 0.0)
+
+
+def test_distortion_moves_pixels_by_the_formula_and_keeps_the_middle() -> None:
+    camera = Camera(512, 640, 100e-6, (-6.0, 500.0))
+    x, y = 0.031, -0.024
+    square = x * x + y * y
+    row, col = camera.pixel_from_tangent(x, y)
+    factor = 1.0 - 6.0 * square + 500.0 * square**2
+    assert row == pytest.approx(255.5 + y * factor / 100e-6, abs=1e-9)
+    assert col == pytest.approx(319.5 + x * factor / 100e-6, abs=1e-9)
+    np.testing.assert_array_equal(camera.tangent_from_pixel(255.5, 319.5), 0.0)
+    np.testing.assert_array_equal(
+        Camera(512, 640, 90e-6, (0.0, 0.0)).tangent_from_pixel(3.0, 5.0), CAMERA.tangent_from_pixel(3.0, 5.0)
+    )
+
+
+@pytest.mark.parametrize("lens", [(-250.0, 0.0), (0.0, -2e5), (50.0, -1e5), (np.nan, 0.0), (1.0,)])
+def test_a_lens_that_folds_the_image_is_refused(lens: tuple[float, float]) -> None:
+    with pytest.raises(ValueError, match="distortion wanted"):
+        Camera(512, 640, 100e-6, lens)
+
+
+def test_errors_of_tangents_follow_the_slope_of_the_lens() -> None:
+    rng = np.random.default_rng(2)
+    camera = Camera(512, 640, 100e-6, (60.0, 4000.0))
+    row, col = 30.0 + 0.05 * rng.standard_normal(100_000), 600.0 + 0.15 * rng.standard_normal(100_000)
+    x, y = camera.tangent_from_pixel(row, col)
+    sigma_x, sigma_y = camera.tangent_sigmas(*camera.tangent_from_pixel(30.0, 600.0), 0.05, 0.15)
+    assert sigma_x == pytest.approx(x.std(), rel=0.01)
+    assert sigma_y == pytest.approx(y.std(), rel=0.01)
+    assert sigma_x < 0.9 * 0.15 * 100e-6
+    np.testing.assert_allclose(CAMERA.tangent_sigmas(0.01, 0.02, 0.3, 0.1), (0.1 * 90e-6, 0.3 * 90e-6))
+
+
+@pytest.mark.parametrize("lens", LENSES)
+@pytest.mark.parametrize("altitude_m", [400e3, 1000e3, 35786e3])
+def test_pixel_to_earth_and_back_through_a_lens_is_the_pixel(lens: tuple[float, float], altitude_m: float) -> None:
+    camera = Camera(512, 640, 100e-6, lens)
+    position, velocity = KeplerJ2Orbit(6378137.0 + altitude_m, 1.3, 0.2, 0.8, EPOCH_NS).state(
+        EPOCH_NS + np.arange(0, 6000, 1500) * 10**9
+    )
+    limb = np.arcsin(6378137.0 / (6378137.0 + altitude_m))
+    rows = np.array([0.0, 0.0, 511.0, 511.0, 255.5, 17.3])
+    cols = np.array([0.0, 639.0, 0.0, 639.0, 319.5, 411.8])
+    met = 0
+    for pitch in (0.0, 0.4, 0.9):
+        for height_m in (0.0, 30e3):
+            attitude = turned(yaw_steering_attitude(position, velocity), 0.1 * limb, pitch * limb, 0.2)
+            sights = camera.sight_ecef(*camera.tangent_from_pixel(rows, cols), attitude[:, None])
+            ground = intersect_ellipsoid(position[:, None], sights, height_m)
+            row, col, in_front = camera.project(ground, position[:, None], attitude[:, None])
+            seen = np.isfinite(row)
+            met += np.count_nonzero(seen)
+            assert in_front[seen].all()
+            assert np.abs((row - rows)[seen]).max() < 1e-6
+            assert np.abs((col - cols)[seen]).max() < 1e-6
+    assert met > 0.8 * 6 * 6 * len(position)

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from lookdown.geo.camera import Camera, stare_attitude
+from lookdown.geo.attitude import stare_attitude
+from lookdown.geo.camera import Camera
 from lookdown.geo.earth import enu_axes, geodetic_to_ecef
 from lookdown.geo.orbit import KeplerJ2Orbit
 from lookdown.geo.timescale import ecef_from_eci

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from lookdown.geo.camera import Camera, stare_attitude
+from lookdown.geo.attitude import stare_attitude
+from lookdown.geo.camera import Camera
 from lookdown.geo.earth import SPEED_OF_LIGHT_M_S, ecef_to_geodetic, geodetic_to_ecef
 from lookdown.ground.filter import innovation_covariance, move, predict, process_noise, update
 from lookdown.ground.measure import Look, common_sigma, predict_sights
