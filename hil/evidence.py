@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from lookdown.hil.plan import Scenario
 from lookdown.hil.score import EXPOSURE_DTYPE, PLOT_DTYPE, SEEN_DTYPE, Evidence, frame_index
 from lookdown.hil.score_tracks import UPDATE_DTYPE
+from lookdown.hil.sensor.detector import frame_dropped
 from lookdown.hil.truth import Truth
 from lookdown.wire.errors import WireError
 from lookdown.wire.messages import PlotReport, ReportFlag
@@ -104,13 +105,15 @@ def _read_reports(recording: Path, scenario: Scenario) -> list[tuple[Delivery, P
 def _exposures(
     scenario: Scenario, counters: Mapping[str, Mapping[str, Any]], reports: Sequence[tuple[Delivery, PlotReport]]
 ) -> NDArray[np.void]:
-    """Frames that were sent, by the last word of their injector or by a report of them."""
+    """Frames that were sent, by the last word of their injector or by a report of them; without those dropped."""
     parts = [np.zeros(0, EXPOSURE_DTYPE)]
     for sensor_id in sorted(satellite.id for satellite in scenario.satellite):
         seen = [report.frame_id + 1 for _, report in reports if report.sensor_id == sensor_id]
-        sent = int(counters.get(f"inject-{sensor_id}", {}).get("sent", 0))
-        part = np.zeros(max([sent, *seen]), EXPOSURE_DTYPE)
-        part["sensor_id"], part["frame_id"] = sensor_id, np.arange(len(part))
+        said = counters.get(f"inject-{sensor_id}", {})
+        count = max([int(said.get("sent", 0)) + int(said.get("dropped", 0)), *seen])
+        frame_ids = [k for k in range(count) if not frame_dropped(scenario.sensor, scenario.seed, sensor_id, k)]
+        part = np.zeros(len(frame_ids), EXPOSURE_DTYPE)
+        part["sensor_id"], part["frame_id"] = sensor_id, frame_ids
         part["time_ns"] = scenario.frame_time_ns(part["frame_id"])
         parts.append(part)
     return np.concatenate(parts)
@@ -121,10 +124,14 @@ def _plots(
 ) -> NDArray[np.void]:
     """Turn the plots of reports into pixels, and note in the exposures which of them were reported."""
     parts = [np.zeros(0, PLOT_DTYPE)]
-    key = {(int(row["sensor_id"]), int(row["frame_id"])): index for index, row in enumerate(exposures)}
+    key = {(int(row["sensor_id"]), int(row["frame_id"])): at for at, row in enumerate(exposures)}
     camera = scenario.sensor.camera
     for delivery, report in reports:
-        exposure = exposures[key[report.sensor_id, report.frame_id]]
+        index = key.get((report.sensor_id, report.frame_id))
+        if index is None:
+            _LOG.warning("left out a report of satellite %d on a dropped frame, %d", report.sensor_id, report.frame_id)
+            continue
+        exposure = exposures[index]
         exposure["reported"], exposure["settled"] = True, not report.flags & ReportFlag.WARM_UP
         exposure["n_plots"] = len(report.sights)
         exposure["origin_ns"], exposure["arrival_ns"] = delivery.origin_ns, delivery.arrival_ns
@@ -186,6 +193,7 @@ def _frames(sensor_ids: Sequence[int], counters: Mapping[str, Mapping[str, Any]]
     """Sum frame counters over satellites; None where one of them left no word."""
     asked = {
         "sent": ("inject", "sent"),
+        "dropped": ("inject", "dropped"),
         "late": ("inject", "late"),
         "missed": ("flight", "frames_missed"),
         "refused": ("flight", "frames_refused"),

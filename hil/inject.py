@@ -2,9 +2,11 @@
 
 It renders the frames of its satellite a little ahead and pushes each at its scenario time over the pace of the run,
 stamped with the instant of injection. It is lossless by back-pressure: when rendering or the onboard process is late,
-the frame goes late and is counted, never dropped. The rig talks to it by lines of JSON: ``{"ready": true}`` comes out
-once the first frame is rendered, ``{"start_ns": ...}`` goes in, then progress comes out twice a second, and the
-counters at the end. When the rig goes away, its end of the line closes, and the injector ends what it began.
+the frame goes late and is counted. Only a frame that the scenario's sensor drops is not sent, and counted as well.
+
+The rig talks to it by lines of JSON: ``{"ready": true}`` comes out once the first frame is rendered,
+``{"start_ns": ...}`` goes in, then progress comes out twice a second, and the counters at the end. When the rig goes
+away, its end of the line closes, and the injector ends what it began.
 """
 
 import argparse
@@ -47,6 +49,8 @@ class Injected:
     ----------
     sent : int
         Frames handed over.
+    dropped : int
+        Frames that the sensor dropped.
     late : int
         Frames handed over more than one frame period after their time.
     lateness_max_ms : float
@@ -54,12 +58,13 @@ class Injected:
     """
 
     sent: int = 0
+    dropped: int = 0
     late: int = 0
     lateness_max_ms: float = 0.0
 
 
 def inject(
-    frames: Iterator[Frame],
+    frames: Iterator[Frame | None],
     send: Callable[[Frame, int], bool],
     start_ns: int,
     period_s: float,
@@ -70,8 +75,8 @@ def inject(
 
     Parameters
     ----------
-    frames : iterator of Frame
-        Frames in order.
+    frames : iterator of Frame or None
+        Frames in order; None in the place of one that the sensor drops.
     send : callable
         Takes the frame and the instant of injection, TAI [ns]; blocks while the receiver is full; False ends the
         injection.
@@ -94,6 +99,10 @@ def inject(
         due_ns = start_ns + round(number * period_s * 1e9)
         if not wait_until(due_ns):
             return
+        if frame is None:
+            counters.dropped += 1
+            yield counters
+            continue
         now_ns = clock.now_ns()
         lateness_s = (now_ns - due_ns) * 1e-9
         counters.late += lateness_s > period_s
@@ -110,7 +119,7 @@ def _say(**values: Any) -> None:
     sys.stdout.flush()
 
 
-def ahead(make: Callable[[int], Frame], count: int, depth: int = _AHEAD) -> Generator[Frame, None, None]:
+def ahead(make: Callable[[int], Frame | None], count: int, depth: int = _AHEAD) -> Generator[Frame | None, None, None]:
     """Make frames 0 to ``count - 1`` in a thread, at most ``depth`` before they are asked for; raise what it raises."""
     pool = ThreadPoolExecutor(1)
     try:
@@ -140,9 +149,13 @@ def main(argv: list[str] | None = None) -> int:
     scenario = load_scenario(options.scenario)
     sensor_id = scenario.satellite[options.satellite].id
     renderer = Renderer(scenario, options.satellite)
+
+    def make(number: int) -> Frame | None:
+        return None if renderer.detector.dropped(number) else renderer.frame(number)[0]
+
     # The first frame, with all that rendering sets up, is made before the run starts.
     first = renderer.frame(0)[0]
-    others = ahead(lambda number: renderer.frame(number + 1)[0], scenario.n_frames - 1)
+    others = ahead(lambda number: make(number + 1), scenario.n_frames - 1)
     stopped = False
 
     def stop(_signal: int, _frame: object) -> None:
@@ -179,7 +192,7 @@ def main(argv: list[str] | None = None) -> int:
         counters = Injected()
         said_ns = 0
         period_s = 1.0 / scenario.frame_rate_hz / options.pace
-        frames = itertools.chain([first], others)
+        frames = itertools.chain([None if renderer.detector.dropped(0) else first], others)
         for counters in inject(frames, send, start_ns, period_s, clock, wait_until):
             if clock.steady_ns() - said_ns > _SAY_EVERY_NS:
                 _say(**asdict(counters))
@@ -187,7 +200,7 @@ def main(argv: list[str] | None = None) -> int:
         others.close()
         socket.linger = _LAST_WORD_MS if stopped else _LINGER_MS
         if socket.poll(socket.linger, zmq.POLLOUT):
-            end_ns = int(scenario.frame_time_ns(max(counters.sent - 1, 0)))
+            end_ns = int(scenario.frame_time_ns(max(counters.sent + counters.dropped - 1, 0)))
             socket.send(encode(End(sensor_id=sensor_id, time_ns=end_ns, frames_processed=counters.sent)))
     _say(**asdict(counters), done=not stopped)
     return 1 if stopped else 0

@@ -116,6 +116,7 @@ class Process:
         said = self.counters
         row: dict[str, Any] = {"role": self.role, "status": self.status}
         row["frames"] = said.get("frames_processed", said.get("sent"))
+        row["dropped"] = said.get("dropped")
         row["plots"] = said.get("plots_sent")
         for name in ("step_median", "step_max"):
             row[f"{name}_ms"] = said[f"{name}_us"] / 1e3 if f"{name}_us" in said else None

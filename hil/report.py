@@ -272,6 +272,7 @@ def _link(link: Mapping[str, Any]) -> str:
 def _processes(processes: Sequence[Mapping[str, Any]]) -> str:
     columns = {
         "frames": "frames",
+        "dropped": "dropped by the sensor",
         "plots": "plots",
         "step_median_ms": "step, median [ms]",
         "step_max_ms": "step, longest [ms]",

@@ -54,6 +54,7 @@ METRICS: dict[str, tuple[str, str]] = {
     "latency_ms.p99": ("ms", "the same, 99th percentile"),
     "latency_ms.max": ("ms", "the same, longest"),
     "frames.sent": ("1", "frames injected"),
+    "frames.dropped": ("1", "frames that the sensors dropped, as the scenario asks: no chance to see anything"),
     "frames.late": ("1", "frames injected later than their deadline by more than one frame period"),
     "frames.missed": ("1", "gaps in the frame count, seen on board"),
     "frames.refused": ("1", "frames refused on board"),

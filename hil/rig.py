@@ -238,7 +238,8 @@ def _drive(
     for _ in _watch(table, True, picture, live, allowed_s):
         said = {process.sensor_id: process.counters for process in injectors}
         live.frames_sent = {sensor_id: counters.get("sent", 0) for sensor_id, counters in said.items()}
-        live.elapsed_s = min(live.frames_sent.values()) / scenario.frame_rate_hz
+        taken = [counters.get("sent", 0) + counters.get("dropped", 0) for counters in said.values()]
+        live.elapsed_s = min(taken) / scenario.frame_rate_hz
         live.frames_late = sum(counters.get("late", 0) for counters in said.values())
         progress.live(live)
         if all(counters.get("done") for counters in said.values()):

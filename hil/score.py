@@ -118,7 +118,7 @@ class Evidence:
     link : tuple of dict
         For each satellite ``sensor_id``, ``sent``, ``received``, ``lost``, ``repeated``, ``refused``; None if unknown.
     frames : dict
-        ``sent``, ``late``, ``missed``, ``refused``; None if unknown.
+        ``sent``, ``dropped``, ``late``, ``missed``, ``refused``; None if unknown.
     """
 
     movers: tuple[str, ...]
@@ -201,7 +201,7 @@ def score_run(evidence: Evidence, settings: Settings) -> Score:
         "tracks": track_part,
         "link": link_figures(evidence),
         "latency_ms": latency_figures(latency_ms(evidence.exposures)),
-        "frames": evidence.frames or dict.fromkeys(("sent", "late", "missed", "refused")),
+        "frames": evidence.frames or dict.fromkeys(("sent", "dropped", "late", "missed", "refused")),
     }
     return Score(chance, found, mover, judged, settled, tracks, figures)
 

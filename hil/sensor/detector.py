@@ -148,8 +148,7 @@ class Detector:
 
     def dropped(self, frame_id: int) -> bool:
         """Whether a frame never leaves the sensor."""
-        share = self.config.frame_drop_probability
-        return share > 0.0 and bool(self._rng(_DROP, frame_id).uniform() < share)
+        return frame_dropped(self.config, *self._key, frame_id)
 
     @property
     def _largest_dn(self) -> int:
@@ -198,6 +197,12 @@ class Detector:
             cols = np.rint(col + along * np.cos(azimuth)).astype(int)
             inside = (rows >= 0) & (rows < config.rows) & (cols >= 0) & (cols < config.cols)
             np.add.at(electrons, (rows[inside], cols[inside]), np.float32(charge / steps / config.co_adds))
+
+
+def frame_dropped(config: SensorConfig, seed: int, satellite_id: int, frame_id: int) -> bool:
+    """Whether a frame of a satellite's focal plane never leaves it."""
+    rng = np.random.Generator(np.random.SFC64([seed, satellite_id, _DROP, frame_id]))
+    return config.frame_drop_probability > 0.0 and bool(rng.uniform() < config.frame_drop_probability)
 
 
 def diffuse(electrons: Image, share: float) -> None:

@@ -86,7 +86,8 @@ def test_no_report_is_lost_and_everything_is_measured(run: tuple[Path, subproces
     link = tree["link"]
     assert (link["lost"], link["reports_missing"]) == (0, 0)
     assert link["sent"] == link["received"] > 160
-    assert tree["frames"] == {"sent": 160, "late": tree["frames"]["late"], "missed": 0, "refused": 0}
+    late = tree["frames"]["late"]
+    assert tree["frames"] == {"sent": 160, "dropped": 0, "late": late, "missed": 0, "refused": 0}
     assert 0 < tree["latency_ms"]["p50"] <= tree["latency_ms"]["p99"] <= tree["latency_ms"]["max"]
     assert tree["latency_ms"]["reports"] == 160
     assert [len(row["tracks"]) for row in tree["tracks"]["per_mover"]] == [1, 1]

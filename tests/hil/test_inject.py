@@ -16,7 +16,9 @@ def frame(number: int) -> Frame:
     return Frame(1, number, number, 0.01, np.zeros((2, 2), np.uint16))
 
 
-def injected(render_s: list[float], send_s: float = 0.0, stop_after: int = 99) -> tuple[list[int], Injected]:
+def injected(
+    render_s: list[float], send_s: float = 0.0, stop_after: int = 99, dropped: tuple[int, ...] = ()
+) -> tuple[list[int], Injected]:
     """Inject frames that take ``render_s`` to make, at 10 frames/s; times of sending after the start, in ms."""
     clock = SteppedClock(START_NS - 10_000_000)
     sent: list[int] = []
@@ -24,10 +26,10 @@ def injected(render_s: list[float], send_s: float = 0.0, stop_after: int = 99) -
     def made():
         for number, seconds in enumerate(render_s):
             clock.advance(seconds)
-            yield frame(number)
+            yield None if number in dropped else frame(number)
 
     def send(one: Frame, now_ns: int) -> bool:
-        assert one.frame_id == len(sent)
+        assert one.frame_id not in dropped
         assert now_ns == clock.now_ns()
         sent.append((now_ns - START_NS) // 1_000_000)
         clock.advance(send_s)
@@ -56,6 +58,12 @@ def test_late_frames_are_sent_and_counted_and_the_rate_is_caught_up_with() -> No
     # Frame 2 came 250 ms after its time, frame 3 160 ms; frame 4 by less than a period.
     assert (counters.sent, counters.late) == (7, 2)
     assert counters.lateness_max_ms == pytest.approx(250.0, abs=0.1)
+
+
+def test_what_the_sensor_drops_is_not_sent_and_counted_and_the_others_keep_their_times() -> None:
+    sent, counters = injected([0.01] * 5, dropped=(0, 3))
+    assert sent == pytest.approx([100, 200, 400], abs=1)
+    assert (counters.sent, counters.dropped, counters.late) == (3, 2, 0)
 
 
 def test_a_full_receiver_holds_frames_back_and_loses_none() -> None:

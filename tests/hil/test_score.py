@@ -143,7 +143,9 @@ def test_link_sums_are_unknown_when_one_satellite_is() -> None:
 
 
 def test_every_metric_of_requirements_has_its_place_in_the_figures() -> None:
-    figures = score_run(evidence(frames={"sent": 20, "late": 0, "missed": 0, "refused": 0}), Settings()).figures
+    figures = score_run(
+        evidence(frames={"sent": 20, "dropped": 0, "late": 0, "missed": 0, "refused": 0}), Settings()
+    ).figures
     for metric in METRICS:
         part, name = metric.split(".")
         assert name in figures[part], metric
