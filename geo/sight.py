@@ -124,3 +124,52 @@ def emission_time_ns(
         delay_s = light_time_s(sensor_position_m, position_at(emitted))
         emitted = np.asarray(received - np.rint(1e9 * delay_s).astype(np.int64), np.int64)
     return emitted
+
+
+def tangent_height(origin_m: ArrayLike, direction: ArrayLike) -> Float:
+    """Least height of lines of sight over the ellipsoid, below 0 where they go through the Earth.
+
+    The lowest point is that nearest to the centre after the polar axis is stretched to a sphere; for heights below
+    200 km this is good to a metre.
+
+    Parameters
+    ----------
+    origin_m : array_like of float, shape (..., 3)
+        Starts of the lines [m]; leading shapes broadcast.
+    direction : array_like of float, shape (..., 3)
+        Directions, any length.
+
+    Returns
+    -------
+    ndarray of float64, shape (...)
+        Height over the ellipsoid, at the start if the line rises from there [m].
+    """
+    stretch = np.array([1.0, 1.0, SEMI_MAJOR_AXIS_M / SEMI_MINOR_AXIS_M])
+    origin, along = np.asarray(origin_m, np.float64) * stretch, np.asarray(direction, np.float64) * stretch
+    way = np.maximum(-np.sum(origin * along, axis=-1) / np.sum(along * along, axis=-1), 0.0)
+    lowest = origin + way[..., None] * along
+    distance = np.linalg.norm(lowest, axis=-1)
+    # Over the pole the stretched height counts b for a.
+    share = np.abs(lowest[..., 2]) / np.maximum(distance, 1.0)
+    flattening = 1.0 - SEMI_MINOR_AXIS_M / SEMI_MAJOR_AXIS_M
+    return np.asarray((distance - SEMI_MAJOR_AXIS_M) * (1.0 - flattening * share**2), np.float64)
+
+
+def earth_blocks(sensor_m: ArrayLike, point_m: ArrayLike) -> NDArray[np.bool_]:
+    """Whether the Earth lies between sensors and points; points at ground level are not hidden by their own ground.
+
+    Parameters
+    ----------
+    sensor_m, point_m : array_like of float, shape (..., 3)
+        Ends of the lines, ECEF [m]; leading shapes broadcast.
+
+    Returns
+    -------
+    ndarray of bool, shape (...)
+        True where the ellipsoid, lowered by 100 m, is in the way.
+    """
+    sensor, point = np.asarray(sensor_m, np.float64), np.asarray(point_m, np.float64)
+    meeting = intersect_ellipsoid(sensor, point - sensor, -100.0)
+    way = np.sum((meeting - sensor) * (point - sensor), axis=-1) / np.sum((point - sensor) ** 2, axis=-1)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(way < 1.0)

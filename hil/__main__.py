@@ -19,6 +19,7 @@ _EXAMPLES = """examples:
   lookdown-hil run scenarios/default.toml --out build/demo
   lookdown-hil run scenarios/default.toml --out build/slow --pace 0.5
   lookdown-hil render scenarios/default.toml --out frames.h5
+  lookdown-hil picture scenarios/default.toml --out default.png
 """
 
 
@@ -30,7 +31,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"lookdown-hil {version('lookdown')}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="run | render")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="run | render | picture")
 
     run = commands.add_parser(
         "run",
@@ -54,6 +55,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     render.add_argument("scenario", type=Path, metavar="SCENARIO", help="a scenario, such as scenarios/default.toml")
     render.add_argument("--out", type=Path, metavar="FILE.h5", required=True, help="file to write")
+    render.add_argument("--restart", action="store_true", help="begin anew instead of going on with interrupted work")
+
+    picture = commands.add_parser(
+        "picture",
+        help="draw a scenario: a frame with its movers, what changes in it, the scene from above, the satellites",
+        description="Draw a scenario into one PNG: a frame with its movers and their SNR, what is left of it when its "
+        "neighbours in time are laid over it and subtracted, the scene from above, and the satellites over the globe.",
+        epilog="example: lookdown-hil picture scenarios/default.toml --out default.png --satellite 3 --time 20",
+    )
+    picture.add_argument("scenario", type=Path, metavar="SCENARIO", help="a scenario, such as scenarios/default.toml")
+    picture.add_argument("--out", type=Path, metavar="FILE.png", required=True, help="file to write")
+    picture.add_argument("--satellite", type=int, metavar="ID", help="whose frame (default: that with most movers)")
+    picture.add_argument(
+        "--time", type=float, metavar="S", help="time of the frame from the start (default: that with most movers)"
+    )
     return parser
 
 
@@ -115,13 +131,26 @@ def _render(options: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from lookdown.hil.render import render
+    from lookdown.hil.archive import render
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task("rendering frames", total=None)
-        render(options.scenario, options.out, lambda done, total: progress.update(task, completed=done, total=total))
+
+        def show(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+
+        render(options.scenario, options.out, show, options.restart)
     print(f"frames: {options.out}")
+    return 0
+
+
+def _picture(options: argparse.Namespace) -> int:
+    from lookdown.hil.portrait import draw_portrait
+    from lookdown.hil.scenario import load_scenario
+
+    shown, time_s = draw_portrait(load_scenario(options.scenario), options.out, options.satellite, options.time)
+    print(f"picture: {options.out} (satellite {shown} at {time_s:g} s)")
     return 0
 
 
@@ -142,13 +171,14 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if options.command == "run":
             return _run(options, shlex.join(["lookdown-hil", *(sys.argv[1:] if argv is None else argv)]))
-        return _render(options)
+        return _render(options) if options.command == "render" else _picture(options)
     except FileNotFoundError as error:
         print(f"lookdown-hil: {error.filename or error}: no such file; check the path", file=sys.stderr)
-    except (ConfigError, RigError, OSError) as error:
+    except (ConfigError, RigError, ValueError, OSError) as error:
         print(f"lookdown-hil: {error}", file=sys.stderr)
     except KeyboardInterrupt:
-        print("lookdown-hil: stopped", file=sys.stderr)
+        again = "; the same command goes on with it" if options.command == "render" else ""
+        print(f"lookdown-hil: stopped{again}", file=sys.stderr)
         return _STOPPED
     finally:
         signal.signal(signal.SIGTERM, before)

@@ -98,11 +98,10 @@ class Pictures:
 
     def _draw_scene(self, plan: Axes) -> None:
         scene = self._scene
-        clear = 1.0 - np.minimum(scene.cloud, 1.0)
-        radiance = np.asarray(clear * scene.ground + scene.cloud_radiance * scene.cloud, np.float32)
+        radiance = scene.radiance_map()
         size = min(_MAP_TEXELS, scene.size)
         small = cv2.resize(radiance, (size, size), interpolation=cv2.INTER_AREA)
-        half_km = 0.5e-3 * scene.size * self._scenario.scene.texel_m
+        half_km = 0.5e-3 * self._scenario.scene.extent_m
         low, high = np.percentile(small, [1, 99])
         extent = (-half_km, half_km, -half_km, half_km)
         plan.imshow(small, cmap="gray", extent=extent, vmin=low - 0.3 * (high - low), vmax=high, interpolation="none")

@@ -16,7 +16,7 @@ from lookdown.geo.orbit import KeplerJ2Orbit
 from lookdown.geo.timescale import tai_ns_from_utc
 from lookdown.hil.motion.movers import MoverConfig
 from lookdown.hil.requirements import Requirement
-from lookdown.hil.scene.local import SceneConfig
+from lookdown.hil.scene.config import SceneConfig
 from lookdown.hil.score import Settings
 from lookdown.hil.sensor.config import SensorConfig
 from lookdown.hil.settings import Place, require

@@ -32,6 +32,8 @@ TRUTH_DTYPE = np.dtype(
         ("velocity_m_s", "<f8", (3,)),  # of the mover at emission, ECEF
         ("row", "<f8"),  # where it appears, nan behind the sensor [px]
         ("col", "<f8"),
+        ("row_rate_px_s", "<f4"),  # how it moves across the frame
+        ("col_rate_px_s", "<f4"),
         ("inside", "?"),  # inside the frame
         ("hidden", "?"),  # more than half of its light is lost in cloud
         ("signal_e", "<f4"),  # electrons of the whole spot, after cloud
@@ -39,6 +41,9 @@ TRUTH_DTYPE = np.dtype(
     ]
 )
 """One mover in one frame."""
+
+_BEYOND_M = 3e6
+"""Distance at which a view that misses the Earth is followed for its motion [m]."""
 
 _PERIODS_S = (60.0, 300.0)
 _SINES = 3
@@ -107,7 +112,7 @@ class Truth:
         )
         return geodetic_to_ecef(np.radians(lat), np.radians(lon), height)
 
-    def sensor(self, satellite_index: int, frame: ArrayLike) -> tuple[Float, Float, Float]:
+    def sensor(self, satellite_index: int, frame: ArrayLike, offset_s: float = 0.0) -> tuple[Float, Float, Float]:
         """Give true position [m], velocity [m/s] and attitude of a sensor at the mid-exposure of frames.
 
         Parameters
@@ -116,6 +121,8 @@ class Truth:
             Index into the scenario's satellites.
         frame : array_like of int, shape (...)
             Frame numbers, from 0.
+        offset_s : float
+            Time after the mid-exposure, within the exposure [s].
 
         Returns
         -------
@@ -124,7 +131,7 @@ class Truth:
         attitude : ndarray of float64, shape (..., 4)
             Quaternion, sensor to ECEF.
         """
-        time = self.scenario.frame_time_ns(frame)
+        time = self.scenario.frame_time_ns(frame) + round(1e9 * offset_s)
         position, velocity = self._orbits[satellite_index].state(time)
         stare = stare_attitude(position, velocity, self.aim(satellite_index, time))
         jitter = from_rotation_vector(self._jitter[satellite_index][np.asarray(frame)])
@@ -158,13 +165,37 @@ class Truth:
         rows = np.zeros((*frames.shape, len(self.paths)), TRUTH_DTYPE)
         time = self.scenario.frame_time_ns(frames)
         position, _, attitude = self.sensor(satellite_index, frames)
+        half_s = 0.5 * self.scenario.sensor.exposure_s
+        ends = [self.sensor(satellite_index, frames, way * half_s) for way in (-1.0, 1.0)]
         for mover in range(len(self.paths)):
             self._fill(rows[..., mover], mover, time, position, attitude)
+            self._fill_motion(rows[..., mover], half_s, ends)
         rows["frame_id"] = frames[..., None]
         rows["time_ns"] = time[..., None]
         rows["satellite_id"] = self.scenario.satellite[satellite_index].id
         rows["mover"] = np.arange(len(self.paths))
         return rows
+
+    def background_motion_px(self, satellite_index: int, frame: ArrayLike) -> Float:
+        """How far the background at the boresight moves in the exposure of frames, of shape (...) [px]."""
+        camera, half_s = self.scenario.sensor.camera, 0.5 * self.scenario.sensor.exposure_s
+        position, _, attitude = self.sensor(satellite_index, frame)
+        boresight = camera.sight_ecef(0.0, 0.0, attitude)
+        ground = intersect_ellipsoid(position, boresight, 0.0)
+        ground = np.where(np.isfinite(ground), ground, position + _BEYOND_M * boresight)
+        (row_a, col_a), (row_b, col_b) = (
+            camera.project(ground, *self.sensor(satellite_index, frame, way * half_s)[::2])[:2] for way in (-1.0, 1.0)
+        )
+        return np.asarray(np.hypot(row_b - row_a, col_b - col_a), np.float64)
+
+    def _fill_motion(self, rows: NDArray[Any], half_s: float, ends: list[tuple[Float, Float, Float]]) -> None:
+        """Fill in how a mover moves across the frame, seen from where the sensor is at both ends of the exposure."""
+        places = []
+        for way, (position, _, attitude) in zip((-1.0, 1.0), ends, strict=True):
+            seen = rows["position_m"] + way * half_s * rows["velocity_m_s"]
+            places.append(self.scenario.sensor.camera.project(seen, position, attitude))
+        for axis, name in enumerate(("row_rate_px_s", "col_rate_px_s")):
+            rows[name] = (places[1][axis] - places[0][axis]) / (2.0 * half_s)
 
     def _fill(self, rows: NDArray[Any], mover: int, time: NDArray[np.int64], sensor_m: Float, attitude: Float) -> None:
         """Fill the rows of one mover, shape (...), seen from one sensor."""
@@ -180,8 +211,8 @@ class Truth:
                 in_front & (row > -0.5) & (row < camera.rows - 0.5) & (col > -0.5) & (col < camera.cols - 0.5)
             )
         sight = position - sensor_m
-        transmission = np.full(row.shape, self.scenario.scene.transmission)
-        radiance: Float | float = self.scenario.scene.sea.radiance_w_m2_sr
+        transmission = np.full(row.shape, self.scenario.scene.transmission or 1.0)
+        radiance: Float | float = 0.0
         if self.scene is not None:
             layer_m = self.scenario.scene.cloud.height_m
             on_cloud = intersect_ellipsoid(sensor_m, sight, layer_m)
@@ -189,7 +220,8 @@ class Truth:
             opacity = np.where(below, self.scene.opacity(on_cloud), 0.0)
             rows["hidden"] = opacity > 0.5
             transmission = transmission * (1.0 - opacity)
-            radiance = self.scene.radiance(intersect_ellipsoid(sensor_m, sight, 0.0), on_cloud)
+            unit = sight / np.linalg.norm(sight, axis=-1, keepdims=True)
+            radiance = self.scene.radiance(sensor_m, unit, self.scenario.start_ns)
         irradiance = self.scenario.mover[mover].intensity_w_sr * transmission / np.sum(sight**2, axis=-1)
         signal = sensor.electrons_per_irradiance() * irradiance
         noise = sensor.noise_e(sensor.electrons_per_radiance() * np.asarray(radiance))

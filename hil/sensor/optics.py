@@ -34,10 +34,13 @@ class PointSpread:
     ----------
     sigma_px : float
         One sigma of the Gaussian, blur included [px].
+    pixel_sigma_px : float
+        One sigma of Gaussian and pixel together [px].
     """
 
     def __init__(self, config: SensorConfig, blur_sigma_rad: float = 0.0) -> None:
         self.sigma_px = float(np.hypot(config.psf_sigma_px, blur_sigma_rad / config.ifov_rad))
+        self.pixel_sigma_px = float(np.hypot(self.sigma_px, 12**-0.5))
         self._table = _diffraction_table(config, self.sigma_px) if config.psf == "diffraction" else None
         self._energy = self._energy_by_phase()
 

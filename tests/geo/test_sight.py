@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from lookdown.geo.earth import SPEED_OF_LIGHT_M_S, ecef_to_geodetic, geodetic_to_ecef
-from lookdown.geo.sight import emission_time_ns, intersect_ellipsoid, light_time_s, nearest_point
+from lookdown.geo.sight import (
+    earth_blocks,
+    emission_time_ns,
+    intersect_ellipsoid,
+    light_time_s,
+    nearest_point,
+    tangent_height,
+)
 
 RNG = np.random.default_rng(5)
 GROUND = geodetic_to_ecef(RNG.uniform(-1.5, 1.5, 50), RNG.uniform(-3.0, 3.0, 50), 0.0)
@@ -63,3 +70,31 @@ def test_light_left_the_mover_one_light_time_before_it_arrived() -> None:
     travelled = (received - emitted) * 1e-9 * SPEED_OF_LIGHT_M_S
     np.testing.assert_allclose(np.linalg.norm(position_at(emitted) - sensor, axis=-1), travelled, atol=0.5)
     np.testing.assert_allclose(light_time_s(sensor, position_at(emitted)) * 1e9, received - emitted, atol=1.0)
+
+
+def test_tangent_height_is_the_least_height_along_the_line() -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(50):
+        origin = rng.standard_normal(3)
+        origin *= rng.uniform(6.9e6, 7.6e6) / np.linalg.norm(origin)
+        across = np.cross(origin, rng.standard_normal(3))
+        down = np.arccos(rng.uniform(6.37e6, 6.55e6) / np.linalg.norm(origin))
+        along = np.cos(down) * across / np.linalg.norm(across) - np.sin(down) * origin / np.linalg.norm(origin)
+        way = np.linspace(0.0, 6e6, 60001)
+        _, _, height = ecef_to_geodetic(origin + way[:, None] * along)
+        assert float(tangent_height(origin, along)) == pytest.approx(height.min(), abs=50.0)
+    up = np.array([7e6, 0.0, 0.0])
+    assert float(tangent_height(up, up)) == pytest.approx(7e6 - 6378137.0)
+    assert tangent_height(up, np.zeros((4, 3)) - up).shape == (4,)
+    assert float(tangent_height(up, -up)) < -6e6
+
+
+def test_the_earth_blocks_what_lies_behind_it() -> None:
+    sensor = np.array([7.4e6, 0.0, 0.0])
+    below, beyond = geodetic_to_ecef(0.0, 0.0, 0.0), geodetic_to_ecef(0.0, np.pi, 0.0)
+    limb = geodetic_to_ecef(0.0, np.radians(29.0), 0.0)  # the horizon lies at 30.5 degrees
+    behind = geodetic_to_ecef(0.0, np.radians(32.0), 0.0)
+    above = geodetic_to_ecef(0.0, np.radians(32.0), 30e3)
+    assert earth_blocks(sensor, np.stack([below, beyond, limb, behind, above])).tolist() == [
+        False, True, False, True, False,
+    ]  # fmt: skip

@@ -1,36 +1,26 @@
 """Rendering: repeatable, geometrically exact, moving as predicted, and whole on disk."""
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
 import cv2
-import h5py
 import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
 
 from lookdown.geo.camera import shift_field
 from lookdown.geo.sight import intersect_ellipsoid, light_time_s
-from lookdown.hil import render as render_module
+from lookdown.hil.background import Background
 from lookdown.hil.plan import Scenario
-from lookdown.hil.render import Renderer, render
+from lookdown.hil.render import Renderer
+from lookdown.hil.scene.fields import Texture
 from lookdown.hil.scene.local import Scene
+from lookdown.hil.sensor.optics import PointSpread
 from lookdown.hil.truth import TRUTH_DTYPE, Truth
 
 DEFAULT = Path(__file__).resolve().parents[2] / "scenarios" / "default.toml"
-
-
-@pytest.fixture
-def small_file(tmp_path: Path) -> Path:
-    text = DEFAULT.read_text(encoding="utf-8").replace("duration_s = 60.0", "duration_s = 0.5")
-    text = text.replace("rows = 512", "rows = 96").replace("cols = 640", "cols = 128")
-    text = text.replace("extent_m = 160e3", "extent_m = 40e3").replace(
-        "lat_deg = 42.88, lon_deg = -9.63", "lat_deg = 43.0, lon_deg = -9.5"
-    )
-    path = tmp_path / "small.toml"
-    path.write_text(text, encoding="utf-8")
-    return path
 
 
 def test_any_frame_alone_has_the_same_bytes(small_scenario: Scenario, small_scene: Scene) -> None:
@@ -61,25 +51,26 @@ def test_a_frame_is_half_full_and_carries_the_reported_state(small_scenario: Sce
 
 def test_pixel_to_earth_to_pixel_is_exact_in_the_drawn_image(small_scenario: Scenario, small_scene: Scene) -> None:
     """Textures that hold their own texel coordinates show where each pixel looks."""
-    renderer = Renderer(small_scenario, 0, small_scene)
-    renderer.electrons(11)
-    position, _, attitude = renderer.truth.sensor(0, 11)
-    camera = small_scenario.sensor.camera
-    row, col = np.meshgrid(np.arange(96.0), np.arange(128.0), indexing="ij")
-    size = small_scene.size
-    middle = 0.5 * (size - 1)
-    drawn = []
-    for texture in np.meshgrid(np.arange(size) - middle, np.arange(size) - middle, indexing="ij"):
-        out = np.empty((96, 128), np.float32)
-        renderer._sample(
-            texture.astype(np.float32), camera.sight_ecef(*renderer._tangents, attitude), position, 0.0, out
-        )
-        drawn.append(out + middle)
+    sensor = replace(small_scenario.sensor, rows=512, cols=640)
+    scenario = replace(small_scenario, sensor=sensor, mover=())
+    camera = sensor.camera
+    position, _, attitude = Truth(scenario).sensor(0, 11)
+    row, col = np.meshgrid(np.arange(512.0), np.arange(640.0), indexing="ij")
     sights = camera.sight_ecef(*camera.tangent_from_pixel(row, col), attitude)
     expected = small_scene.texel(intersect_ellipsoid(position, sights, 0.0))
-    texel_px = small_scenario.scene.texel_m / 108.0
-    for got, wanted in zip(drawn, expected, strict=True):
-        assert np.max(np.abs(got - wanted)) * texel_px < 0.005
+    size = small_scene.size
+    scene = copy(small_scene)
+    scene.cloud = None
+    # Four times as large, so that the whole view lies within: places shift by one and a half times the size.
+    scene.size = 4 * size
+    for axis in (0, 1):
+        wave = np.abs(np.arange(4.0 * size) % 256.0 - 128.0)  # up and down by 1 a texel
+        scene.ground = Texture.of(np.broadcast_to(wave[:, None] if axis == 0 else wave, (4 * size, 4 * size)))
+        drawn = np.empty((512, 640), np.float32)
+        Background(sensor, PointSpread(sensor), scene, 0).draw(drawn, position, attitude, 0)
+        wanted = np.abs((expected[axis] + 1.5 * size) % 256.0 - 128.0)
+        error = np.abs(drawn / sensor.electrons_per_radiance() - wanted)
+        assert error[(wanted > 1.0) & (wanted < 127.0)].max() * scenario.scene.texel_m / 108.0 < 0.01
 
 
 @pytest.mark.parametrize("height_m", [0.0, 7000.0])
@@ -168,49 +159,3 @@ def test_opaque_cloud_hides_what_flies_below_it(small_plan: Callable[..., Scenar
     assert not rows["hidden"][:, 1].any()
     assert np.all(rows["snr"][rows["hidden"]] < 0.6 * rows["snr"][:, 1].max())
     assert rows["snr"].shape == (40, 2)
-
-
-def test_render_writes_a_whole_file_that_h5py_reads(small_file: Path, tmp_path: Path) -> None:
-    out, seen = tmp_path / "frames.h5", []
-    render(small_file, out, lambda done, total: seen.append((done, total)))
-    assert seen[-1] == (20, 20)
-    assert [path.name for path in tmp_path.iterdir() if path.suffix != ".toml"] == ["frames.h5"]
-    with h5py.File(out) as file:
-        assert file.attrs["scenario"] == small_file.read_text(encoding="utf-8")
-        assert file.attrs["seed"] == 20260621
-        group = file["satellite_3"]
-        assert group["frames"].shape == (5, 96, 128)
-        assert group["frames"].chunks == (1, 96, 128)
-        assert group["truth"].shape == (5, len(file.attrs["movers"]))
-        assert group["sensor_states"]["time_ns"][1] - group["sensor_states"]["time_ns"][0] == 10**8
-        first = group["frames"][...]
-    render(small_file, out)
-    with h5py.File(out) as file:
-        np.testing.assert_array_equal(file["satellite_3/frames"][...], first)
-
-
-def test_a_full_disk_leaves_nothing_and_says_so(
-    small_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(render_module.os, "posix_fallocate", full)
-    with pytest.raises(OSError, match=r"frames\.h5: the disk is full; wanted about 0 MB; free some"):
-        render(small_file, tmp_path / "frames.h5")
-    assert [path.name for path in tmp_path.iterdir()] == ["small.toml"]
-
-
-def test_a_scenario_without_movers_renders(small_file: Path, tmp_path: Path) -> None:
-    text = small_file.read_text(encoding="utf-8")
-    head, tail = text.split("[[mover]]", 1)
-    empty = tmp_path / "empty.toml"
-    empty.write_text(head + tail[tail.index("[flight.chain]") :], encoding="utf-8")
-    render(empty, tmp_path / "empty.h5")
-    with h5py.File(tmp_path / "empty.h5") as file:
-        assert file["satellite_1/truth"].shape == (5, 0)
-
-
-def test_a_folder_that_is_not_there_is_named(small_file: Path, tmp_path: Path) -> None:
-    with pytest.raises(OSError, match=r"cannot be written, no folder .*nowhere; make it first"):
-        render(small_file, tmp_path / "nowhere" / "frames.h5")

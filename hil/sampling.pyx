@@ -1,0 +1,437 @@
+"""Background of a frame: textures of ground, sea and cloud, sampled where the pixels look.
+
+The frame is cut into tiles; what `lookdown.hil.scene.local.Nodes` says is known at their corners and linear between.
+Texels, whole numbers of 16 bits to spare the memory, are read bilinearly. Where a pixel sees more than the finest
+texels, it reads between the two coarser levels that it lies between. Beyond their borders textures go on as their
+mirror images.
+"""
+
+from libc.stdint cimport int32_t, uint16_t, uint32_t
+from libc.string cimport memcpy
+
+from lookdown.kernels.checks import require_array
+
+TILE_ROWS, TILE_COLS = 8, 16
+"""Size of a tile [px]."""
+
+cdef enum:
+    TALL = 8
+    WIDE = 16
+    GROUND_ROW = 0
+    GROUND_COL = 1
+    GROUND_SCALE = 2
+    HAZE = 3
+    PATH = 4
+    CLOUD_ROW = 5
+    CLOUD_COL = 6
+    CLOUD_SCALE = 7
+    GLINT_SCALE = 8
+    LEVEL = 9
+    FIELDS = 12  # ten, and two unused: whole vectors
+    MOST_LEVELS = 16
+    ROW_TILES = 16  # tiles of a block along each axis: their texels fit into a cache
+    RUN = 256  # their pixels
+    MOST_NODES = 16
+    SCOUT = 4  # level at which a tile is seen to be without cloud
+
+N_FIELDS = FIELDS
+
+
+cdef extern from *:
+    """
+    #define lookdown_prefetch(address) __builtin_prefetch(address)
+    """
+    void lookdown_prefetch(const void* address) noexcept nogil
+
+
+cdef struct Levels:
+    const uint16_t* values[MOST_LEVELS]
+    Py_ssize_t size[MOST_LEVELS]
+    Py_ssize_t n
+    float offset  # a value is the offset plus a step times the number that stands for it
+    float step
+
+
+cdef struct Box:
+    float top
+    float bottom
+    float left
+    float right
+    float level
+
+
+cdef struct Tile:
+    float left[FIELDS]  # in the first column of the present row
+    float step[FIELDS]  # from column to column
+    float left_down[FIELDS]  # from row to row
+    float step_down[FIELDS]
+    bint plain_ground
+    bint plain_cloud
+    bint with_cloud
+
+
+cdef inline float finest(const uint16_t* values, Py_ssize_t size, float row, float col) noexcept nogil:
+    """Read between four texels; the place must lie within the texture."""
+    cdef Py_ssize_t i = <Py_ssize_t>row, j = <Py_ssize_t>col
+    cdef const uint16_t* at = values + i * size + j
+    row -= <float>i
+    col -= <float>j
+    cdef float upper = at[0] + col * <float>(<int>at[1] - <int>at[0])
+    cdef float lower = at[size] + col * <float>(<int>at[size + 1] - <int>at[size])
+    return upper + row * (lower - upper)
+
+
+cdef inline float folded(float place, float last) noexcept nogil:
+    """Fold a place into the texture, as in a mirror; what is no number goes to the border."""
+    cdef float period = <float>2.0 * last
+    cdef float turns = place / period
+    if not <float>-1e6 < turns < <float>1e6:
+        return 0.0
+    place = place - period * <float><int>turns
+    place = place if place >= 0 else -place
+    place = place if place <= last else period - place
+    return place if place < last else last * <float>0.9999999
+
+
+cdef float any_level(const Levels* levels, float row, float col, float level) noexcept nogil:
+    """Read at any place, between two levels."""
+    cdef Py_ssize_t coarse
+    cdef float ratio, size, value = 0.0, weight
+    cdef Py_ssize_t k
+    if not level > 0:
+        size = levels.size[0] - 1
+        return levels.offset + levels.step * finest(
+            levels.values[0], levels.size[0], folded(row, size), folded(col, size)
+        )
+    level = level if level < levels.n - 1 else <float>(levels.n - 1)
+    coarse = <Py_ssize_t>level
+    for k in range(2):
+        weight = level - coarse if k else <float>1.0 - (level - coarse)
+        if weight <= 0 or coarse + k >= levels.n:
+            continue
+        size = levels.size[coarse + k]
+        ratio = size / levels.size[0]
+        value += weight * finest(
+            levels.values[coarse + k], levels.size[coarse + k],
+            folded((row + <float>0.5) * ratio - <float>0.5, size - 1),
+            folded((col + <float>0.5) * ratio - <float>0.5, size - 1),
+        )
+    return levels.offset + levels.step * value
+
+
+cdef Box box_of(const float* upper, const float* lower, int row) noexcept nogil:
+    """Part of a texture that a tile reads; its left corners are given, the right ones lie FIELDS further."""
+    cdef Box box
+    cdef int col = row + 1
+    box.top = min(min(upper[row], upper[FIELDS + row]), min(lower[row], lower[FIELDS + row]))
+    box.bottom = max(max(upper[row], upper[FIELDS + row]), max(lower[row], lower[FIELDS + row]))
+    box.left = min(min(upper[col], upper[FIELDS + col]), min(lower[col], lower[FIELDS + col]))
+    box.right = max(max(upper[col], upper[FIELDS + col]), max(lower[col], lower[FIELDS + col]))
+    box.level = max(max(upper[LEVEL], upper[FIELDS + LEVEL]), max(lower[LEVEL], lower[FIELDS + LEVEL]))
+    return box
+
+
+cdef bint is_within(Box box, Py_ssize_t size) noexcept nogil:
+    cdef float last = size - 1
+    return 0 <= box.top and box.bottom < last and 0 <= box.left and box.right < last
+
+
+cdef bint is_empty(const Levels* levels, Box box) noexcept nogil:
+    """Whether a texture without negative values is 0 all over a tile: a coarse level, a mean, is 0 there."""
+    cdef float ratio
+    cdef Py_ssize_t size, i, j
+    if levels.n <= SCOUT:
+        return False
+    size = levels.size[SCOUT]
+    ratio = <float>size / levels.size[0]
+    box.top, box.bottom = box.top * ratio - <float>1.0, box.bottom * ratio + <float>1.0
+    box.left, box.right = box.left * ratio - <float>1.0, box.right * ratio + <float>1.0
+    if not is_within(box, size):
+        return False
+    for i in range(<Py_ssize_t>box.top, <Py_ssize_t>box.bottom + 1):
+        for j in range(<Py_ssize_t>box.left, <Py_ssize_t>box.right + 1):
+            if levels.values[SCOUT][i * size + j] != 0:
+                return False
+    return True
+
+
+cdef void call_up(const Levels* levels, Box box, Py_ssize_t part) noexcept nogil:
+    """Have the memory send one part in TALL of the texels of a tile that comes soon, for to wait takes long."""
+    cdef Py_ssize_t size = levels.size[0], i, j
+    if not is_within(box, size):
+        return
+    i = <Py_ssize_t>box.top + part
+    while i < <Py_ssize_t>box.bottom + 2:
+        j = <Py_ssize_t>box.left
+        while j <= <Py_ssize_t>box.right + 1:
+            lookdown_prefetch(levels.values[0] + i * size + j)
+            j += 32  # a line of the cache
+        i += TALL
+
+
+cdef Levels as_levels(texture):
+    """Take a texture apart; without one there are no levels."""
+    cdef Levels levels
+    cdef Py_ssize_t k, first = 0
+    cdef const uint16_t[::1] packed
+    levels.n = 0
+    levels.offset, levels.step = 0.0, 0.0
+    if texture is None:
+        return levels
+    packed = require_array("packed", texture.packed, "uint16", 1)
+    if len(texture.sizes) > MOST_LEVELS or sum(n * n for n in texture.sizes) != texture.packed.size:
+        raise ValueError("texture: wanted packed levels of the sizes it states; make it by Texture.of")
+    for k, size in enumerate(texture.sizes):
+        levels.values[k] = &packed[first]
+        levels.size[k] = size
+        first += size * size
+    levels.n = len(texture.sizes)
+    levels.offset, levels.step = texture.offset, texture.step
+    return levels
+
+
+cdef void read_finest(
+    const Levels* levels, const float* row, const float* col, float* out, Py_ssize_t n
+) noexcept nogil:
+    """Read n places, at most RUN, within the finest texels; plain loops, which the compiler vectorises."""
+    cdef int i[RUN]
+    cdef int j[RUN]
+    cdef uint32_t upper[RUN]
+    cdef uint32_t lower[RUN]
+    cdef float a, b, r, c
+    cdef const uint16_t* values = levels.values[0]
+    cdef const uint16_t* at
+    cdef Py_ssize_t size = levels.size[0], k
+    cdef float offset = levels.offset, step = levels.step
+    for k in range(n):
+        i[k] = <int>row[k]
+        j[k] = <int>col[k]
+    for k in range(n):
+        # Two neighbours in one word, the left one in its lower half.
+        at = values + i[k] * size + j[k]
+        memcpy(&upper[k], at, 4)
+        memcpy(&lower[k], at + size, 4)
+    for k in range(n):
+        r = row[k] - <float>i[k]
+        c = col[k] - <float>j[k]
+        a = <float><int32_t>(upper[k] & 0xFFFF)
+        a = a + c * (<float><int32_t>(upper[k] >> 16) - a)
+        b = <float><int32_t>(lower[k] & 0xFFFF)
+        b = b + c * (<float><int32_t>(lower[k] >> 16) - b)
+        out[k] = offset + step * (a + r * (b - a))
+
+
+cdef void read_any(
+    const Levels* levels, const float* row, const float* col, const float* level, float* out, Py_ssize_t n
+) noexcept nogil:
+    """Read n places wherever they lie, between levels."""
+    cdef Py_ssize_t k
+    for k in range(n):
+        out[k] = any_level(levels, row[k], col[k], level[k])
+
+
+cdef void line_up(const Tile* tiles, Py_ssize_t n, int field, float* out) noexcept nogil:
+    """Write a field along a row of n tiles."""
+    cdef Py_ssize_t t, k
+    cdef float left, step
+    for t in range(n):
+        left, step = tiles[t].left[field], tiles[t].step[field]
+        for k in range(WIDE):
+            out[t * WIDE + k] = left + <float>k * step
+
+
+cdef void draw_row(
+    const Levels* ground, const Levels* sea, const Levels* cloud, const Tile* tiles, Py_ssize_t n, float* value
+) noexcept nogil:
+    """Radiance along a row of n tiles, at most ROW_TILES."""
+    cdef float row[RUN]
+    cdef float col[RUN]
+    cdef float level[RUN]
+    cdef float more[RUN]
+    cdef float scale[RUN]
+    cdef float other[RUN]
+    cdef float clear
+    cdef Py_ssize_t pixels = n * WIDE, t, k
+    cdef bint plain_ground = True, plain_cloud = True, with_cloud = False
+    for t in range(n):
+        plain_ground = plain_ground and tiles[t].plain_ground
+        plain_cloud = plain_cloud and tiles[t].plain_cloud
+        with_cloud = with_cloud or tiles[t].with_cloud
+    line_up(tiles, n, GROUND_ROW, row)
+    line_up(tiles, n, GROUND_COL, col)
+    line_up(tiles, n, GROUND_SCALE, scale)
+    line_up(tiles, n, HAZE, other)
+    if not plain_ground or not plain_cloud or sea.n > 0:
+        line_up(tiles, n, LEVEL, level)
+    if plain_ground:
+        read_finest(ground, row, col, more, pixels)
+    else:
+        read_any(ground, row, col, level, more, pixels)
+    for k in range(pixels):
+        value[k] = more[k] * scale[k] + other[k]
+    if sea.n > 0:
+        read_any(sea, row, col, level, more, pixels)
+        line_up(tiles, n, GLINT_SCALE, scale)
+        for k in range(pixels):
+            value[k] = value[k] + more[k] * scale[k]
+    if with_cloud:
+        line_up(tiles, n, CLOUD_ROW, row)
+        line_up(tiles, n, CLOUD_COL, col)
+        line_up(tiles, n, CLOUD_SCALE, scale)
+        if plain_cloud:
+            read_finest(cloud, row, col, more, pixels)
+        else:
+            read_any(cloud, row, col, level, more, pixels)
+        for k in range(pixels):
+            clear = <float>1.0 - more[k]
+            clear = clear if clear > <float>0.0 else <float>0.0
+            value[k] = value[k] * clear + more[k] * scale[k]
+    line_up(tiles, n, PATH, other)
+    for k in range(pixels):
+        value[k] = value[k] + other[k]
+
+
+cdef void set_up(Tile* tile, const float* upper, const float* lower) noexcept nogil:
+    """Make a tile's fields from those of its left corners and of the right ones, FIELDS further."""
+    cdef float below
+    cdef int k
+    for k in range(FIELDS):
+        tile.left[k] = upper[k]
+        tile.left_down[k] = (lower[k] - upper[k]) * <float>(1.0 / TALL)
+        tile.step[k] = (upper[FIELDS + k] - upper[k]) * <float>(1.0 / WIDE)
+        below = (lower[FIELDS + k] - lower[k]) * <float>(1.0 / WIDE)
+        tile.step_down[k] = (below - tile.step[k]) * <float>(1.0 / TALL)
+
+
+def spread(nodes, down, across, corners):
+    """Interpolate fields from the nodes of a frame to the corners of its tiles.
+
+    ``corners[i, l, f] = sum_jk down[i, j] nodes[f, j, k] across[l, k]``.
+
+    Parameters
+    ----------
+    nodes : ndarray of float64, shape (fields, n, m)
+        Fields at the nodes; at most N_FIELDS.
+    down, across : ndarray of float64, shape (rows, n), (cols, m)
+        Weights of the nodes at the rows and columns of corners.
+    corners : ndarray of float32, shape (rows, cols, N_FIELDS)
+        Fields at the corners; the first ``fields`` are written.
+
+    Raises
+    ------
+    ValueError
+        If an array has another type, shape or layout.
+    """
+    cdef const double[:, :, ::1] x = require_array("nodes", nodes, "float64", 3)
+    cdef const double[:, ::1] by_row = require_array("down", down, "float64", (down.shape[0], nodes.shape[1]))
+    cdef const double[:, ::1] by_col = require_array("across", across, "float64", (across.shape[0], nodes.shape[2]))
+    cdef float[:, :, ::1] out = require_array(
+        "corners", corners, "float32", (down.shape[0], across.shape[0], FIELDS), out=True
+    )
+    cdef double line[MOST_NODES][FIELDS]
+    cdef double total[FIELDS]
+    cdef Py_ssize_t i, j, k, f, column
+    if x.shape[0] > FIELDS or x.shape[2] > MOST_NODES:
+        raise ValueError(f"nodes: wanted at most {FIELDS} fields and {MOST_NODES} columns, got shape {nodes.shape}")
+    with nogil:
+        for k in range(MOST_NODES):
+            for f in range(FIELDS):
+                line[k][f] = 0.0
+        for i in range(by_row.shape[0]):
+            for k in range(x.shape[2]):
+                for f in range(x.shape[0]):
+                    line[k][f] = 0.0
+                    for j in range(x.shape[1]):
+                        line[k][f] += by_row[i, j] * x[f, j, k]
+            for column in range(by_col.shape[0]):
+                for f in range(FIELDS):
+                    total[f] = 0.0
+                for k in range(x.shape[2]):
+                    for f in range(FIELDS):
+                        total[f] += by_col[column, k] * line[k][f]
+                for f in range(x.shape[0]):
+                    out[i, column, f] = <float>total[f]
+
+
+def sample(corners, ground, sea, cloud, out, weight=1.0, add=False):
+    """Fill a frame from textures.
+
+    Parameters
+    ----------
+    corners : ndarray of float32, shape (m + 1, n + 1, N_FIELDS)
+        At the corners of ``m`` by ``n`` tiles of TILE_ROWS by TILE_COLS pixels, from the first pixel on: row and column
+        on the ground's texture, factor of the ground, haze, path, row and column on the cloud's texture, factors of
+        cloud and sea, level. Scales, haze and path in the unit of ``out``; level 0 and below reads the finest texels,
+        each further level a mean over twice as many rows.
+    ground : Texture
+        Ground.
+    sea, cloud : Texture or None
+        Sea and cloud; None for none.
+    out : ndarray of float32, shape (rows, cols)
+        Frame; filled, or added to.
+    weight : float
+        Factor of all [1].
+    add : bool
+        Add to what is there: for the mean over several instants of an exposure.
+
+    Raises
+    ------
+    ValueError
+        If an array has another type, shape or layout.
+    """
+    cdef float[:, ::1] image = require_array("out", out, "float32", 2, out=True)
+    cdef Py_ssize_t rows = image.shape[0], cols = image.shape[1]
+    cdef Py_ssize_t tile_rows = (rows + TALL - 1) // TALL, tile_cols = (cols + WIDE - 1) // WIDE
+    cdef const float[:, :, ::1] at = require_array(
+        "corners", corners, "float32", (tile_rows + 1, tile_cols + 1, FIELDS)
+    )
+    cdef Levels ground_levels = as_levels(ground), sea_levels = as_levels(sea), cloud_levels = as_levels(cloud)
+    cdef float share = weight
+    cdef bint adds = add
+    cdef Py_ssize_t block_cols = (tile_cols + ROW_TILES - 1) // ROW_TILES, block, first_row, first_col
+    cdef Py_ssize_t i, r, k, t, n, height, width
+    cdef const float* upper
+    cdef const float* lower
+    cdef Box box
+    cdef Tile tiles[ROW_TILES]
+    cdef float value[RUN]
+    cdef float* row
+    if ground_levels.n == 0:
+        raise ValueError("ground: wanted a Texture, got None; make it by Texture.of")
+    with nogil:
+        # Blocks of tiles, whose texels stay in the cache from one row of tiles to the next.
+        for block in range(((tile_rows + ROW_TILES - 1) // ROW_TILES) * block_cols):
+            first_row = block // block_cols * ROW_TILES
+            first_col = block % block_cols * ROW_TILES
+            n = min(tile_cols - first_col, <Py_ssize_t>ROW_TILES)
+            width = min(cols - first_col * WIDE, n * WIDE)
+            for i in range(first_row, min(first_row + ROW_TILES, tile_rows)):
+                height = min(rows - i * TALL, <Py_ssize_t>TALL)
+                for t in range(n):
+                    upper, lower = &at[i, first_col + t, 0], &at[i + 1, first_col + t, 0]
+                    set_up(&tiles[t], upper, lower)
+                    box = box_of(upper, lower, GROUND_ROW)
+                    tiles[t].plain_ground = box.level <= 0 and is_within(box, ground_levels.size[0])
+                    box = box_of(upper, lower, CLOUD_ROW)
+                    tiles[t].with_cloud = cloud_levels.n > 0 and not is_empty(&cloud_levels, box)
+                    tiles[t].plain_cloud = cloud_levels.n == 0 or (
+                        box.level <= 0 and is_within(box, cloud_levels.size[0])
+                    )
+                for r in range(height):
+                    for t in range(n if i + 1 < tile_rows else 0):
+                        upper, lower = &at[i + 1, first_col + t, 0], &at[i + 2, first_col + t, 0]
+                        call_up(&ground_levels, box_of(upper, lower, GROUND_ROW), r)
+                        if cloud_levels.n > 0:
+                            call_up(&cloud_levels, box_of(upper, lower, CLOUD_ROW), r)
+                    draw_row(&ground_levels, &sea_levels, &cloud_levels, tiles, n, value)
+                    row = &image[i * TALL + r, first_col * WIDE]
+                    if adds:
+                        for k in range(width):
+                            row[k] += share * value[k]
+                    else:
+                        for k in range(width):
+                            row[k] = share * value[k]
+                    for t in range(n):
+                        for k in range(FIELDS):
+                            tiles[t].left[k] += tiles[t].left_down[k]
+                            tiles[t].step[k] += tiles[t].step_down[k]
