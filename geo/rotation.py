@@ -130,3 +130,42 @@ def from_rotation_vector(rotation_rad: ArrayLike) -> Float:
     half = 0.5 * np.linalg.norm(vector, axis=-1, keepdims=True)
     # np.sinc(x / pi) is sin(x) / x, exact at zero.
     return np.concatenate([np.cos(half), 0.5 * np.sinc(half / np.pi) * vector], axis=-1)
+
+
+def to_rotation_vector(quaternion: ArrayLike) -> Float:
+    """Rotation vectors of unit quaternions, the shorter way round; inverse of `from_rotation_vector`.
+
+    Parameters
+    ----------
+    quaternion : array_like of float, shape (..., 4)
+        Unit quaternions.
+
+    Returns
+    -------
+    ndarray of float64, shape (..., 3)
+        Axis times angle of 0 to pi [rad].
+    """
+    q = np.asarray(quaternion, np.float64)
+    q = np.where(q[..., :1] < 0.0, -q, q)
+    sine = np.linalg.norm(q[..., 1:], axis=-1, keepdims=True)
+    half = np.arctan2(sine, q[..., :1])
+    return np.asarray(2.0 / np.sinc(half / np.pi) * q[..., 1:], np.float64)
+
+
+def slerp(first: ArrayLike, second: ArrayLike, share: ArrayLike) -> Float:
+    """Attitudes on the shortest way between two (Shoemake 1985, "Animating rotation with quaternion curves").
+
+    Parameters
+    ----------
+    first, second : array_like of float, shape (..., 4)
+        Unit quaternions at shares 0 and 1.
+    share : array_like of float, shape (...)
+        Share of the way [1].
+
+    Returns
+    -------
+    ndarray of float64, shape (..., 4)
+        Unit quaternions.
+    """
+    way = to_rotation_vector(multiply(conjugate(first), second))
+    return multiply(first, from_rotation_vector(np.asarray(share, np.float64)[..., None] * way))

@@ -46,3 +46,22 @@ def test_a_quarter_turn_about_z_takes_x_to_y() -> None:
     q = rotation.from_rotation_vector([0.0, 0.0, np.pi / 2])
     np.testing.assert_allclose(rotation.rotate(q, [1.0, 0.0, 0.0]), [0.0, 1.0, 0.0], atol=1e-15)
     np.testing.assert_allclose(rotation.rotate(np.stack([q, q]), np.eye(3)[:2]), [[0, 1, 0], [-1, 0, 0]], atol=1e-15)
+
+
+@given(VECTORS)
+def test_rotation_vectors_come_back(vector: np.ndarray) -> None:
+    angle = np.linalg.norm(vector)
+    shorter = vector * (min(1.0, 3.0 / angle) if angle else 1.0)
+    np.testing.assert_allclose(rotation.to_rotation_vector(rotation.from_rotation_vector(shorter)), shorter, atol=1e-12)
+    np.testing.assert_allclose(
+        rotation.to_rotation_vector(-rotation.from_rotation_vector(shorter)), shorter, atol=1e-12
+    )
+
+
+def test_slerp_turns_evenly_on_the_shorter_way() -> None:
+    first = rotation.from_rotation_vector([0.3, -0.2, 0.9])
+    second = rotation.multiply(first, rotation.from_rotation_vector([0.0, 1.2, 0.0]))
+    for sign in (1.0, -1.0):
+        part = rotation.slerp(first, sign * second, np.array([0.0, 0.25, 1.0]))
+        turn = rotation.to_rotation_vector(rotation.multiply(rotation.conjugate(first), part))
+        np.testing.assert_allclose(turn, [[0.0, 0.0, 0.0], [0.0, 0.3, 0.0], [0.0, 1.2, 0.0]], atol=1e-12)
