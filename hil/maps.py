@@ -23,7 +23,7 @@ from lookdown.hil.truth import Truth
 Float = NDArray[np.float64]
 
 _EARTH_KM = 6371.0
-_MAP_TEXELS = 560
+_MAP_TEXELS = 400
 _EDGE_STEPS = 16  # points on each side of a view's outline: near the horizon it bends
 _TRACK_S = 420.0  # ground track that is drawn before and after the scenario
 _TRACK_STEPS = 61
@@ -120,7 +120,7 @@ class Maps:
         return np.where(place[..., 2:] > 0.0, _EARTH_KM * place[..., :2], np.nan)
 
     def _draw_graticule(self, axes: Axes) -> None:
-        look: Any = {"color": "#c8c8c8", "lw": 0.6, "zorder": 0}
+        look: Any = {"color": "#b4b4b4", "lw": 0.6, "zorder": 0}
         lat, lon = np.radians(np.arange(-90, 91, 1)), np.radians(np.arange(0, 361, 1))
         for degrees in range(-180, 180, _GRATICULE_DEG):
             axes.plot(*self._globe_km(geodetic_to_ecef(lat, np.radians(degrees), 0.0)).T, **look)

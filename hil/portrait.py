@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from PIL import Image as Picture
 
 from lookdown.geo.camera import shift_field
-from lookdown.geo.earth import ecef_to_geodetic
+from lookdown.geo.earth import ecef_to_geodetic, enu_axes
+from lookdown.geo.sun import sun_direction
 from lookdown.hil.figures import MOVER_COLOURS, SATELLITE_COLOURS, mover_colour
 from lookdown.hil.maps import HALO, Maps
 from lookdown.hil.plan import Scenario
@@ -42,12 +43,16 @@ _STYLE: Any = {
     "ytick.color": "#808080",
 }
 _SIZE_IN, _DPI = (11.6, 8.92), 115  # a frame of 640 columns is drawn pixel by pixel
-_GREYS = (96, 64, 48, 32, 24, 16, 12, 8)
+_GREYS = 64  # of the palette
+_NEUTRAL = 12  # largest difference between red, green and blue of what counts as grey
 _LOOKS = 40  # instants at which the best view is sought
 _APART_S = 2.0  # from a frame to those that are subtracted from it
 _REACH_SIGMA = 12.0  # the difference is drawn between minus and plus this
-_FRAME_GREYS, _CHANGE_GREYS = 29, 11  # more would only draw the noise
+_LEVELS = ((33, 17), (25, 11), (15, 9), (9, 7), (7, 5), (5, 3))
+"""Greys of the frame and of the difference, most first: what is drawn finer than the noise only fills the file."""
+
 _CHIP_HALF_PX = 12
+_CHIP_SIGMA = 5.0  # a chip spans its middle, or this where nothing stands out
 _MOST_LISTED = 16
 _LABEL_PT = 7.5
 _TICKS = ((1, 0), (-1, 0), (0, 1), (0, -1))
@@ -89,10 +94,14 @@ def draw_portrait(
     renderer = Renderer(scenario, index, truth.scene)
     while renderer.dropped(frame_id) and frame_id + 1 < scenario.n_frames:
         frame_id += 1
+    data = b""
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=_SIZE_IN, dpi=_DPI)
-        _draw(figure, renderer, frame_id)
-        data = _as_png(figure)
+        for levels in _LEVELS:
+            figure = Figure(figsize=_SIZE_IN, dpi=_DPI)
+            _draw(figure, renderer, frame_id, levels)
+            data = _as_png(figure)
+            if len(data) <= LARGEST_BYTES:
+                break
     part = out.with_name(f".{out.name}.part")
     try:
         part.write_bytes(data)
@@ -127,7 +136,7 @@ def _seen(rows: NDArray[Any]) -> NDArray[np.bool_]:
     return np.asarray(rows["inside"] & ~rows["hidden"], np.bool_)
 
 
-def _draw(figure: Figure, renderer: Renderer, frame_id: int) -> None:
+def _draw(figure: Figure, renderer: Renderer, frame_id: int, levels: tuple[int, int]) -> None:
     scenario, truth, sensor = renderer.scenario, renderer.truth, renderer.scenario.sensor
     _write_head(figure, scenario)
     rows = truth.appearances(renderer.satellite_index, frame_id)
@@ -138,7 +147,7 @@ def _draw(figure: Figure, renderer: Renderer, frame_id: int) -> None:
     axes.set_title(
         f"Raw frame, satellite {who} at {time_s:g} s: {low:.0f} to {high:.0f} of {(1 << sensor.bits) - 1} counts"
     )
-    _show(axes, samples.astype(np.float32), low, max(high, low + 1.0), _FRAME_GREYS)
+    _show(axes, samples.astype(np.float32), low, max(high, low + 1.0), levels[0])
     _mark(axes, scenario, rows)
 
     change, apart_s = _change(renderer, frame_id, samples)
@@ -146,7 +155,7 @@ def _draw(figure: Figure, renderer: Renderer, frame_id: int) -> None:
     axes = _axes(figure, 5.86, 3.62, 5.62, 4.5)
     said = f"less the frames {apart_s:g} s before and after, laid over" if apart_s else "less its own local mean"
     axes.set_title(f"The same {said}: -{_REACH_SIGMA:g} to {_REACH_SIGMA:g} sigma")
-    _show(axes, change, -_REACH_SIGMA, _REACH_SIGMA, _CHANGE_GREYS)
+    _show(axes, change, -_REACH_SIGMA, _REACH_SIGMA, levels[1])
     _mark(axes, scenario, rows)
 
     maps = Maps(scenario, renderer.scene, truth)
@@ -294,7 +303,13 @@ def _draw_plan(axes: Axes, scenario: Scenario, truth: Truth, maps: Maps, frame_i
     drawn = np.concatenate([np.asarray(line.get_data(), np.float64).ravel() for line in axes.get_lines()])
     half_km = min(0.5e-3 * scenario.scene.extent_m, 1.05 * float(np.nanmax(np.abs(drawn), initial=1.0)))
     axes.set(xlim=(-half_km, half_km), ylim=(-half_km, half_km), aspect="equal")
-    axes.set(title="The scene from above, views, paths", xlabel="east of its centre [km]", ylabel="north [km]")
+    lat, lon = scenario.scene.lat_deg, (scenario.scene.lon_deg + 180.0) % 360.0 - 180.0
+    up = enu_axes(np.radians(lat), np.radians(lon))[2]
+    sun_deg = np.degrees(np.arcsin(up @ sun_direction(int(now))))
+    where = f"{abs(lat):g} {'NS'[lat < 0]} {abs(lon):g} {'EW'[lon < 0]}"
+    stands = "up" if sun_deg > 0.0 else "down"
+    axes.set(title=f"From above: {where}, sun {abs(sun_deg):.0f} deg {stands}")
+    axes.set(xlabel="east of the scene's centre [km]", ylabel="north [km]")
 
 
 def _list_movers(axes: Axes, scenario: Scenario, rows: NDArray[Any], change: Image) -> None:
@@ -320,8 +335,8 @@ def _list_movers(axes: Axes, scenario: Scenario, rows: NDArray[Any], change: Ima
             top, left = round(float(row["row"])), round(float(row["col"]))
             chip = padded[top : top + 2 * _CHIP_HALF_PX + 1, left : left + 2 * _CHIP_HALF_PX + 1]
             extent = (0.0, 0.94 * step * aspect, y - 0.47 * step, y + 0.47 * step)
-            look = {"cmap": "gray", "vmin": -_REACH_SIGMA, "vmax": _REACH_SIGMA, "interpolation": "nearest"}
-            axes.imshow(chip, extent=extent, aspect="auto", **look)
+            reach = max(float(np.abs(chip[_CHIP_HALF_PX - 1 :, _CHIP_HALF_PX - 1 :][:3, :3]).max()), _CHIP_SIGMA)
+            axes.imshow(chip, "gray", aspect="auto", interpolation="nearest", vmin=-reach, vmax=reach, extent=extent)
     if len(rows) > _MOST_LISTED:
         axes.text(0.1, 0.01, f"and {len(rows) - _MOST_LISTED} more", fontsize=8, color="#505050")
     if not len(rows):
@@ -329,26 +344,25 @@ def _list_movers(axes: Axes, scenario: Scenario, rows: NDArray[Any], change: Ima
 
 
 def _as_png(figure: Figure) -> bytes:
-    """Turn a figure into PNG data with the colours of the house and as many greys as fit."""
-    drawn = io.BytesIO()
+    """Turn a figure into PNG data with a palette of greys and the colours of the house."""
+    drawn, packed = io.BytesIO(), io.BytesIO()
     figure.savefig(drawn, format="png", dpi=_DPI)
     drawn.seek(0)
     whole = Picture.open(drawn).convert("RGB")
-    data = b""
-    for greys in _GREYS:
-        palette = Picture.new("P", (1, 1))
-        palette.putpalette(_palette(greys))
-        buffer = io.BytesIO()
-        whole.quantize(palette=palette, dither=Picture.Dither.NONE).save(buffer, format="png", optimize=True)
-        data = buffer.getvalue()
-        if len(data) <= LARGEST_BYTES:
-            break
-    return data
+    palette = Picture.new("P", (1, 1))
+    palette.putpalette(_palette())
+    chosen = np.asarray(whole.quantize(palette=palette, dither=Picture.Dither.NONE))
+    pixels = np.asarray(whole).astype(np.int16)
+    grey = np.rint(pixels.mean(axis=-1) * ((_GREYS - 1) / 255.0)).astype(np.uint8)
+    reduced = Picture.fromarray(np.where(np.ptp(pixels, axis=-1) < _NEUTRAL, grey, chosen))
+    reduced.putpalette(_palette())
+    reduced.save(packed, format="png", optimize=True)
+    return packed.getvalue()
 
 
-def _palette(greys: int) -> bytes:
+def _palette() -> bytes:
     """Greys from black to white, and the colours of movers and satellites, pure and blended with greys."""
-    colours = [np.full(3, level) for level in np.linspace(0.0, 255.0, greys)]
+    colours = [np.full(3, level) for level in np.linspace(0.0, 255.0, _GREYS)]
     for name in (*MOVER_COLOURS, *SATELLITE_COLOURS):
         pure = 255.0 * np.array(to_rgb(name))
         colours += [pure, 0.5 * pure, 0.5 * (pure + 128.0), 0.5 * (pure + 255.0)]

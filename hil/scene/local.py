@@ -111,6 +111,7 @@ class Scene:
         self._axes = enu_axes(lat, lon)
         self.atmosphere = Atmosphere(band_um) if config.transmission is None else None
         self._sun_w_m2 = solar_irradiance(band_um)
+        self._time_ns = time_ns
         sigma = max(blur_m / config.texel_m, 1e-3)
         self._blur_m = blur_m
         # Texels are those of the power of small primes that the transform likes, a little finer than asked for.
@@ -214,7 +215,7 @@ class Scene:
         if self.cloud is None:
             return self.ground.values
         clear = 1.0 - np.minimum(self.cloud.values, 1.0)
-        scale = float(np.mean(self._cloud_radiance(self._centre_m, 0)))
+        scale = float(np.mean(self._cloud_radiance(self._centre_m, self._time_ns)))
         return np.asarray(clear * self.ground.values + scale * self.cloud.values, np.float32)
 
     def transmission(self, height_m: ArrayLike, elevation_rad: ArrayLike) -> Float:
