@@ -23,7 +23,7 @@ from lookdown.hil.truth import Truth
 Float = NDArray[np.float64]
 
 _EARTH_KM = 6371.0
-_MAP_TEXELS = 400
+_MAP_TEXELS = 480
 _EDGE_STEPS = 16  # points on each side of a view's outline: near the horizon it bends
 _TRACK_S = 420.0  # ground track that is drawn before and after the scenario
 _TRACK_STEPS = 61

@@ -13,12 +13,12 @@ import cv2
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
-from lookdown.geo.earth import ecef_to_geodetic, enu_axes, geodetic_to_ecef
+from lookdown.geo.earth import ecef_to_geodetic
 from lookdown.geo.sight import intersect_ellipsoid
 from lookdown.hil.figures import PAPER, SOFT, WIDTH_IN, as_svg, house_style, mover_colour, satellite_colour
+from lookdown.hil.maps import HALO, Maps
 from lookdown.hil.plan import Scenario
 from lookdown.hil.render import Renderer
 from lookdown.hil.scene.local import Scene
@@ -29,7 +29,6 @@ _CHIP_HALF_PX = 16
 _APART = 15  # frames to those that are subtracted
 _STRIP_TIMES = (0.2, 0.5, 0.8)
 _STRIP_SATELLITES = 4
-_MAP_TEXELS = 560
 _NAME_KM = (20.0, 4.0)  # what a name takes on the map, across and down
 
 
@@ -53,26 +52,28 @@ class Pictures:
         self._rendered: dict[tuple[int, int], NDArray[np.uint16]] = {}
         count = len(scenario.satellite)
         self._renderers = [Renderer(scenario, index, self._scene) for index in range(count)]
-        lat, lon = np.radians(scenario.scene.lat_deg), np.radians(scenario.scene.lon_deg)
-        self._centre_m, self._axes = geodetic_to_ecef(lat, lon, 0.0), enu_axes(lat, lon)
+        self._maps = Maps(scenario, scene, self._renderers[0].truth)
 
     def map(self) -> str:
         """Draw truth and tracks over the scene from above, and their heights over time."""
         evidence, tracks = self._evidence, self._score.tracks
         instant_s = (evidence.instants_ns - self._scenario.start_ns) * 1e-9
-        halo = [withStroke(linewidth=2.6, foreground="black", alpha=0.65)]
         with house_style("map"):
             figure = Figure(figsize=(WIDTH_IN, 6.9), layout="constrained")
             plan, heights = figure.subplots(1, 2, width_ratios=[2.2, 1.0])
-            self._draw_scene(plan)
-            self._draw_footprints(plan)
+            self._maps.draw_scene(plan)
+            # What each satellite's frame covers at the start, the middle and the end.
+            last = self._scenario.n_frames - 1
+            self._maps.draw_footprints(plan, ((0, 0.35), (last // 2, 0.6), (last, 1.0)))
+            for index, satellite in enumerate(self._scenario.satellite):
+                plan.plot([], [], color=satellite_colour(index), lw=1.4, label=f"view of satellite {satellite.id}")
             ends: list[tuple[str, Float, Float]] = []
             for index, name in enumerate(evidence.movers if len(instant_s) else ()):
                 colour = mover_colour(index)
                 seen = tracks.n_views[index] > 0
-                ground = self._plan_km(evidence.truth_m[index])
+                ground = self._maps.plan_km(evidence.truth_m[index])
                 height_km = ecef_to_geodetic(evidence.truth_m[index])[2] / 1e3
-                plan.plot(*ground.T, color=colour, lw=1.2, ls=(0, (2, 2)), path_effects=halo)
+                plan.plot(*ground.T, color=colour, lw=1.2, ls=(0, (2, 2)), path_effects=[HALO])
                 plan.plot(*np.where(seen[:, None], ground, np.nan).T, color=colour, lw=4.5, alpha=0.55)
                 heights.plot(instant_s, height_km, color=colour, lw=4.5, alpha=0.4, label=name)
                 ends.append((name, ground[-1], ground[-1] - ground[0]))
@@ -80,7 +81,7 @@ class Pictures:
             for track in range(len(tracks.grid.ids)):
                 colour = "#ff4d4d" if tracks.is_false[track] else "white"
                 position = tracks.grid.position_m[track]
-                plan.plot(*self._plan_km(position).T, color=colour, lw=1.3, path_effects=halo)
+                plan.plot(*self._maps.plan_km(position).T, color=colour, lw=1.3, path_effects=[HALO])
                 height_km = np.full(len(position), np.nan)
                 held = tracks.grid.held[track]
                 height_km[held] = ecef_to_geodetic(position[held])[2] / 1e3
@@ -92,40 +93,8 @@ class Pictures:
             heights.legend(fontsize=8.5, loc="upper center", bbox_to_anchor=(0.45, -0.1), ncols=2)
             return as_svg(figure, "map")
 
-    def _plan_km(self, position_m: Float) -> Float:
-        """East and north of the scene's centre, shape (..., 2) [km]."""
-        return np.asarray((position_m - self._centre_m) @ self._axes[:2].T / 1e3, np.float64)
-
-    def _draw_scene(self, plan: Axes) -> None:
-        scene = self._scene
-        radiance = scene.radiance_map()
-        size = min(_MAP_TEXELS, scene.size)
-        small = cv2.resize(radiance, (size, size), interpolation=cv2.INTER_AREA)
-        half_km = 0.5e-3 * self._scenario.scene.extent_m
-        low, high = np.percentile(small, [1, 99])
-        extent = (-half_km, half_km, -half_km, half_km)
-        plan.imshow(small, cmap="gray", extent=extent, vmin=low - 0.3 * (high - low), vmax=high, interpolation="none")
-
-    def _draw_footprints(self, plan: Axes) -> None:
-        """Outline what each satellite's frame covers on the ground at the start, the middle and the end."""
-        camera = self._scenario.sensor.camera
-        last = self._scenario.n_frames - 1
-        edge_rows, edge_cols = (
-            np.array([0, 0, 1, 1, 0]) * (camera.rows - 1),
-            np.array([0, 1, 1, 0, 0]) * (camera.cols - 1),
-        )
-        for index, satellite in enumerate(self._scenario.satellite):
-            colour = satellite_colour(index)
-            for frame, alpha in ((0, 0.35), (last // 2, 0.6), (last, 1.0)):
-                position, _, attitude = self._renderers[index].truth.sensor(index, frame)
-                sights = camera.sight_ecef(*camera.tangent_from_pixel(edge_rows, edge_cols), attitude)
-                corners = self._plan_km(intersect_ellipsoid(position, sights, 0.0))
-                plan.plot(*corners.T, color=colour, lw=1.1, alpha=alpha)
-            plan.plot([], [], color=colour, lw=1.4, label=f"view of satellite {satellite.id}")
-
     def _draw_names(self, plan: Axes, ends: list[tuple[str, Float, Float]]) -> None:
         """Write names beside the ends of paths, on the side away from their starts, none over another."""
-        halo = [withStroke(linewidth=2.6, foreground="black", alpha=0.65)]
         taken: list[tuple[float, float]] = []
         for name, end, way in sorted(ends, key=lambda item: float(item[1][1])):
             east_km, north_km = end + np.sign(way) * [1.0, 1.5]
@@ -134,18 +103,17 @@ class Pictures:
             taken.append((east_km, north_km))
             side = "left" if way[0] >= 0 else "right"
             text = plan.text(east_km, north_km, name, ha=side, va="center", color="white", fontsize=9, clip_on=True)
-            text.set_path_effects([*halo])
+            text.set_path_effects([HALO])
 
     def _frame_plan(self, plan: Axes) -> None:
         drawn = np.concatenate([np.asarray(line.get_data(), np.float64).ravel() for line in plan.get_lines()])
         reach_km = 1.03 * float(np.nanmax(np.abs(drawn), initial=1.0))
-        half_km = min(0.5e-3 * self._scene.size * self._scenario.scene.texel_m, reach_km)
+        half_km = min(0.5e-3 * self._scenario.scene.extent_m, reach_km)
         plan.set(xlim=(-half_km, half_km), ylim=(-half_km, half_km), aspect="equal")
         plan.set(xlabel="east of the scene's centre [km]", ylabel="north [km]", title="Truth, tracks and views")
         plan.grid(visible=False)
         plan.plot([], [], color=SOFT, lw=4.5, alpha=0.55, label="mover, while in view")
-        black = [withStroke(linewidth=2.6, foreground="black", alpha=0.65)]
-        plan.plot([], [], color="white", lw=1.3, label="confirmed track", path_effects=black)
+        plan.plot([], [], color="white", lw=1.3, label="confirmed track", path_effects=[HALO])
         plan.legend(fontsize=8.5, loc="upper center", bbox_to_anchor=(0.5, -0.09), ncols=3, facecolor=PAPER)
 
     def strip(self) -> str:

@@ -30,7 +30,7 @@ from lookdown.hil.truth import Truth
 Image = NDArray[np.float32]
 
 LARGEST_BYTES = 200_000
-"""A portrait is saved with so few colours that it takes no more than this."""
+"""A portrait is drawn so coarsely that it takes no more than this."""
 
 _STYLE: Any = {
     "font.size": 9.0,
@@ -42,13 +42,14 @@ _STYLE: Any = {
     "xtick.color": "#808080",
     "ytick.color": "#808080",
 }
-_SIZE_IN, _DPI = (11.6, 8.92), 115  # a frame of 640 columns is drawn pixel by pixel
+_SIZE_IN = (11.6, 8.92)
+_DPI, _LEAST_DPI = 114, 76  # at the first, a frame of 640 columns is drawn pixel by pixel
 _GREYS = 64  # of the palette
 _NEUTRAL = 12  # largest difference between red, green and blue of what counts as grey
 _LOOKS = 40  # instants at which the best view is sought
 _APART_S = 2.0  # from a frame to those that are subtracted from it
 _REACH_SIGMA = 12.0  # the difference is drawn between minus and plus this
-_LEVELS = ((33, 17), (25, 11), (15, 9), (9, 7), (7, 5), (5, 3))
+_LEVELS = ((25, 13), (21, 11), (17, 11), (13, 9), (9, 7), (5, 3))
 """Greys of the frame and of the difference, most first: what is drawn finer than the noise only fills the file."""
 
 _CHIP_HALF_PX = 12
@@ -94,14 +95,15 @@ def draw_portrait(
     renderer = Renderer(scenario, index, truth.scene)
     while renderer.dropped(frame_id) and frame_id + 1 < scenario.n_frames:
         frame_id += 1
-    data = b""
+    data, dpi = b"", float(_DPI)
     with mpl.rc_context(_STYLE):
         for levels in _LEVELS:
-            figure = Figure(figsize=_SIZE_IN, dpi=_DPI)
+            figure = Figure(figsize=_SIZE_IN, dpi=dpi)
             _draw(figure, renderer, frame_id, levels)
             data = _as_png(figure)
             if len(data) <= LARGEST_BYTES:
                 break
+            dpi = float(max(np.floor(0.97 * dpi * np.sqrt(LARGEST_BYTES / len(data))), _LEAST_DPI))
     part = out.with_name(f".{out.name}.part")
     try:
         part.write_bytes(data)
@@ -186,7 +188,7 @@ def _axes(figure: Figure, left: float, bottom: float, width: float, height: floa
 def _show(axes: Axes, image: Image, low: float, high: float, greys: int) -> None:
     """Draw an image in few greys, so that noise does not fill the file."""
     rows, cols = image.shape
-    shrink = min(1.0, axes.get_position().width * _SIZE_IN[0] * _DPI / cols)
+    shrink = min(1.0, axes.get_position().width * _SIZE_IN[0] * axes.figure.dpi / cols)
     small = cv2.resize(image, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA) if shrink < 0.98 else image
     levels = np.round((small - low) * ((greys - 1) / (high - low)))
     extent = (-0.5, cols - 0.5, rows - 0.5, -0.5)
@@ -346,7 +348,7 @@ def _list_movers(axes: Axes, scenario: Scenario, rows: NDArray[Any], change: Ima
 def _as_png(figure: Figure) -> bytes:
     """Turn a figure into PNG data with a palette of greys and the colours of the house."""
     drawn, packed = io.BytesIO(), io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=_DPI)
+    figure.savefig(drawn, format="png")
     drawn.seek(0)
     whole = Picture.open(drawn).convert("RGB")
     palette = Picture.new("P", (1, 1))
