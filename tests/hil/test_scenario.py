@@ -73,5 +73,5 @@ def test_waypoints_must_cover_the_scenario(small_plan: Callable[..., Scenario]) 
     mover = {"name": "a", "kind": "airliner", "intensity_w_sr": 1.0, "waypoints": [place, {**place, "t_s": 2.0}]}
     with pytest.raises(ConfigError, match="waypoints wanted from t_s 0 to 4"):
         small_plan(mover=[mover])
-    with pytest.raises(ConfigError, match="wanted either 'start' or 'waypoints'"):
+    with pytest.raises(ConfigError, match="wanted either 'start', 'waypoints', 'drive' or 'recorded', got none"):
         small_plan(mover=[{**mover, "waypoints": []}])
