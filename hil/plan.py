@@ -11,10 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lookdown.geo.earth import SEMI_MAJOR_AXIS_M
-from lookdown.geo.orbit import KeplerJ2Orbit
+from lookdown.geo.orbit import Orbit
 from lookdown.geo.timescale import tai_ns_from_utc
+from lookdown.hil.motion.jitter import JitterConfig
 from lookdown.hil.motion.movers import MoverConfig
+from lookdown.hil.motion.orbits import OrbitConfig
+from lookdown.hil.motion.pointing import PointingConfig, check_pointing
+from lookdown.hil.motion.roads import RoadConfig
+from lookdown.hil.motion.terrain import TerrainConfig
 from lookdown.hil.requirements import Requirement
 from lookdown.hil.scene.config import SceneConfig
 from lookdown.hil.score import Settings
@@ -23,43 +27,21 @@ from lookdown.hil.settings import Place, require
 
 
 @dataclass(frozen=True)
-class OrbitConfig:
-    """Circular orbit; elements at the scenario's start, inertial axes of date."""
-
-    altitude_m: float  # over the equatorial radius
-    inclination_deg: float
-    raan_deg: float
-    argument_of_latitude_deg: float
-
-    def __post_init__(self) -> None:
-        """Refuse an orbit inside the Earth."""
-        if not self.altitude_m > 0.0:
-            raise ValueError(
-                f"orbit inside the Earth: altitude_m wanted above 0 (over the radius of "
-                f"{SEMI_MAJOR_AXIS_M / 1e3:.0f} km), got {self.altitude_m}; raise it"
-            )
-
-
-@dataclass(frozen=True)
 class SatelliteConfig:
-    """A satellite: its identity on every link, its orbit, and the Earth-fixed points it stares at.
+    """A satellite: its identity on every link, its orbit, how it points, and the Earth-fixed points it points at.
 
     ``aim`` holds one point, or several with rising ``t_s`` between which the aim moves linearly; before the first and
-    after the last it stands.
+    after the last it stands. Laws of pointing that need no point have none.
     """
 
     id: int
     orbit: OrbitConfig
-    aim: tuple[Place, ...]
+    aim: tuple[Place, ...] = ()
+    pointing: PointingConfig = field(default_factory=PointingConfig)
 
     def __post_init__(self) -> None:
-        """Refuse an identity or a schedule that cannot work."""
-        times = [place.t_s for place in self.aim]
-        require(
-            self,
-            ("id", 1 <= self.id <= 65535, "1 to 65535"),
-            ("aim", len(times) >= 1 and times == sorted(set(times)), "one aim point or more, each later than the last"),
-        )
+        """Refuse an identity that cannot work."""
+        require(self, ("id", 1 <= self.id <= 65535, "1 to 65535"))
 
 
 @dataclass(frozen=True)
@@ -76,6 +58,8 @@ class Scenario:
         Instant of the first frame's mid-exposure, UTC, ISO 8601.
     duration_s, frame_rate_hz : float
         Length [s] and frames per second of each satellite [Hz].
+    jitter : JitterConfig
+        Jitter of every sensor's attitude, beside ``sensor.jitter_sigma_rad`` (white, known to the attitude sensor).
     flight, ground : dict
         Settings handed to those processes, checked by them.
     scoring : Settings
@@ -93,7 +77,10 @@ class Scenario:
     scene: SceneConfig
     satellite: tuple[SatelliteConfig, ...]
     mover: tuple[MoverConfig, ...] = ()
+    terrain: TerrainConfig = field(default_factory=TerrainConfig)
+    road: tuple[RoadConfig, ...] = ()
     sensor: SensorConfig = field(default_factory=SensorConfig)
+    jitter: JitterConfig = field(default_factory=JitterConfig)
     flight: dict[str, Any] = field(default_factory=dict)
     ground: dict[str, Any] = field(default_factory=dict)
     scoring: Settings = field(default_factory=Settings)
@@ -114,6 +101,12 @@ class Scenario:
             raise ValueError(f"satellite: wanted one or more with ids used once, got ids {ids}; change the ids")
         if len(set(names)) < len(names):
             raise ValueError(f"mover: wanted names used once, got {names}; change the names")
+        for index, satellite in enumerate(self.satellite):
+            try:
+                check_pointing(satellite.pointing, satellite.aim, tuple(names))
+                self.orbit(index)
+            except ValueError as error:
+                raise ValueError(f"satellite {satellite.id}: {error}") from None
         if self.sensor.exposure_s * self.frame_rate_hz > 1.0:
             raise ValueError(
                 f"sensor: an exposure of {self.sensor.exposure_s:g} s (co_adds * integration_time_s) does not fit "
@@ -142,13 +135,6 @@ class Scenario:
         seconds = np.asarray(frame, np.int64) / self.frame_rate_hz
         return np.asarray(self.start_ns + np.rint(1e9 * seconds).astype(np.int64), np.int64)
 
-    def orbit(self, satellite_index: int) -> KeplerJ2Orbit:
+    def orbit(self, satellite_index: int) -> Orbit:
         """Orbit of a satellite."""
-        elements = self.satellite[satellite_index].orbit
-        return KeplerJ2Orbit(
-            semi_major_axis_m=SEMI_MAJOR_AXIS_M + elements.altitude_m,
-            inclination_rad=float(np.radians(elements.inclination_deg)),
-            raan_rad=float(np.radians(elements.raan_deg)),
-            argument_of_latitude_rad=float(np.radians(elements.argument_of_latitude_deg)),
-            epoch_ns=self.start_ns,
-        )
+        return self.satellite[satellite_index].orbit.orbit(self.start_ns)

@@ -13,6 +13,9 @@ from lookdown.hil.truth import Truth
 from lookdown.wire.config import load_config
 from lookdown.wire.errors import ConfigError
 
+_GROUND_SLACK_M = 5.0
+"""What a vehicle on smoothed terrain may be below it."""
+
 __all__ = ["Scenario", "check_geometry", "load_scenario"]
 
 
@@ -24,7 +27,7 @@ def load_scenario(path: Path) -> Scenario:
     ConfigError
         One line: file, key, what was wanted, what came, what to do.
     """
-    scenario = load_config(path, Scenario)
+    scenario = load_config(path, Scenario, beside=True)
     check(scenario.requirement, str(path))
     try:
         check_geometry(scenario)
@@ -48,12 +51,12 @@ def check_geometry(scenario: Scenario) -> None:
     frames = np.unique(np.append(np.arange(0, scenario.n_frames, step), scenario.n_frames - 1))
     times = scenario.frame_time_ns(frames)
     for path in truth.paths:
-        height = path.height_m(times)
-        if height.min() < 0.0:
-            t_s = frames[np.argmin(height)] / scenario.frame_rate_hz
+        clearance = path.clearance_m(times)
+        if clearance.min() < -_GROUND_SLACK_M:
+            t_s = frames[np.argmin(clearance)] / scenario.frame_rate_hz
             raise ValueError(
-                f"mover {path.name!r} goes below ground: height_m wanted above 0, got {height.min():.0f} at "
-                f"{t_s:.0f} s; raise it or lower its skip"
+                f"mover {path.name!r} goes below ground: a height over the terrain wanted above 0, got "
+                f"{clearance.min():.0f} m at {t_s:.0f} s; raise it or lower its skip"
             )
     for index, satellite in enumerate(scenario.satellite):
         _check_view(truth, index, frames)
@@ -67,6 +70,8 @@ def check_geometry(scenario: Scenario) -> None:
 def _check_view(truth: Truth, index: int, frames: NDArray[np.int64]) -> None:
     """Refuse a view that leaves the Earth, looks at it too flatly, or leaves the scene."""
     scenario, camera = truth.scenario, truth.scenario.sensor.camera
+    if scenario.satellite[index].pointing.law != "stare":
+        return  # such views wander; the scene repeats beyond its extent
     name = f"satellite {scenario.satellite[index].id}"
     position, _, attitude = truth.sensor(index, frames)
     lat, lon, _ = ecef_to_geodetic(truth.aim(index, scenario.frame_time_ns(frames)))

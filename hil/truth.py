@@ -1,20 +1,26 @@
 """Truth: where sensors and movers are, where each mover appears in each frame, and how well it could be seen.
 
-The true attitude is a stare at the scheduled aim point plus a jitter that the attitude sensor measures. What a
-satellite reports differs from the truth by errors that vary slowly (sums of sines of 60 to 300 s): they do not average
-out over the seconds for which a mover is in view.
+The true attitude is that of the law of pointing plus jitter, which the attitude sensor measures unless told otherwise.
+What a satellite reports differs from the truth by errors that vary slowly (sums of sines of 60 to 300 s): they do not
+average out over the seconds for which a mover is in view.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lookdown.geo.attitude import stare_attitude
-from lookdown.geo.earth import geodetic_to_ecef
-from lookdown.geo.rotation import from_rotation_vector, multiply
+from lookdown.geo.earth import ecef_to_geodetic
+from lookdown.geo.rotation import from_rotation_vector, multiply, rotate
 from lookdown.geo.sight import emission_time_ns, intersect_ellipsoid
+from lookdown.hil.motion import pointing
+from lookdown.hil.motion.jitter import Jitter
 from lookdown.hil.motion.movers import mover_path
+from lookdown.hil.motion.path import MoverPath
+from lookdown.hil.motion.roads import Road
+from lookdown.hil.motion.terrain import Terrain
+from lookdown.hil.photometry import Photometry
 from lookdown.hil.plan import Scenario
 from lookdown.hil.scene.local import Scene
 from lookdown.hil.sensor.optics import PointSpread
@@ -30,13 +36,21 @@ TRUTH_DTYPE = np.dtype(
         ("emission_ns", "<i8"),  # when the light left the mover, TAI
         ("position_m", "<f8", (3,)),  # of the mover at emission, ECEF
         ("velocity_m_s", "<f8", (3,)),  # of the mover at emission, ECEF
+        ("attitude", "<f8", (4,)),  # of the mover at emission, body (forward, right, down) to ECEF
+        ("body_rate_rad_s", "<f4", (3,)),  # about its own axes
+        ("height_m", "<f8"),  # over the ellipsoid
+        ("range_m", "<f8"),
+        ("thrusting", "?"),  # its engine runs
         ("row", "<f8"),  # where it appears, nan behind the sensor [px]
         ("col", "<f8"),
         ("row_rate_px_s", "<f4"),  # how it moves across the frame
         ("col_rate_px_s", "<f4"),
         ("inside", "?"),  # inside the frame
-        ("hidden", "?"),  # more than half of its light is lost in cloud
-        ("signal_e", "<f4"),  # electrons of the whole spot, after cloud
+        ("occluded", "?"),  # the Earth is in the way
+        ("hidden", "?"),  # it is, or more than half of its light is lost in cloud
+        ("transmission", "<f4"),  # of air and cloud on the way
+        ("intensity_w_sr", "<f4"),  # net radiant intensity at the mover, in the sensor's direction
+        ("signal_e", "<f4"),  # electrons of the whole spot, after air and cloud
         ("snr", "<f4"),  # expected after a matched filter, against the sensor's noise alone
     ]
 )
@@ -86,14 +100,20 @@ class Truth:
     def __init__(self, scenario: Scenario, scene: Scene | None = None) -> None:
         self.scenario = scenario
         self.scene = scene
-        self.spot = PointSpread(scenario.sensor)
-        self.paths = tuple(mover_path(mover, scenario.start_ns) for mover in scenario.mover)
+        self.terrain = Terrain(scenario.terrain, scenario.seed)
+        roads = {road.name: Road(road) for road in scenario.road}
+        self.paths = tuple(
+            mover_path(mover, scenario.start_ns, scenario.duration_s, self.terrain, roads) for mover in scenario.mover
+        )
         self._orbits = tuple(scenario.orbit(i) for i in range(len(scenario.satellite)))
         sensor = scenario.sensor
+        config = replace(scenario.jitter, white_rad=float(np.hypot(scenario.jitter.white_rad, sensor.jitter_sigma_rad)))
+        timing = scenario.n_frames, scenario.frame_rate_hz, sensor.exposure_s
         self._jitter = [
-            sensor.jitter_sigma_rad * _generator(scenario, i, 0x71).standard_normal((scenario.n_frames, 3))
-            for i in range(len(scenario.satellite))
+            Jitter(config, (scenario.seed, satellite.id, 0x71), *timing) for satellite in scenario.satellite
         ]
+        self.spot = PointSpread(sensor, self._jitter[0].blur_sigma_rad)
+        self._light = Photometry(scenario, scene, self.spot)
         self._pointing_error = [SlowError(_generator(scenario, i, 0x72)) for i in range(len(scenario.satellite))]
         self._position_error = [SlowError(_generator(scenario, i, 0x73)) for i in range(len(scenario.satellite))]
 
@@ -101,16 +121,27 @@ class Truth:
         """Position [m] and velocity [m/s] of a mover, ECEF, shape (..., 3), at times of shape (...), TAI [ns]."""
         return self.paths[mover].state(time_ns)
 
+    def pointed(self, satellite_index: int, position_m: Float, velocity_m_s: Float, time_ns: ArrayLike) -> Float:
+        """Attitude that the law of a satellite asks for, without jitter, quaternions of shape (..., 4)."""
+        satellite, start_ns = self.scenario.satellite[satellite_index], self.scenario.start_ns
+        names = [path.name for path in self.paths]
+        target = satellite.pointing.mover
+        mover = self.paths[names.index(target)].position if target else None
+        return pointing.attitude(satellite.pointing, satellite.aim, mover, position_m, velocity_m_s, time_ns, start_ns)
+
     def aim(self, satellite_index: int, time_ns: ArrayLike) -> Float:
-        """Scheduled aim point, ECEF, shape (..., 3) [m]."""
-        places = self.scenario.satellite[satellite_index].aim
-        t_s = (np.asarray(time_ns, np.int64) - self.scenario.start_ns) * 1e-9
-        times = [place.t_s for place in places]
-        lat, lon, height = (
-            np.interp(t_s, times, [getattr(place, name) for place in places])
-            for name in ("lat_deg", "lon_deg", "height_m")
-        )
-        return geodetic_to_ecef(np.radians(lat), np.radians(lon), height)
+        """Point in the middle of the view, ECEF, shape (..., 3) [m].
+
+        The scheduled aim point of a stare; else where the boresight meets the Earth, or comes nearest to its centre.
+        """
+        satellite = self.scenario.satellite[satellite_index]
+        if satellite.pointing == pointing.PointingConfig():
+            return pointing.aim_point(satellite.aim, time_ns, self.scenario.start_ns)
+        position, velocity = self._orbits[satellite_index].state(time_ns)
+        boresight = rotate(self.pointed(satellite_index, position, velocity, time_ns), [0.0, 0.0, 1.0])
+        ground = intersect_ellipsoid(position, boresight)
+        way = np.maximum(-np.sum(position * boresight, axis=-1, keepdims=True), 0.0)
+        return np.where(np.isfinite(ground), ground, position + way * boresight)
 
     def sensor(self, satellite_index: int, frame: ArrayLike, offset_s: float = 0.0) -> tuple[Float, Float, Float]:
         """Give true position [m], velocity [m/s] and attitude of a sensor at the mid-exposure of frames.
@@ -133,14 +164,16 @@ class Truth:
         """
         time = self.scenario.frame_time_ns(frame) + round(1e9 * offset_s)
         position, velocity = self._orbits[satellite_index].state(time)
-        stare = stare_attitude(position, velocity, self.aim(satellite_index, time))
-        jitter = from_rotation_vector(self._jitter[satellite_index][np.asarray(frame)])
-        return position, velocity, multiply(stare, jitter)
+        pointed = self.pointed(satellite_index, position, velocity, time)
+        jitter = from_rotation_vector(self._jitter[satellite_index].angle(frame))
+        return position, velocity, multiply(pointed, jitter)
 
     def reported(self, satellite_index: int, frame: ArrayLike) -> tuple[Float, Float, Float]:
         """Give what the satellite believes its sensor's position, velocity and attitude are; shapes as in `sensor`."""
         config = self.scenario.sensor
         position, velocity, attitude = self.sensor(satellite_index, frame)
+        if not self.scenario.jitter.measured:
+            attitude = self.pointed(satellite_index, position, velocity, self.scenario.frame_time_ns(frame))
         t_s = np.asarray(frame) / self.scenario.frame_rate_hz
         tilt = from_rotation_vector(config.pointing_sigma_rad * self._pointing_error[satellite_index](t_s))
         position = position + config.position_sigma_m * self._position_error[satellite_index](t_s)
@@ -167,13 +200,15 @@ class Truth:
         position, _, attitude = self.sensor(satellite_index, frames)
         half_s = 0.5 * self.scenario.sensor.exposure_s
         ends = [self.sensor(satellite_index, frames, way * half_s) for way in (-1.0, 1.0)]
-        for mover in range(len(self.paths)):
-            self._fill(rows[..., mover], mover, time, position, attitude)
-            self._fill_motion(rows[..., mover], half_s, ends)
+        for mover, path in enumerate(self.paths):
+            self._fill_state(rows[..., mover], path, time, position)
+        self._fill_place(rows, position, attitude)
+        self._fill_motion(rows, half_s, ends)
         rows["frame_id"] = frames[..., None]
         rows["time_ns"] = time[..., None]
         rows["satellite_id"] = self.scenario.satellite[satellite_index].id
         rows["mover"] = np.arange(len(self.paths))
+        self._light.fill(rows, position)
         return rows
 
     def background_motion_px(self, satellite_index: int, frame: ArrayLike) -> Float:
@@ -189,42 +224,30 @@ class Truth:
         return np.asarray(np.hypot(row_b - row_a, col_b - col_a), np.float64)
 
     def _fill_motion(self, rows: NDArray[Any], half_s: float, ends: list[tuple[Float, Float, Float]]) -> None:
-        """Fill in how a mover moves across the frame, seen from where the sensor is at both ends of the exposure."""
+        """Fill in how movers move across the frame, seen from where the sensor is at both ends of the exposure."""
         places = []
         for way, (position, _, attitude) in zip((-1.0, 1.0), ends, strict=True):
             seen = rows["position_m"] + way * half_s * rows["velocity_m_s"]
-            places.append(self.scenario.sensor.camera.project(seen, position, attitude))
+            at, turned = position[..., None, :], attitude[..., None, :]
+            places.append(self.scenario.sensor.camera.project(seen, at, turned))
         for axis, name in enumerate(("row_rate_px_s", "col_rate_px_s")):
             rows[name] = (places[1][axis] - places[0][axis]) / (2.0 * half_s)
 
-    def _fill(self, rows: NDArray[Any], mover: int, time: NDArray[np.int64], sensor_m: Float, attitude: Float) -> None:
-        """Fill the rows of one mover, shape (...), seen from one sensor."""
-        sensor, path = self.scenario.sensor, self.paths[mover]
-        camera = sensor.camera
-        emission = emission_time_ns(path.position, sensor_m, time)
-        position, velocity = path.state(emission)
-        row, col, in_front = camera.project(position, sensor_m, attitude)
-        rows["emission_ns"], rows["position_m"], rows["velocity_m_s"] = emission, position, velocity
+    def _fill_place(self, rows: NDArray[Any], sensor_m: Float, attitude: Float) -> None:
+        """Fill in where movers appear."""
+        camera = self.scenario.sensor.camera
+        row, col, in_front = camera.project(rows["position_m"], sensor_m[..., None, :], attitude[..., None, :])
         rows["row"], rows["col"] = row, col
         with np.errstate(invalid="ignore"):
             rows["inside"] = (
                 in_front & (row > -0.5) & (row < camera.rows - 0.5) & (col > -0.5) & (col < camera.cols - 0.5)
             )
-        sight = position - sensor_m
-        transmission = np.full(row.shape, self.scenario.scene.transmission or 1.0)
-        radiance: Float | float = 0.0
-        if self.scene is not None:
-            layer_m = self.scenario.scene.cloud.height_m
-            on_cloud = intersect_ellipsoid(sensor_m, sight, layer_m)
-            below = path.height_m(emission) < layer_m
-            opacity = np.where(below, self.scene.opacity(on_cloud), 0.0)
-            rows["hidden"] = opacity > 0.5
-            transmission = transmission * (1.0 - opacity)
-            unit = sight / np.linalg.norm(sight, axis=-1, keepdims=True)
-            radiance = self.scene.radiance(sensor_m, unit, self.scenario.start_ns)
-        irradiance = self.scenario.mover[mover].intensity_w_sr * transmission / np.sum(sight**2, axis=-1)
-        signal = sensor.electrons_per_irradiance() * irradiance
-        noise = sensor.noise_e(sensor.electrons_per_radiance() * np.asarray(radiance))
-        rows["signal_e"] = signal
-        energy = self.spot.energy(np.nan_to_num(row), np.nan_to_num(col))
-        rows["snr"] = np.abs(signal) / noise * np.sqrt(energy)
+
+    def _fill_state(self, rows: NDArray[Any], path: MoverPath, time: NDArray[np.int64], sensor_m: Float) -> None:
+        """Fill in the state of one mover when the light left it, shape (...)."""
+        emission = emission_time_ns(path.position, sensor_m, time)
+        rows["emission_ns"] = emission
+        rows["position_m"], rows["velocity_m_s"] = path.state(emission)
+        rows["attitude"], rows["body_rate_rad_s"] = path.attitude(emission), path.body_rate(emission)
+        rows["height_m"] = ecef_to_geodetic(rows["position_m"])[2]
+        rows["thrusting"] = path.thrusting(emission)

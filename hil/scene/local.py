@@ -21,12 +21,7 @@ import numpy as np
 import scipy.fft
 from numpy.typing import ArrayLike
 
-from lookdown.geo.earth import (
-    SEMI_MAJOR_AXIS_M,
-    SEMI_MINOR_AXIS_M,
-    enu_axes,
-    geodetic_to_ecef,
-)
+from lookdown.geo.earth import enu_axes, geodetic_to_ecef, upward
 from lookdown.geo.sight import intersect_ellipsoid, tangent_height
 from lookdown.geo.sun import sun_direction
 from lookdown.hil.scene.atmosphere import Atmosphere
@@ -158,7 +153,7 @@ class Scene:
         config = self.config
         position, sights = np.asarray(position_m, np.float64), np.asarray(sights, np.float64)
         on_ground = intersect_ellipsoid(position, sights, 0.0)
-        up = _up(on_ground)
+        up = upward(on_ground)
         rising = np.clip(-np.sum(sights * up, axis=-1), 0.0, 1.0)
         ground_row, ground_col = self.texel(on_ground)
         zero = haze = np.zeros(rising.shape)
@@ -239,7 +234,7 @@ class Scene:
         surface = self.config.cloud.surface
         light: Any = 0.0
         if surface.temperature_k is not None:
-            light = self._sun_w_m2 * _daylight(_up(on_cloud_m) @ sun_direction(time_ns))
+            light = self._sun_w_m2 * _daylight(upward(on_cloud_m) @ sun_direction(time_ns))
         mean = surface_radiance(surface, self.band_um, light)
         return np.broadcast_to(mean / (1.0 + THICKNESS * surface.contrast), on_cloud_m.shape[:-1])
 
@@ -251,17 +246,11 @@ class Scene:
         place = np.linspace(-0.5, 0.5, _SUN_NODES) * self.config.extent_m
         east, north = np.meshgrid(place, -place)
         points = self._centre_m + east[..., None] * self._axes[0] + north[..., None] * self._axes[1]
-        cosine = _up(points) @ sun_direction(time_ns)
+        cosine = upward(points) @ sun_direction(time_ns)
         through = np.ones(cosine.shape)
         if self.atmosphere is not None:
             through = self.atmosphere.transmission(0.0, np.arcsin(np.clip(cosine, 0.0, 1.0)))
         return self._sun_w_m2 * _daylight(cosine) * through
-
-
-def _up(position_m: Float) -> Float:
-    """Upward unit vectors at positions near the ellipsoid, shape (..., 3)."""
-    normal = position_m / np.array([SEMI_MAJOR_AXIS_M**2, SEMI_MAJOR_AXIS_M**2, SEMI_MINOR_AXIS_M**2])
-    return np.asarray(normal / np.linalg.norm(normal, axis=-1, keepdims=True), np.float64)
 
 
 def _daylight(cosine: Float) -> Float:

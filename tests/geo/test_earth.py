@@ -5,7 +5,7 @@ import pymap3d
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lookdown.geo.earth import ecef_to_geodetic, enu_axes, geodetic_to_ecef
+from lookdown.geo.earth import ecef_to_geodetic, enu_axes, geodetic_to_ecef, upward
 
 LATS = np.radians(np.array([-90.0, -89.9999, -45.0, -1e-7, 0.0, 30.0, 60.0, 90.0]))
 LONS = np.radians(np.array([-180.0, -90.0, 0.0, 12.3, 179.999]))
@@ -40,3 +40,10 @@ def test_local_axes_are_a_right_handed_frame_with_up_along_the_height(lat: float
     np.testing.assert_allclose(np.cross(axes[0], axes[1]), axes[2], atol=1e-14)
     climb = geodetic_to_ecef(lat, lon, 1000.0) - geodetic_to_ecef(lat, lon, 0.0)
     np.testing.assert_allclose(climb / 1000.0, axes[2], atol=1e-9)
+
+
+def test_upward_is_the_geodetic_normal() -> None:
+    lat, lon = np.radians(np.linspace(-89.0, 89.0, 30)), np.radians(np.linspace(-170.0, 170.0, 30))
+    for height_m, bound_rad in ((0.0, 1e-9), (10e3, 2e-5)):
+        tilt = np.linalg.norm(upward(geodetic_to_ecef(lat, lon, height_m)) - enu_axes(lat, lon)[:, 2], axis=-1)
+        assert tilt.max() < bound_rad

@@ -33,7 +33,7 @@ def small_plan() -> Callable[..., Scenario]:
         values["sensor"] = {**default["sensor"], "rows": 96, "cols": 128}
         values["scene"] = {**default["scene"], "extent_m": 40e3}
         for name, change in sections.items():
-            values[name] = {**values[name], **change} if isinstance(change, dict) else change
+            values[name] = {**values.get(name, {}), **change} if isinstance(change, dict) else change
         return parse_config(values, Scenario, "small")
 
     return build
