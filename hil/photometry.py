@@ -125,8 +125,9 @@ class Photometry:
             if signature is not None:
                 at = (..., mover)
                 intensity[at] = self._scenario.mover[mover].signature_scale * signature.intensity_w_sr(
-                    view[at], rows["height_m"][at], speed[at], rows["thrusting"][at], background[at], sun_body[at]
-                )
+                    view[*at, :], rows["height_m"][at], speed[at], rows["thrusting"][at], background[at],
+                    sun_body[*at, :],
+                )  # fmt: skip
         return intensity
 
 
