@@ -8,8 +8,6 @@ import numpy as np
 import scipy.fft
 from numpy.typing import ArrayLike, NDArray
 
-from lookdown.hil.sensor.noise import fill_normal, frame_key
-
 Float = NDArray[np.float64]
 Image = NDArray[np.float32]
 
@@ -36,8 +34,11 @@ def random_field(size: int, texel_m: float, slope: float, outer_scale_m: float, 
     ndarray of float32, shape (size, size)
         Field [1].
     """
-    spectrum = np.empty((size, size // 2 + 1), np.complex64)
-    fill_normal(spectrum.view(np.float32).reshape(-1), frame_key(*seed))
+    rng = np.random.Generator(np.random.SFC64(seed))
+    shape = (size, size // 2 + 1)
+    spectrum = np.empty(shape, np.complex64)
+    spectrum.real = rng.standard_normal(shape, np.float32)
+    spectrum.imag = rng.standard_normal(shape, np.float32)
     down = scipy.fft.fftfreq(size, texel_m).astype(np.float32)[:, None]
     across = scipy.fft.rfftfreq(size, texel_m).astype(np.float32)[None, :]
     weight = down**2 + across**2
