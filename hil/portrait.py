@@ -155,14 +155,14 @@ def _draw(figure: Figure, renderer: Renderer, frame_id: int, levels: tuple[int, 
     change, apart_s = _change(renderer, frame_id, samples)
     change /= max(1.4826 * float(np.median(np.abs(change))), 1e-6)
     axes = _axes(figure, 5.86, 3.62, 5.62, 4.5)
-    said = f"less the frames {apart_s:g} s before and after, laid over" if apart_s else "less its own local mean"
+    said = f"less the frames {apart_s:g} s before and after, laid over" if apart_s else "less its own local median"
     axes.set_title(f"The same {said}: -{_REACH_SIGMA:g} to {_REACH_SIGMA:g} sigma")
     _show(axes, change, -_REACH_SIGMA, _REACH_SIGMA, levels[1])
     _mark(axes, scenario, rows)
 
     maps = Maps(scenario, renderer.scene, truth)
-    _draw_plan(_axes(figure, 0.58, 0.48, 2.85, 2.85), scenario, truth, maps, frame_id)
-    axes = _axes(figure, 4.22, 0.48, 2.85, 2.85)
+    _draw_plan(_axes(figure, 0.66, 0.48, 2.82, 2.82), scenario, truth, maps, frame_id)
+    axes = _axes(figure, 4.24, 0.48, 2.82, 2.82)
     axes.set(title="Satellites, ground tracks and views", xlabel="east of the scene's centre [km]")
     maps.draw_globe(axes, frame_id)
     _list_movers(_axes(figure, 7.4, 0.1, 4.05, 3.23), scenario, rows, change)
@@ -200,7 +200,7 @@ def _change(renderer: Renderer, frame_id: int, samples: NDArray[np.uint16]) -> t
     """Difference of a frame to the mean of an earlier and a later one, and how far they are [DN, s].
 
     Each is laid over the frame as ground and as cloud would move; the one that cancels better counts, place by place.
-    A view with sky in it, or a single frame, is held against its own local mean.
+    A view with sky in it, or a single frame, is held against its own local median.
     """
     scenario, bad = renderer.scenario, renderer.detector.known_bad
     step = min(round(_APART_S * scenario.frame_rate_hz), max(scenario.n_frames // 3, 1))
@@ -211,7 +211,7 @@ def _change(renderer: Renderer, frame_id: int, samples: NDArray[np.uint16]) -> t
     for height_m in heights_m:
         fields = [_field(renderer, k, frame_id, height_m) for k in others]
         if not fields or not all(np.isfinite(field).all() for field in fields):
-            return now - cv2.GaussianBlur(now, (0, 0), 4.0), 0.0
+            return now - cv2.medianBlur(now, 5), 0.0
         images = [_repaired(renderer.frame(k)[0].samples, bad) for k in others]
         laid = np.ma.masked_invalid([_laid_over(*pair) for pair in zip(images, fields, strict=True)])
         changes.append((now - laid.mean(axis=0)).filled(0.0))
@@ -311,7 +311,8 @@ def _draw_plan(axes: Axes, scenario: Scenario, truth: Truth, maps: Maps, frame_i
     where = f"{abs(lat):g} {'NS'[lat < 0]} {abs(lon):g} {'EW'[lon < 0]}"
     stands = "up" if sun_deg > 0.0 else "down"
     axes.set(title=f"From above: {where}, sun {abs(sun_deg):.0f} deg {stands}")
-    axes.set(xlabel="east of the scene's centre [km]", ylabel="north [km]")
+    axes.set_xlabel("east of the scene's centre [km]")
+    axes.set_ylabel("north [km]", labelpad=1)
 
 
 def _list_movers(axes: Axes, scenario: Scenario, rows: NDArray[Any], change: Image) -> None:
@@ -327,10 +328,11 @@ def _list_movers(axes: Axes, scenario: Scenario, rows: NDArray[Any], change: Ima
     padded = np.pad(change, _CHIP_HALF_PX, constant_values=0.0)
     for line, row in enumerate(rows[:_MOST_LISTED]):
         y, mover = 0.96 - (line + 1) * step, int(row["mover"])
-        height_km = 1e-3 * float(ecef_to_geodetic(row["position_m"])[2])
+        height_km = 1e-3 * max(float(ecef_to_geodetic(row["position_m"])[2]), 0.0)
+        height = f"{height_km:.1f}" if height_km >= 1.0 else f"{height_km:.2f}"
         snr = f"{row['snr']:.1f}" if _seen(row) else "hidden" if row["inside"] else "outside"
         name, speed = scenario.mover[mover].name, f"{np.linalg.norm(row['velocity_m_s']):.0f}"
-        for (_, x, side), cell in zip(heads, (name, f"{height_km:.1f}", speed, snr), strict=True):
+        for (_, x, side), cell in zip(heads, (name, height, speed, snr), strict=True):
             look: dict[str, Any] = {"color": mover_colour(mover), "weight": "bold"} if side == "left" else {}
             axes.text(x, y, cell, ha=side, va="center", fontsize=8, **look)
         if row["inside"]:
