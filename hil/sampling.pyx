@@ -10,6 +10,7 @@ from libc.stdint cimport int32_t, uint16_t, uint32_t
 from libc.string cimport memcpy
 
 from lookdown.kernels.checks import require_array
+from lookdown.kernels.rows cimport RowOut, cloned
 
 TILE_ROWS, TILE_COLS = 8, 16
 """Size of a tile [px]."""
@@ -190,105 +191,90 @@ cdef Levels as_levels(texture):
     return levels
 
 
-cdef void read_finest(
-    const Levels* levels, const float* row, const float* col, float* out, Py_ssize_t n
-) noexcept nogil:
-    """Read n places, at most RUN, within the finest texels; plain loops, which the compiler vectorises."""
-    cdef int i[RUN]
-    cdef int j[RUN]
-    cdef uint32_t upper[RUN]
-    cdef uint32_t lower[RUN]
-    cdef float a, b, r, c
+cdef inline void read_finest(const Levels* levels, const Tile* tile, int field, int wide, RowOut out) noexcept nogil:
+    """Read the pixels of a tile's row within the finest texels; plain loops, which the compiler vectorises."""
+    cdef float row[WIDE]
+    cdef float col[WIDE]
+    cdef int32_t at[WIDE]
+    cdef uint32_t upper[WIDE]
+    cdef uint32_t lower[WIDE]
+    cdef int32_t i, j
+    cdef float a, b
     cdef const uint16_t* values = levels.values[0]
-    cdef const uint16_t* at
-    cdef Py_ssize_t size = levels.size[0], k
+    cdef int32_t size = <int32_t>levels.size[0]
     cdef float offset = levels.offset, step = levels.step
-    for k in range(n):
-        i[k] = <int>row[k]
-        j[k] = <int>col[k]
-    for k in range(n):
+    cdef int k
+    for k in range(wide):
+        row[k] = tile.left[field] + <float>k * tile.step[field]
+        col[k] = tile.left[field + 1] + <float>k * tile.step[field + 1]
+        i, j = <int32_t>row[k], <int32_t>col[k]
+        at[k] = i * size + j
+        row[k] -= <float>i
+        col[k] -= <float>j
+    for k in range(wide):
         # Two neighbours in one word, the left one in its lower half.
-        at = values + i[k] * size + j[k]
-        memcpy(&upper[k], at, 4)
-        memcpy(&lower[k], at + size, 4)
-    for k in range(n):
-        r = row[k] - <float>i[k]
-        c = col[k] - <float>j[k]
+        memcpy(&upper[k], values + at[k], 4)
+        memcpy(&lower[k], values + at[k] + size, 4)
+    for k in range(wide):
         a = <float><int32_t>(upper[k] & 0xFFFF)
-        a = a + c * (<float><int32_t>(upper[k] >> 16) - a)
+        a = a + col[k] * (<float><int32_t>(upper[k] >> 16) - a)
         b = <float><int32_t>(lower[k] & 0xFFFF)
-        b = b + c * (<float><int32_t>(lower[k] >> 16) - b)
-        out[k] = offset + step * (a + r * (b - a))
+        b = b + col[k] * (<float><int32_t>(lower[k] >> 16) - b)
+        out[k] = offset + step * (a + row[k] * (b - a))
 
 
-cdef void read_any(
-    const Levels* levels, const float* row, const float* col, const float* level, float* out, Py_ssize_t n
+cdef void read_any(const Levels* levels, const Tile* tile, int field, float* out) noexcept nogil:
+    """Read the pixels of a tile's row wherever they lie, between levels."""
+    cdef int k
+    for k in range(WIDE):
+        out[k] = any_level(
+            levels, tile.left[field] + <float>k * tile.step[field],
+            tile.left[field + 1] + <float>k * tile.step[field + 1],
+            tile.left[LEVEL] + <float>k * tile.step[LEVEL],
+        )
+
+
+cdef cloned draw_row(
+    const Levels* ground, const Levels* sea, const Levels* cloud, Tile* tiles, Py_ssize_t n, int wide, RowOut value
 ) noexcept nogil:
-    """Read n places wherever they lie, between levels."""
-    cdef Py_ssize_t k
-    for k in range(n):
-        out[k] = any_level(levels, row[k], col[k], level[k])
-
-
-cdef void line_up(const Tile* tiles, Py_ssize_t n, int field, float* out) noexcept nogil:
-    """Write a field along a row of n tiles."""
-    cdef Py_ssize_t t, k
-    cdef float left, step
-    for t in range(n):
-        left, step = tiles[t].left[field], tiles[t].step[field]
-        for k in range(WIDE):
-            out[t * WIDE + k] = left + <float>k * step
-
-
-cdef void draw_row(
-    const Levels* ground, const Levels* sea, const Levels* cloud, const Tile* tiles, Py_ssize_t n, float* value
-) noexcept nogil:
-    """Radiance along a row of n tiles, at most ROW_TILES."""
-    cdef float row[RUN]
-    cdef float col[RUN]
-    cdef float level[RUN]
-    cdef float more[RUN]
-    cdef float scale[RUN]
-    cdef float other[RUN]
+    """Radiance along a row of n tiles; then they stand at the next row."""
+    cdef float more[WIDE]
+    cdef float light[WIDE]
     cdef float clear
-    cdef Py_ssize_t pixels = n * WIDE, t, k
-    cdef bint plain_ground = True, plain_cloud = True, with_cloud = False
+    cdef Py_ssize_t t
+    cdef int k
+    cdef Tile* tile
     for t in range(n):
-        plain_ground = plain_ground and tiles[t].plain_ground
-        plain_cloud = plain_cloud and tiles[t].plain_cloud
-        with_cloud = with_cloud or tiles[t].with_cloud
-    line_up(tiles, n, GROUND_ROW, row)
-    line_up(tiles, n, GROUND_COL, col)
-    line_up(tiles, n, GROUND_SCALE, scale)
-    line_up(tiles, n, HAZE, other)
-    if not plain_ground or not plain_cloud or sea.n > 0:
-        line_up(tiles, n, LEVEL, level)
-    if plain_ground:
-        read_finest(ground, row, col, more, pixels)
-    else:
-        read_any(ground, row, col, level, more, pixels)
-    for k in range(pixels):
-        value[k] = more[k] * scale[k] + other[k]
-    if sea.n > 0:
-        read_any(sea, row, col, level, more, pixels)
-        line_up(tiles, n, GLINT_SCALE, scale)
-        for k in range(pixels):
-            value[k] = value[k] + more[k] * scale[k]
-    if with_cloud:
-        line_up(tiles, n, CLOUD_ROW, row)
-        line_up(tiles, n, CLOUD_COL, col)
-        line_up(tiles, n, CLOUD_SCALE, scale)
-        if plain_cloud:
-            read_finest(cloud, row, col, more, pixels)
+        tile = tiles + t
+        if tile.plain_ground:
+            read_finest(ground, tile, GROUND_ROW, wide, light)
         else:
-            read_any(cloud, row, col, level, more, pixels)
-        for k in range(pixels):
-            clear = <float>1.0 - more[k]
-            clear = clear if clear > <float>0.0 else <float>0.0
-            value[k] = value[k] * clear + more[k] * scale[k]
-    line_up(tiles, n, PATH, other)
-    for k in range(pixels):
-        value[k] = value[k] + other[k]
+            read_any(ground, tile, GROUND_ROW, light)
+        for k in range(wide):
+            light[k] = light[k] * (tile.left[GROUND_SCALE] + <float>k * tile.step[GROUND_SCALE]) + (
+                tile.left[HAZE] + <float>k * tile.step[HAZE]
+            )
+        if sea.n > 0:
+            if tile.plain_ground:
+                read_finest(sea, tile, GROUND_ROW, wide, more)
+            else:
+                read_any(sea, tile, GROUND_ROW, more)
+            for k in range(wide):
+                light[k] += more[k] * (tile.left[GLINT_SCALE] + <float>k * tile.step[GLINT_SCALE])
+        if tile.with_cloud:
+            if tile.plain_cloud:
+                read_finest(cloud, tile, CLOUD_ROW, wide, more)
+            else:
+                read_any(cloud, tile, CLOUD_ROW, more)
+            for k in range(wide):
+                clear = <float>1.0 - more[k]
+                clear = clear if clear > <float>0.0 else <float>0.0
+                light[k] = light[k] * clear + more[k] * (tile.left[CLOUD_SCALE] + <float>k * tile.step[CLOUD_SCALE])
+        for k in range(wide):
+            value[t * WIDE + k] = light[k] + (tile.left[PATH] + <float>k * tile.step[PATH])
+        for k in range(FIELDS):
+            tile.left[k] += tile.left_down[k]
+            tile.step[k] += tile.step_down[k]
 
 
 cdef void set_up(Tile* tile, const float* upper, const float* lower) noexcept nogil:
@@ -390,6 +376,7 @@ def sample(corners, ground, sea, cloud, out, weight=1.0, add=False):
     cdef bint adds = add
     cdef Py_ssize_t block_cols = (tile_cols + ROW_TILES - 1) // ROW_TILES, block, first_row, first_col
     cdef Py_ssize_t i, r, k, t, n, height, width
+    cdef int wide = at.shape[2] + WIDE - FIELDS  # WIDE, which the compiler must not know: it unrolls short loops badly
     cdef const float* upper
     cdef const float* lower
     cdef Box box
@@ -423,7 +410,7 @@ def sample(corners, ground, sea, cloud, out, weight=1.0, add=False):
                         call_up(&ground_levels, box_of(upper, lower, GROUND_ROW), r)
                         if cloud_levels.n > 0:
                             call_up(&cloud_levels, box_of(upper, lower, CLOUD_ROW), r)
-                    draw_row(&ground_levels, &sea_levels, &cloud_levels, tiles, n, value)
+                    draw_row(&ground_levels, &sea_levels, &cloud_levels, tiles, n, wide, value)
                     row = &image[i * TALL + r, first_col * WIDE]
                     if adds:
                         for k in range(width):
@@ -431,7 +418,3 @@ def sample(corners, ground, sea, cloud, out, weight=1.0, add=False):
                     else:
                         for k in range(width):
                             row[k] = share * value[k]
-                    for t in range(n):
-                        for k in range(FIELDS):
-                            tiles[t].left[k] += tiles[t].left_down[k]
-                            tiles[t].step[k] += tiles[t].step_down[k]

@@ -12,6 +12,7 @@ at a constant rate of each pixel.
 import numpy as np
 from numpy.typing import NDArray
 
+from lookdown.hil.sensor.charge import diffuse, trap
 from lookdown.hil.sensor.config import SensorConfig
 from lookdown.hil.sensor.noise import expose, frame_key
 
@@ -37,16 +38,13 @@ class Persistence:
     """
 
     def __init__(self, config: SensorConfig, period_s: float) -> None:
-        self._keep = np.float32(np.exp(-period_s / config.persistence_decay_s))
-        self._share = np.float32(config.persistence)
-        self._well_e = np.float32(config.well_e)
+        self._keep = float(np.exp(-period_s / config.persistence_decay_s))
+        self._share, self._well_e = config.persistence, config.well_e
         self._held = np.zeros((config.rows, config.cols), np.float32)
 
     def step(self, electrons: Image) -> None:
         """Add to a frame what the traps give off, in place [e-], and fill them from it; once a frame, in order."""
-        electrons += (np.float32(1.0) - self._keep) * self._held
-        self._held *= self._keep
-        self._held += self._share * np.clip(electrons, np.float32(0.0), self._well_e)
+        trap(electrons, self._held, self._keep, self._share, self._well_e)
 
 
 class Detector:
@@ -127,20 +125,18 @@ class Detector:
             self._cosmic_rays(electrons, frame_id)
         if config.crosstalk > 0.0:
             diffuse(electrons, config.crosstalk)
-        gain_dn, offset_dn = self._gain_dn, self._offset_dn
-        if self._drift is not None:
-            t = np.float32(t_s)
-            gain_dn, offset_dn = gain_dn + t * self._drift[0], offset_dn + t * self._drift[1]
+        gain_rate, offset_rate = self._drift if self._drift is not None else (None, None)
         counts = np.empty(electrons.shape, np.uint16)
         expose(
-            electrons, gain_dn, offset_dn, counts, frame_key(*self._key, _NOISE, frame_id),
+            electrons, self._gain_dn, self._offset_dn, counts, frame_key(*self._key, _NOISE, frame_id),
             noise_floor_e2=config.dark_e + config.read_noise_e**2,
             noise_scale=config.co_adds**-0.5,
             loss_per_e=config.nonlinearity / config.well_e,
             largest_dn=float(self._largest_dn),
+            gain_rate_dn_s=gain_rate, offset_rate_dn_s=offset_rate, t_s=t_s,
         )  # fmt: skip
         if config.dark_e < _FEW_E:
-            self._few_electrons(electrons, gain_dn, offset_dn, counts, frame_id)
+            self._few_electrons(electrons, counts, frame_id, t_s)
         on = (frame_id / self._blink_period + self._blink_phase) % 1.0 < 0.5
         lit = self._blinking[on]
         counts.flat[lit] = np.minimum(counts.flat[lit] + self._blink_step_dn[on], self._largest_dn).astype(np.uint16)
@@ -157,9 +153,7 @@ class Detector:
     def _rng(self, *tags: int) -> np.random.Generator:
         return np.random.Generator(np.random.SFC64([*self._key, *tags]))
 
-    def _few_electrons(
-        self, electrons: Image, gain_dn: Image, offset_dn: Image, counts: NDArray[np.uint16], frame_id: int
-    ) -> None:
+    def _few_electrons(self, electrons: Image, counts: NDArray[np.uint16], frame_id: int, t_s: float) -> None:
         """Draw again, with exact Poisson statistics, the pixels that expect few electrons."""
         config = self.config
         few = np.flatnonzero(electrons < _FEW_E - config.dark_e)
@@ -171,7 +165,11 @@ class Detector:
             rng.poisson(mean) + config.co_adds**0.5 * config.read_noise_e * rng.standard_normal(few.size)
         ) / config.co_adds - config.dark_e
         collected -= config.nonlinearity / config.well_e * collected**2
-        dn = collected * gain_dn.flat[few] + offset_dn.flat[few]
+        gain_dn, offset_dn = self._gain_dn.flat[few], self._offset_dn.flat[few]
+        if self._drift is not None:
+            gain_rate, offset_rate = self._drift
+            gain_dn, offset_dn = gain_dn + t_s * gain_rate.flat[few], offset_dn + t_s * offset_rate.flat[few]
+        dn = collected * gain_dn + offset_dn
         counts.flat[few] = np.clip(dn, 0.0, self._largest_dn).astype(np.uint16)
 
     def _cosmic_rays(self, electrons: Image, frame_id: int) -> None:
@@ -203,15 +201,3 @@ def frame_dropped(config: SensorConfig, seed: int, satellite_id: int, frame_id: 
     """Whether a frame of a satellite's focal plane never leaves it."""
     rng = np.random.Generator(np.random.SFC64([seed, satellite_id, _DROP, frame_id]))
     return config.frame_drop_probability > 0.0 and bool(rng.uniform() < config.frame_drop_probability)
-
-
-def diffuse(electrons: Image, share: float) -> None:
-    """Let a share of each pixel's charge pass into its four neighbours, in place; none leaves over the borders [e-]."""
-    quarter = np.float32(0.25 * share)
-    moved = np.zeros_like(electrons)
-    for axis in (0, 1):
-        step = quarter * np.diff(electrons, axis=axis)
-        low, high = ((slice(None),) * axis + (part,) for part in (slice(None, -1), slice(1, None)))
-        moved[low] += step
-        moved[high] -= step
-    electrons += moved

@@ -16,4 +16,7 @@ def expose(
     noise_scale: float,
     loss_per_e: float,
     largest_dn: float,
+    gain_rate_dn_s: NDArray[np.float32] | None = None,
+    offset_rate_dn_s: NDArray[np.float32] | None = None,
+    t_s: float = 0.0,
 ) -> None: ...

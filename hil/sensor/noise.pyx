@@ -13,6 +13,7 @@ from libc.string cimport memcpy
 import numpy as np
 
 from lookdown.kernels.checks import require_array, require_number
+from lookdown.kernels.rows cimport RowIn, RowOut, cloned
 
 cdef enum:
     HALF = 512  # pixels that get the sine of a pair; the next as many get the cosine
@@ -48,7 +49,9 @@ cdef inline float minus_two_log(uint32_t h) noexcept nogil:
     return <float>(31 - exponent) * <float>1.3862943611198906 - <float>2.0 * p
 
 
-cdef void normal_pairs(float* sines, float* cosines, Py_ssize_t first, uint32_t key_a, uint32_t key_b) noexcept nogil:
+cdef cloned normal_pairs(
+    RowOut sines, RowOut cosines, Py_ssize_t first, uint32_t key_a, uint32_t key_b
+) noexcept nogil:
     """Write HALF independent deviates into each of two places."""
     cdef Py_ssize_t i
     cdef uint32_t h, g
@@ -113,8 +116,8 @@ def fill_normal(out, key):
             first += BLOCK
 
 
-cdef void count_block(
-    const float* electrons, const float* gain, const float* offset, const float* normal, uint16_t* out, Py_ssize_t n,
+cdef cloned count_block(
+    RowIn electrons, RowIn gain, RowIn offset, RowIn normal, uint16_t* out, Py_ssize_t n,
     float floor, float scale, float loss, float largest,
 ) noexcept nogil:
     cdef Py_ssize_t i
@@ -130,7 +133,16 @@ cdef void count_block(
         out[i] = <uint16_t><int32_t>x
 
 
-def expose(electrons, gain_dn, offset_dn, out, key, *, noise_floor_e2, noise_scale, loss_per_e, largest_dn):
+cdef cloned drift_block(RowIn start, RowIn rate, float t_s, RowOut out, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        out[i] = start[i] + t_s * rate[i]
+
+
+def expose(
+    electrons, gain_dn, offset_dn, out, key, *, noise_floor_e2, noise_scale, loss_per_e, largest_dn,
+    gain_rate_dn_s=None, offset_rate_dn_s=None, t_s=0.0,
+):
     """Turn expected photoelectrons into counts, with photon and read noise.
 
     ``x = N + scale sqrt(N + floor) normal``, ``counts = (x - loss x^2) gain + offset``, clipped, fraction dropped.
@@ -153,6 +165,10 @@ def expose(electrons, gain_dn, offset_dn, out, key, *, noise_floor_e2, noise_sca
         Non-linearity: relative loss for an electron [1/e-].
     largest_dn : float
         Largest count [DN].
+    gain_rate_dn_s, offset_rate_dn_s : ndarray of float32, shape (rows, cols), or None
+        How gain and offset move on [DN/s]; None if they stand still.
+    t_s : float
+        Time for which they have done so [s].
 
     Raises
     ------
@@ -167,7 +183,17 @@ def expose(electrons, gain_dn, offset_dn, out, key, *, noise_floor_e2, noise_sca
     cdef float scale = require_number("noise_scale", noise_scale, 0.0, 1.0)
     cdef float loss = require_number("loss_per_e", loss_per_e, 0.0, 1.0)
     cdef float largest = require_number("largest_dn", largest_dn, 1.0, 65535.0)
+    cdef bint drifts = gain_rate_dn_s is not None or offset_rate_dn_s is not None
+    cdef const float[:, ::1] gain_rate = gain, offset_rate = offset
+    if drifts:
+        gain_rate = require_array("gain_rate_dn_s", gain_rate_dn_s, "float32", electrons.shape)
+        offset_rate = require_array("offset_rate_dn_s", offset_rate_dn_s, "float32", electrons.shape)
+    cdef float time = require_number("t_s", t_s, -1e9, 1e9)
     cdef float block[BLOCK]
+    cdef float gain_now[BLOCK]
+    cdef float offset_now[BLOCK]
+    cdef const float* gain_block
+    cdef const float* offset_block
     cdef Py_ssize_t first, take, n = electrons.size
     cdef uint32_t key_a, key_b
     key_a, key_b = as_key(key)
@@ -176,8 +202,13 @@ def expose(electrons, gain_dn, offset_dn, out, key, *, noise_floor_e2, noise_sca
         while first < n:
             take = n - first if n - first < BLOCK else BLOCK
             normal_pairs(block, block + HALF, first, key_a, key_b)
+            gain_block, offset_block = &gain[0, 0] + first, &offset[0, 0] + first
+            if drifts:
+                drift_block(gain_block, &gain_rate[0, 0] + first, time, gain_now, take)
+                drift_block(offset_block, &offset_rate[0, 0] + first, time, offset_now, take)
+                gain_block, offset_block = gain_now, offset_now
             count_block(
-                &light[0, 0] + first, &gain[0, 0] + first, &offset[0, 0] + first, block, &counts[0, 0] + first,
+                &light[0, 0] + first, gain_block, offset_block, block, &counts[0, 0] + first,
                 take, floor, scale, loss, largest,
             )
             first += BLOCK

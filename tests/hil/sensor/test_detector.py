@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from lookdown.hil.sensor.charge import diffuse
 from lookdown.hil.sensor.config import SensorConfig
-from lookdown.hil.sensor.detector import Detector, Persistence, diffuse
+from lookdown.hil.sensor.detector import Detector, Persistence
 from lookdown.hil.sensor.optics import PointSpread
 
 CONFIG = SensorConfig(rows=128, cols=160)
