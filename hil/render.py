@@ -6,7 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lookdown.hil.background import Background
+from lookdown.hil.motion.roads import Road
 from lookdown.hil.plan import Scenario
+from lookdown.hil.scene.lines import Line
 from lookdown.hil.scene.local import Scene
 from lookdown.hil.sensor.detector import Detector, Persistence
 from lookdown.hil.truth import Truth
@@ -37,7 +39,8 @@ def make_scene(scenario: Scenario) -> Scene:
         ranges.append(np.linalg.norm(position - truth.aim(index, time_ns)))
     spot_rad = truth.spot.pixel_sigma_px * scenario.sensor.ifov_rad
     blur_m = float(np.mean(ranges)) * spot_rad
-    return Scene(scenario.scene, scenario.seed, blur_m, scenario.sensor.band_um, time_ns)
+    lines = [Line(Road(road).middle_m(), road.width_m, road.contrast) for road in scenario.road]
+    return Scene(scenario.scene, scenario.seed, blur_m, scenario.sensor.band_um, time_ns, lines)
 
 
 class Renderer:

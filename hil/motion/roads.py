@@ -13,6 +13,7 @@ from lookdown.hil.settings import Place, require
 Float = NDArray[np.float64]
 
 _STEP_M = 2.0
+_LINE_M = 10.0  # between the points of its drawn line
 _STEP_S = 0.1
 _SMOOTH_S = 2.0
 _SLOWEST_M_S = 0.5
@@ -124,6 +125,10 @@ class Road:
         """Latitude and longitude [rad] at ways from the first point, of shape (...) [m]; straight on beyond."""
         lat, lon, _ = ecef_to_geodetic(self._by_way(way_m))
         return lat, lon
+
+    def middle_m(self) -> Float:
+        """Points of its middle line, ECEF, shape (n, 3) [m]."""
+        return np.asarray(self._by_way(np.linspace(0.0, self.length_m, int(self.length_m / _LINE_M) + 2)), np.float64)
 
     def curvature_per_m(self, way_m: Float) -> Float:
         """Curvature at ways, of shape (...) [1/m]."""

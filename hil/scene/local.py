@@ -13,6 +13,7 @@ Slopes: Itakura et al. (1974), Infrared Physics 14, for terrain; Lovejoy and Sch
 Climate", chapter 1, for cloud and sea.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,7 @@ from lookdown.hil.scene.config import SceneConfig
 from lookdown.hil.scene.fields import Float, Image, Texture
 from lookdown.hil.scene.glint import glint_per_irradiance
 from lookdown.hil.scene.ground import make_ground, surface_radiance
+from lookdown.hil.scene.lines import Line, coverage
 from lookdown.hil.scene.planck import Band, solar_irradiance
 
 _SHARP = 1.5
@@ -82,6 +84,8 @@ class Scene:
         Band of the sensor [um].
     time_ns : int
         Instant at which the sun lights the ground, TAI [ns].
+    lines : sequence of Line
+        Roads.
 
     Attributes
     ----------
@@ -96,7 +100,13 @@ class Scene:
     """
 
     def __init__(
-        self, config: SceneConfig, seed: int, blur_m: float, band_um: Band = (3.8, 4.1), time_ns: int = 0
+        self,
+        config: SceneConfig,
+        seed: int,
+        blur_m: float,
+        band_um: Band = (3.8, 4.1),
+        time_ns: int = 0,
+        lines: Sequence[Line] = (),
     ) -> None:
         self.config = config
         self.band_um = band_um
@@ -112,6 +122,9 @@ class Scene:
         # Texels are those of the power of small primes that the transform likes, a little finer than asked for.
         self._texel_m = config.extent_m / self.size
         ground, sea = make_ground(config, self.size, band_um, self._sunlight(time_ns), seed)
+        for line in lines:
+            share = coverage(*self.texel(line.position_m), line.width_m / self._texel_m, self.size)
+            ground *= np.float32(1.0) + np.float32(line.contrast) * share
         self.ground = Texture.of(cv2.GaussianBlur(ground, (0, 0), sigma))
         glints = config.wind_m_s is not None
         self.sea = Texture.of(cv2.GaussianBlur(sea, (0, 0), sigma)) if glints else None
