@@ -1,7 +1,8 @@
 """Narrow bands on the ground, such as roads: how much of each texel they cover.
 
 A band is cut along and across into pieces smaller than half a texel; each gives its area to the four texels around its
-middle, in proportion to their nearness. So the area of a band is exact however narrow it is, and of one wider than a texel to half a percent.
+middle, in proportion to their nearness. So the area of a band is exact however narrow it is, and of one wider than a
+texel to half a percent.
 """
 
 from dataclasses import dataclass
