@@ -9,6 +9,7 @@ from lookdown.geo.earth import ecef_to_geodetic, enu_axes, geodetic_to_ecef
 from lookdown.geo.sight import intersect_ellipsoid
 from lookdown.hil.plan import Scenario
 from lookdown.hil.requirements import check
+from lookdown.hil.scene.recorded import read_part
 from lookdown.hil.truth import Truth
 from lookdown.wire.config import load_config
 from lookdown.wire.errors import ConfigError
@@ -20,7 +21,8 @@ __all__ = ["Scenario", "check_geometry", "load_scenario"]
 
 
 def load_scenario(path: Path) -> Scenario:
-    """Read a scenario and check that it can be run: no mover below ground, every view on the scene and on a mover.
+    """Read a scenario and check that it can be run: no mover below ground, every view on the scene and on a mover,
+    every mover in some view, a recorded ground that can be read.
 
     Raises
     ------
@@ -31,13 +33,15 @@ def load_scenario(path: Path) -> Scenario:
     check(scenario.requirement, str(path))
     try:
         check_geometry(scenario)
+        if scenario.scene.texture is not None:
+            read_part(scenario.scene.texture, scenario.sensor.band_um, scenario.scene.extent_m)
     except ValueError as error:
         raise ConfigError(f"{path}: {error}") from error
     return scenario
 
 
 def check_geometry(scenario: Scenario) -> None:
-    """Refuse a scenario whose movers go below ground or whose views miss the Earth, the scene, or every mover.
+    """Refuse a scenario whose movers go below ground or are never seen, or whose views miss Earth, scene or movers.
 
     Looks at the scenario once a second, without cloud.
 
@@ -58,13 +62,22 @@ def check_geometry(scenario: Scenario) -> None:
                 f"mover {path.name!r} goes below ground: a height over the terrain wanted above 0, got "
                 f"{clearance.min():.0f} m at {t_s:.0f} s; raise it or lower its skip"
             )
+    seen = np.zeros(len(truth.paths), np.bool_)
     for index, satellite in enumerate(scenario.satellite):
         _check_view(truth, index, frames)
-        if truth.paths and not truth.appearances(index, frames)["inside"].any():
+        inside = truth.appearances(index, frames)["inside"].any(axis=0)
+        if truth.paths and not inside.any():
             raise ValueError(
                 f"satellite {satellite.id} never sees any mover: wanted one inside its frame at some time; "
                 "move its aim, change its orbit or widen the sensor"
             )
+        seen |= inside
+    if not seen.all():
+        name = truth.paths[int(np.argmin(seen))].name
+        raise ValueError(
+            f"mover {name!r} is never seen: wanted inside the frame of some satellite at some time; "
+            "move it, or leave it out"
+        )
 
 
 def _check_view(truth: Truth, index: int, frames: NDArray[np.int64]) -> None:

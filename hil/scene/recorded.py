@@ -46,8 +46,7 @@ def recorded_ground(config: TextureConfig, band_um: Band, size: int, texel_m: fl
         One line: the file is none of NetCDF-4 or HDF5, lacks the variable, or its part is too small or not filled.
     """
     step = texel_m / config.pixel_m
-    wanted = int(np.ceil(size * step)) + 2 * _EDGE
-    coarse = _read(config, band_um, wanted)
+    coarse = read_part(config, band_um, size * texel_m)
     if config.radiance_w_m2_sr is not None:
         mean = float(coarse.mean())
         if not mean > 0.0:
@@ -81,9 +80,10 @@ def _detail(
     return fine * cv2.remap(strength, col, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101) / np.float32(own)
 
 
-def _read(config: TextureConfig, band_um: Band, wanted: int) -> Image:
-    """Read a square part as radiance in the band."""
+def read_part(config: TextureConfig, band_um: Band, extent_m: float) -> Image:
+    """Read the part that a scene of a side of ``extent_m`` needs, as radiance in the band; raises as above."""
     path, name = config.file, config.variable
+    wanted = int(np.ceil(extent_m / config.pixel_m)) + 2 * _EDGE
     try:
         with h5py.File(path) as file:
             data = file.get(name)
@@ -105,7 +105,7 @@ def _read(config: TextureConfig, band_um: Band, wanted: int) -> Image:
         raise ValueError(
             f"{path}: cannot be read as NetCDF-4 or HDF5 ({error}); give a recorded texture of that kind"
         ) from None
-    if attributes.get("_Unsigned") in (b"true", np.bytes_(b"true")) and part.dtype.kind == "i":
+    if attributes.get("_Unsigned") in (b"true", np.bytes_(b"true"), "true") and part.dtype.kind == "i":
         part = part.view(part.dtype.str.replace("i", "u"))
     bad = ~np.isfinite(part.astype(np.float64))
     for key in ("_FillValue", "missing_value"):
