@@ -1,5 +1,6 @@
 """Reading a scenario: the file into a plan, and whether that plan can be carried out on this Earth."""
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +22,7 @@ __all__ = ["Scenario", "check_geometry", "load_scenario"]
 
 
 def load_scenario(path: Path) -> Scenario:
-    """Read a scenario and check that it can be run: no mover below ground, every view on the scene and on a mover,
-    every mover in some view, a recorded ground that can be read.
+    """Read a scenario and check that it can be run: geometry as in `check_geometry`, a recorded ground that is one.
 
     Raises
     ------
@@ -41,9 +41,9 @@ def load_scenario(path: Path) -> Scenario:
 
 
 def check_geometry(scenario: Scenario) -> None:
-    """Refuse a scenario whose movers go below ground or are never seen, or whose views miss Earth, scene or movers.
+    """Refuse a scenario whose movers go below ground or whose views miss the Earth, the scene, or every mover.
 
-    Looks at the scenario once a second, without cloud.
+    Looks at the scenario once a second, without cloud. A mover that no satellite ever sees is warned of.
 
     Raises
     ------
@@ -72,12 +72,11 @@ def check_geometry(scenario: Scenario) -> None:
                 "move its aim, change its orbit or widen the sensor"
             )
         seen |= inside
-    if not seen.all():
-        name = truth.paths[int(np.argmin(seen))].name
-        raise ValueError(
-            f"mover {name!r} is never seen: wanted inside the frame of some satellite at some time; "
-            "move it, or leave it out"
-        )
+    for path, once in zip(truth.paths, seen, strict=True):
+        if not once:
+            logging.getLogger(__name__).warning(
+                "mover %r is never inside the frame of any satellite; move it, or leave it out", path.name
+            )
 
 
 def _check_view(truth: Truth, index: int, frames: NDArray[np.int64]) -> None:

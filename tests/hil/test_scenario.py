@@ -68,6 +68,15 @@ def test_a_sensor_that_never_sees_a_mover_is_refused(tmp_path: Path) -> None:
         load_scenario(path)
 
 
+def test_a_mover_that_nobody_sees_is_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "scenario.toml"
+    path.write_text(
+        TEXT.replace("lat_deg = 43.08, lon_deg = -9.62", "lat_deg = 53.0, lon_deg = -9.6"), encoding="utf-8"
+    )
+    load_scenario(path)
+    assert "mover 'fighter-1' is never inside the frame of any satellite" in caplog.text
+
+
 def test_waypoints_must_cover_the_scenario(small_plan: Callable[..., Scenario]) -> None:
     place = {"lat_deg": 43.0, "lon_deg": -9.5, "height_m": 1000.0}
     mover = {"name": "a", "kind": "airliner", "intensity_w_sr": 1.0, "waypoints": [place, {**place, "t_s": 2.0}]}

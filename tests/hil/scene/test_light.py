@@ -1,4 +1,4 @@
-"""Light of day and night: glint where it should be and as strong, the terminator, the limb with its stars, occlusion."""
+"""Light of day and night: glint where and as strong as it should be, terminator, limb with its stars, occlusion."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -32,8 +32,8 @@ def test_scale_offset_fill_and_unit_are_heeded(tmp_path: Path) -> None:
     values = np.full((40, 40), 1000, np.int16)
     values[20, 20] = -1
     path = write(
-        tmp_path / "a.nc", values, scale_factor=np.float32(0.001), add_offset=np.float32(-0.5), units=b"W m-2 sr-1 um-1",
-        _FillValue=np.int16(-1), _Unsigned=b"true",
+        tmp_path / "a.nc", values, scale_factor=np.float32(0.001), add_offset=np.float32(-0.5),
+        units=b"W m-2 sr-1 um-1", _FillValue=np.int16(-1), _Unsigned=b"true",
     )  # fmt: skip
     ground = recorded_ground(TextureConfig(path), BAND, 200, 200.0, 1)
     np.testing.assert_allclose(ground, 0.5 * 0.3, rtol=1e-4)
