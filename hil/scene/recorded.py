@@ -47,17 +47,18 @@ def recorded_ground(config: TextureConfig, band_um: Band, size: int, texel_m: fl
     """
     step = texel_m / config.pixel_m
     coarse = read_part(config, band_um, size * texel_m)
-    if config.radiance_w_m2_sr is not None:
-        mean = float(coarse.mean())
-        if not mean > 0.0:
-            raise ValueError(f"{config.file}: {config.variable} wanted with a mean above 0 to scale it, got {mean:g}")
-        coarse = coarse * (config.radiance_w_m2_sr / mean)
     place = (np.arange(size, dtype=np.float32) + np.float32(0.5)) * np.float32(step) + np.float32(_EDGE - 0.5)
     col, row = np.meshgrid(place, place)
     values = cv2.remap(coarse, col, row, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
     if step < 1.0:
         values = values + _detail(coarse, row, col, size, texel_m, config.pixel_m, seed)
-    return np.asarray(np.maximum(values, 0.0), np.float32)
+    values = np.maximum(values, 0.0)
+    if config.radiance_w_m2_sr is not None:
+        mean = float(values.mean(dtype=np.float64))
+        if not mean > 0.0:
+            raise ValueError(f"{config.file}: {config.variable} wanted with a mean above 0 to scale it, got {mean:g}")
+        values = values * (config.radiance_w_m2_sr / mean)
+    return np.asarray(values, np.float32)
 
 
 def _detail(

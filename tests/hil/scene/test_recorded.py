@@ -74,7 +74,7 @@ def test_recorded_earth_lies_below_a_sensor(
     scenario = small_plan(scene={"texture": texture, "cloud": {"cover": 0.0}, "clear": []})
     renderer = Renderer(scenario, 0)
     ground = renderer.scene.ground.values
-    assert ground.mean() == pytest.approx(0.12, rel=0.05)
+    assert ground.mean() == pytest.approx(0.12, rel=1e-3)
     image = renderer.electrons(3, with_movers=False) / scenario.sensor.electrons_per_radiance()
     assert 0.9 * ground.min() < image.min() < image.max() < 1.1 * ground.max()
     assert 0.001 < image.std() / image.mean() < 0.5
