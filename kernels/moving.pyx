@@ -121,15 +121,16 @@ cdef cloned subtract_row(
     float gradient_factor, float variance_floor, RowOut residual, RowOut predicted, Py_ssize_t n
 ) noexcept nogil:
     cdef Py_ssize_t i
-    cdef float w, along, down, variance, rest
+    cdef float w, most, along, down, variance, rest, zero = 0, one = 1, unknown = -1
     for i in range(n):
         w = <float>age[i]
+        most = w if w > one else one
         down = below[i] - above[i]
         along = right[i] - left[i]
         rest = frame[i] - mean[i]
-        variance = noise[i] * (w + 1) / (w if w > 1 else 1) + gradient_factor * (down * down + along * along)
-        residual[i] = rest if w > 0.5 else 0
-        predicted[i] = variance + variance_floor if w > 0.5 else -1
+        variance = noise[i] * (w + one) / most + gradient_factor * (down * down + along * along)
+        residual[i] = rest if w > zero else zero
+        predicted[i] = variance + variance_floor if w > zero else unknown
 
 
 cdef void subtract_segment(
@@ -275,18 +276,18 @@ cdef cloned renew_row(
 ) noexcept nogil:
     """Renew ``n`` pixels; the residual comes from two rows and their next columns, with the weights of each."""
     cdef Py_ssize_t i
-    cdef float w, v, most, residual
+    cdef float w, v, most, residual, one = 1, outlier = OUTLIER, endless = 1e30
     cdef int seen
     for i in range(n):
         seen = age[i]
         w = <float>seen
         v = variance[i]
         # The first variance is taken as it is, later ones are clipped; an age of 0 is filled in by the caller.
-        most = OUTLIER * noise[i] if seen > 1 else <float>1e30
+        most = outlier * noise[i] if seen > 1 else endless
         v = v if v < most else most
         residual = here * (up * upper[i] + low * lower[i]) + there * (up * upper_next[i] + low * lower_next[i])
-        new_mean[i] = mean[i] + residual / (w + 1)
-        new_noise[i] = noise[i] + (v - noise[i]) / (w if w > 1 else 1)
+        new_mean[i] = mean[i] + residual / (w + one)
+        new_noise[i] = noise[i] + (v - noise[i]) / (w if w > one else one)
         seen += 1
         new_age[i] = <unsigned char>(seen if seen < limit else limit)
 
