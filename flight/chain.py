@@ -10,9 +10,8 @@ the same false-alarm probability.
     calibrate   gain, offset, bad pixels                             calibrate
     despike     pixels that optics cannot make                       spikes
     register    where the background went                            register
-    subtract    frame less background, predicted noise               moving
-    filter      matched filter                                       suppress
-    whiten      sigmas over ring and memory                          whiten
+    score       frame less background, predicted noise; matched      score (moving, suppress,
+                filter; sigmas over ring and memory                  whiten in one pass)
     extract     calibrated threshold, plots less their trails        tail, extract
     renew       the frame enters the background                      moving
 
@@ -36,10 +35,11 @@ from lookdown.flight.trails import without_trails
 from lookdown.kernels.calibrate import calibrate, convert, replace_bad
 from lookdown.kernels.extract import PLOT_DTYPE, extract_plots, extract_scratch_size
 from lookdown.kernels.hold import hold_back
-from lookdown.kernels.moving import moving_scratch_size, renew_background, subtract_background
+from lookdown.kernels.moving import renew_background
+from lookdown.kernels.score import score_background, score_scratch_size
 from lookdown.kernels.spikes import remove_spikes
-from lookdown.kernels.suppress import filter_scratch_size, matched_filter
-from lookdown.kernels.whiten import whiten, whiten_scratch_size
+from lookdown.kernels.suppress import matched_filter
+from lookdown.kernels.whiten import whiten
 from lookdown.wire.errors import ConfigError
 from lookdown.wire.messages import ReportFlag, SensorState
 
@@ -53,6 +53,9 @@ SPIKE_LEVEL = 6.0
 
 SPIKE_SHARE = 0.35
 """Part of the point-spread function's second pixel that a spike's second neighbour must stay below."""
+
+NOISE_SAMPLES = 1024
+"""Pixels whose noise tells how large a spike must be, about."""
 
 HOLD_SCORE = 7.0
 """Score up to which a residual enters the background as it is. At 3 a mover's trail in its background is half as deep,
@@ -184,12 +187,8 @@ class Chain:
         self._mean, self._next_mean = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
         self._noise, self._next_noise = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
         self._age, self._next_age = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
-        size = max(
-            moving_scratch_size(cols),
-            filter_scratch_size(cols, self._taps.size),
-            whiten_scratch_size(cols, self._window),
-        )
-        self._scratch = np.zeros(size, np.float32)
+        self._scratch = np.zeros(score_scratch_size(cols, self._taps.size, self._window), np.float32)
+        self._noise_step = max(1, round((rows * cols / NOISE_SAMPLES) ** 0.5))
         self._words = np.zeros(extract_scratch_size(cols), np.int64)
         self._plots = np.zeros(parameters.max_plots, PLOT_DTYPE)
         self._spikes = np.zeros(4096, np.int32)
@@ -204,7 +203,7 @@ class Chain:
         self._registration = Registration(rows, cols, parameters.background_height_m, distortion)
         self._space_tail = TailCalibration(rows, cols)
         self._time_tail = TailCalibration(rows, cols)
-        self._quantum = 0.0
+        self._quantum = self._floor = 0.0
         self._settled = False
 
     def step(self, samples: NDArray[Any], state: SensorState | None = None) -> ChainResult:
@@ -244,21 +243,12 @@ class Chain:
         if state is not None and self._registration.outgrown(found):
             lay_on_frame(found.field, self._mean, self._noise, self._age)
             found = self._registration.lay_anew(found, state)
-        self._subtract(found.field)
-        if state is not None and self._settled:
-            self._registration.follow_tiles(self._frame, self._residual, self._predicted, self._white_gain)
-        self._filter()
-        floor = (QUANTUM_SIGMA * self._quantum) ** 2
-        whiten(
-            self._filtered,
-            self._predicted,
-            self._window,
-            self._guard,
-            floor,
-            self._scratch,
-            self._variance,
-            self._z,
-        )
+        if self._settled:
+            self._score(found.field)
+            if state is not None:
+                self._registration.follow_tiles(self._frame, self._residual, self._predicted, self._white_gain)
+        else:
+            self._score_in_space()
         n_found, n_written = self._extract(samples)
         if self._settled:
             hold_back(self._z, HOLD_SCORE, self._residual)
@@ -299,46 +289,56 @@ class Chain:
             step = 1.0 if samples.dtype.kind in "ui" else FLOAT_QUANTUM * float(self._frame.std())
             gain = 1.0 if self.calibration is None else float(np.abs(np.median(self.calibration.gain)))
             self._quantum = max(step * gain, 1e-12)
+            self._floor = (QUANTUM_SIGMA * self._quantum) ** 2
             self._registration.least_rms = self._quantum
         replace_bad(self._frame, self._defects.indices)
 
-    def _subtract(self, field: NDArray[np.float32]) -> None:
-        """Leave the residual; without a background that is the frame, and no noise is predicted."""
-        if self._settled:
-            subtract_background(
-                self._frame,
-                self._mean,
-                self._noise,
-                self._age,
-                field,
-                REGISTRATION_BLUR_PX,
-                (QUANTUM_SIGMA * self._quantum) ** 2,
-                self._scratch,
-                self._residual,
-                self._predicted,
-            )
-        else:
-            # A level near 0 keeps the sums of squares small.
-            np.subtract(self._frame, np.float32(np.median(self._frame[:: 1 + self.shape[0] // 64])), self._residual)
-            self._predicted.fill(0.0)
-            self._age.fill(0)
+    def _score(self, field: NDArray[np.float32]) -> None:
+        """Score the frame against background, ring and memory."""
+        score_background(
+            self._frame,
+            self._mean,
+            self._noise,
+            self._age,
+            field,
+            REGISTRATION_BLUR_PX,
+            self._floor,
+            self._taps,
+            self._edge,
+            self._window,
+            self._guard,
+            self._scratch,
+            self._residual,
+            self._predicted,
+            self._filtered,
+            self._variance,
+            self._z,
+        )
+
+    def _score_in_space(self) -> None:
+        """Score a frame that has no background: the residual is the frame itself, and no noise is predicted."""
+        # A level near 0 keeps the sums of squares small.
+        np.subtract(self._frame, np.float32(np.median(self._frame[:: 1 + self.shape[0] // 64])), self._residual)
+        self._predicted.fill(0.0)
+        self._age.fill(0)
+        matched_filter(self._residual, self._taps, self._taps, self._scratch, self._filtered)
+        whiten(
+            self._filtered,
+            self._predicted,
+            self._window,
+            self._guard,
+            self._floor,
+            self._scratch,
+            self._variance,
+            self._z,
+        )
 
     def _despike(self) -> None:
-        floor = QUANTUM_SIGMA * self._quantum
-        noise = float(np.median(self._noise[::8, ::8])) if self._settled else 0.0
-        sigma = float(np.sqrt(self._white_gain * (noise + floor**2)))
+        step = self._noise_step
+        noise = float(np.median(self._noise[::step, ::step])) if self._settled else 0.0
+        sigma = float(np.sqrt(self._white_gain * (noise + self._floor)))
         n = remove_spikes(self._frame, sigma, SPIKE_LEVEL, self._spike_ratio, self._spikes)
         self._defects.saw(self._spikes[: min(n, self._spikes.size)])
-
-    def _filter(self) -> None:
-        matched_filter(self._residual, self._taps, self._taps, self._scratch, self._filtered)
-        if not self._settled:
-            return
-        for k, factor in enumerate(self._edge):
-            for row in {k, self.shape[0] - 1 - k} if 2 * k < self.shape[0] else ():
-                self._filtered[row] /= factor
-            for col in {k, self.shape[1] - 1 - k} if 2 * k < self.shape[1] else ():
-                self._filtered[:, col] /= factor
 
     def _extract(self, samples: NDArray[Any]) -> tuple[int, int]:
         tail = self._time_tail if self._settled else self._space_tail

@@ -159,46 +159,42 @@ cdef void subtract_segment(
         )
 
 
-cdef void subtract_frame(
-    const float* frame, const float* mean, const float* noise, const unsigned char* age, const float* field,
-    Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t n, Py_ssize_t m, float gradient_factor, float variance_floor,
-    float* scratch, float* residual, float* predicted
-) noexcept nogil:
-    cdef Py_ssize_t tile_rows = (rows + n - 1) // n, tile_cols = (cols + m - 1) // m, r, j, q, first
-    cdef Py_ssize_t width = cols + 2
-    cdef float* work = scratch + 3 * width
+cdef void subtract_next(const Subtraction* s, Py_ssize_t r) noexcept nogil:
+    """Take step ``r`` of 0 to ``rows``: resample the mean for row ``r``, finish the row before."""
+    cdef Py_ssize_t tile_rows = (s.rows + s.n - 1) // s.n, tile_cols = (s.cols + s.m - 1) // s.m, j, q, first
+    cdef Py_ssize_t width = s.cols + 2, cols = s.cols
+    cdef float* work = s.scratch + 3 * width
     cdef float* row
     cdef float* above
     cdef float* below
     cdef const float* at
     cdef Tile tile
     # Three rows of the resampled mean stand at once, for the gradient; the row below is made first.
-    for r in range(rows + 1):
-        if r < rows:
-            row = scratch + (r % 3) * width + 1
-            for j in range(m):
-                first = j * tile_cols
-                if first < cols:
-                    at = field + ((r // tile_rows) * m + j) * 2
-                    tile = tile_at(at[0], at[1], True, first, min(first + tile_cols, cols))
-                    resample_row(mean, rows, cols, r, &tile, work, row)
-            (row - 1)[0] = row[0]
-            row[cols] = row[cols - 1]
-        if r == 0:
-            continue
-        q = r - 1
-        row = scratch + (q % 3) * width + 1
-        above = scratch + ((q + 2) % 3) * width + 1 if q > 0 else row
-        below = scratch + (r % 3) * width + 1 if r < rows else row
-        for j in range(m):
+    if r < s.rows:
+        row = s.scratch + (r % 3) * width + 1
+        for j in range(s.m):
             first = j * tile_cols
             if first < cols:
-                at = field + ((q // tile_rows) * m + j) * 2
+                at = s.field + ((r // tile_rows) * s.m + j) * 2
                 tile = tile_at(at[0], at[1], True, first, min(first + tile_cols, cols))
-                subtract_segment(
-                    frame + q * cols, above, row, below, noise, age, rows, cols, q, &tile,
-                    gradient_factor, variance_floor, residual + q * cols, predicted + q * cols,
-                )
+                resample_row(s.mean, s.rows, cols, r, &tile, work, row)
+        (row - 1)[0] = row[0]
+        row[cols] = row[cols - 1]
+    if r == 0:
+        return
+    q = r - 1
+    row = s.scratch + (q % 3) * width + 1
+    above = s.scratch + ((q + 2) % 3) * width + 1 if q > 0 else row
+    below = s.scratch + (r % 3) * width + 1 if r < s.rows else row
+    for j in range(s.m):
+        first = j * tile_cols
+        if first < cols:
+            at = s.field + ((q // tile_rows) * s.m + j) * 2
+            tile = tile_at(at[0], at[1], True, first, min(first + tile_cols, cols))
+            subtract_segment(
+                s.frame + q * cols, above, row, below, s.noise, s.age, s.rows, cols, q, &tile,
+                s.gradient_factor, s.variance_floor, s.residual + q * cols, s.predicted + q * cols,
+            )
 
 
 def require_field(field, rows, cols):
@@ -262,11 +258,15 @@ def subtract_background(frame, mean, noise, age, field, blur, variance_floor, sc
     cdef float[::1] s = require_scratch(
         scratch, moving_scratch_size(x.shape[1]), (frame, mean, noise, residual, predicted)
     )
+    cdef Subtraction step
+    step.frame, step.mean, step.noise, step.age = &x[0, 0], &b[0, 0], &v[0, 0], &w[0, 0]
+    step.field, step.n, step.m = &f[0, 0, 0], f.shape[0], f.shape[1]
+    step.rows, step.cols, step.gradient_factor, step.variance_floor = x.shape[0], x.shape[1], factor, least
+    step.scratch, step.residual, step.predicted = &s[0], &y[0, 0], &p[0, 0]
+    cdef Py_ssize_t r
     with nogil:
-        subtract_frame(
-            &x[0, 0], &b[0, 0], &v[0, 0], &w[0, 0], &f[0, 0, 0], x.shape[0], x.shape[1], f.shape[0], f.shape[1],
-            factor, least, &s[0], &y[0, 0], &p[0, 0],
-        )
+        for r in range(step.rows + 1):
+            subtract_next(&step, r)
 
 
 cdef cloned renew_row(

@@ -74,26 +74,23 @@ cdef void blend_rows(
         add_pair(lower[k], upper[k], taps[k], out, n)
 
 
-cdef void filter_frame(
-    const float* x, Py_ssize_t rows, Py_ssize_t cols, const float* down, Py_ssize_t half_down,
-    const float* along, Py_ssize_t half_along, float* padded, float* y
-) noexcept nogil:
+cdef void filter_row(const Filtering* f, Py_ssize_t r) noexcept nogil:
+    """Filter one row."""
     cdef Row[32] lower
     cdef Row[32] upper
-    cdef Py_ssize_t r, k
-    cdef float* middle = padded + half_along
-    for r in range(rows):
-        for k in range(half_down + 1):
-            lower[k] = x + max(r - k, 0) * cols
-            upper[k] = x + min(r + k, rows - 1) * cols
-        blend_rows(lower, upper, down + half_down, half_down, middle, cols)
-        for k in range(half_along):
-            padded[k] = middle[0]
-            middle[cols + k] = middle[cols - 1]
-        for k in range(half_along + 1):
-            lower[k] = middle - k
-            upper[k] = middle + k
-        blend_rows(lower, upper, along + half_along, half_along, y + r * cols, cols)
+    cdef Py_ssize_t k, cols = f.cols
+    cdef float* middle = f.padded + f.half_along
+    for k in range(f.half_down + 1):
+        lower[k] = f.x + max(r - k, 0) * cols
+        upper[k] = f.x + min(r + k, f.rows - 1) * cols
+    blend_rows(lower, upper, f.down + f.half_down, f.half_down, middle, cols)
+    for k in range(f.half_along):
+        f.padded[k] = middle[0]
+        middle[cols + k] = middle[cols - 1]
+    for k in range(f.half_along + 1):
+        lower[k] = middle - k
+        upper[k] = middle + k
+    blend_rows(lower, upper, f.along + f.half_along, f.half_along, f.y + r * cols, cols)
 
 
 def require_taps(name, taps):
@@ -138,11 +135,13 @@ def matched_filter(frame, row_taps, col_taps, scratch, out):
     cdef const float[::1] along = require_taps("col_taps", col_taps)
     cdef float[:, ::1] y = require_array("out", out, "float32", frame.shape, out=True, apart_from=(frame,))
     cdef float[::1] s = require_scratch(scratch, filter_scratch_size(x.shape[1], along.shape[0]), (frame, out))
+    cdef Filtering f
+    f.x, f.rows, f.cols, f.padded, f.y = &x[0, 0], x.shape[0], x.shape[1], &s[0], &y[0, 0]
+    f.down, f.half_down, f.along, f.half_along = &down[0], down.shape[0] // 2, &along[0], along.shape[0] // 2
+    cdef Py_ssize_t r
     with nogil:
-        filter_frame(
-            &x[0, 0], x.shape[0], x.shape[1], &down[0], down.shape[0] // 2, &along[0], along.shape[0] // 2,
-            &s[0], &y[0, 0],
-        )
+        for r in range(f.rows):
+            filter_row(&f, r)
 
 
 cdef cloned normalise_row(

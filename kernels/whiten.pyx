@@ -135,23 +135,24 @@ cdef void sum_blocks(
         second[n] = a * a + b * b
 
 
-cdef struct Frame:
-    const float* x
-    const float* predicted
-    Py_ssize_t rows
-    Py_ssize_t cols
-    Py_ssize_t half  # of the window, in blocks
-    Py_ssize_t guard_half
-    float variance_floor
-    float* variance
-    float* z
+cdef void whiten_start(Whitening* f, float* scratch) noexcept nogil:
+    """Lay the scratch out; the sums are doubles and start at the first whole one."""
+    cdef Py_ssize_t n = (f.cols + 1) // 2
+    if <size_t>scratch % sizeof(double):
+        scratch += 1
+    f.sums = <double*>scratch
+    f.rows_of = scratch + 2 * (4 * n + 4 * (n + 2 * f.half + 1))
+    f.rows_before = f.guard_rows_before = -1
+    memset(f.sums, 0, 4 * n * sizeof(double))
 
 
-cdef void whiten_frame(Frame* f, double* sums, float* rows_of) noexcept nogil:
+cdef void whiten_next(Whitening* f, Py_ssize_t b) noexcept nogil:
+    """Take step ``b``: add the row of blocks ``b``, if there is one, and finish the row ``half`` before it."""
     cdef Py_ssize_t cols = f.cols, n = (cols + 1) // 2, n_rows = (f.rows + 1) // 2, half = f.half
     cdef Py_ssize_t guard_half = f.guard_half, depth = 2 * half + 1, width = n + 2 * half + 1
-    cdef Py_ssize_t b, q, c, r, k, count, row_count, guard_row_count, rows_before = -1, guard_rows_before = -1
-    cdef float* mean = rows_of
+    cdef Py_ssize_t q, c, r, k, count, row_count, guard_row_count
+    cdef double* sums = f.sums
+    cdef float* mean = f.rows_of
     cdef float* spread = mean + n
     cdef float* mean_row = spread + n
     cdef float* spread_row = mean_row + 2 * n
@@ -159,55 +160,53 @@ cdef void whiten_frame(Frame* f, double* sums, float* rows_of) noexcept nogil:
     cdef float* blocks = share + n  # `depth` rows of sums and of sums of squares
     cdef double* running = sums + 4 * n
     cdef const float* row
-    memset(sums, 0, 4 * n * sizeof(double))
-    for b in range(n_rows + half):
-        if b < n_rows:
-            row = f.x + 2 * b * cols
-            sum_blocks(
-                row, row + cols if 2 * b + 1 < f.rows else NULL, cols,
-                blocks + 2 * (b % depth) * n, blocks + (2 * (b % depth) + 1) * n,
-            )
-            for k in range(2):
-                add_blocks(blocks + (2 * (b % depth) + k) * n, 1, sums + k * n, n)
-        q = b - half
-        if q < 0:
-            continue
-        # The inner square follows the outer one, out of the same rows of blocks.
-        if q == 0:
-            for c in range(min(guard_half + 1, n_rows)):
-                for k in range(2):
-                    add_blocks(blocks + (2 * (c % depth) + k) * n, 1, sums + (2 + k) * n, n)
-        elif q + guard_half < n_rows:
-            for k in range(2):
-                add_blocks(blocks + (2 * ((q + guard_half) % depth) + k) * n, 1, sums + (2 + k) * n, n)
-        if q - guard_half - 1 >= 0:
-            for k in range(2):
-                add_blocks(blocks + (2 * ((q - guard_half - 1) % depth) + k) * n, -1, sums + (2 + k) * n, n)
-        row_count = pixels_within(q, half, f.rows)
-        guard_row_count = pixels_within(q, guard_half, f.rows)
-        for c in range(n if row_count != rows_before or guard_row_count != guard_rows_before else 0):
-            count = row_count * pixels_within(c, half, cols) - guard_row_count * pixels_within(c, guard_half, cols)
-            share[c] = 1 / <float>count if count > 0 else 0
-        rows_before = row_count
-        guard_rows_before = guard_row_count
-        run_sums(sums, n, half, running)
-        ring_row(
-            running, running + 2 * half + 1,
-            running + 2 * width + half - guard_half, running + 2 * width + half + guard_half + 1,
-            running + width, running + width + 2 * half + 1,
-            running + 3 * width + half - guard_half, running + 3 * width + half + guard_half + 1,
-            share, mean, spread, n,
+    if b < n_rows:
+        row = f.x + 2 * b * cols
+        sum_blocks(
+            row, row + cols if 2 * b + 1 < f.rows else NULL, cols,
+            blocks + 2 * (b % depth) * n, blocks + (2 * (b % depth) + 1) * n,
         )
-        double_row(mean, mean_row, n)
-        double_row(spread, spread_row, n)
-        for r in range(2 * q, min(2 * q + 2, f.rows)):
-            whiten_row(
-                f.x + r * cols, mean_row, spread_row, f.predicted + r * cols, f.variance_floor, f.z + r * cols, cols
-            )
-            memcpy(f.variance + r * cols, spread_row, cols * sizeof(float))
-        if q - half >= 0:
+        for k in range(2):
+            add_blocks(blocks + (2 * (b % depth) + k) * n, 1, sums + k * n, n)
+    q = b - half
+    if q < 0:
+        return
+    # The inner square follows the outer one, out of the same rows of blocks.
+    if q == 0:
+        for c in range(min(guard_half + 1, n_rows)):
             for k in range(2):
-                add_blocks(blocks + (2 * ((q - half) % depth) + k) * n, -1, sums + k * n, n)
+                add_blocks(blocks + (2 * (c % depth) + k) * n, 1, sums + (2 + k) * n, n)
+    elif q + guard_half < n_rows:
+        for k in range(2):
+            add_blocks(blocks + (2 * ((q + guard_half) % depth) + k) * n, 1, sums + (2 + k) * n, n)
+    if q - guard_half - 1 >= 0:
+        for k in range(2):
+            add_blocks(blocks + (2 * ((q - guard_half - 1) % depth) + k) * n, -1, sums + (2 + k) * n, n)
+    row_count = pixels_within(q, half, f.rows)
+    guard_row_count = pixels_within(q, guard_half, f.rows)
+    for c in range(n if row_count != f.rows_before or guard_row_count != f.guard_rows_before else 0):
+        count = row_count * pixels_within(c, half, cols) - guard_row_count * pixels_within(c, guard_half, cols)
+        share[c] = 1 / <float>count if count > 0 else 0
+    f.rows_before = row_count
+    f.guard_rows_before = guard_row_count
+    run_sums(sums, n, half, running)
+    ring_row(
+        running, running + 2 * half + 1,
+        running + 2 * width + half - guard_half, running + 2 * width + half + guard_half + 1,
+        running + width, running + width + 2 * half + 1,
+        running + 3 * width + half - guard_half, running + 3 * width + half + guard_half + 1,
+        share, mean, spread, n,
+    )
+    double_row(mean, mean_row, n)
+    double_row(spread, spread_row, n)
+    for r in range(2 * q, min(2 * q + 2, f.rows)):
+        whiten_row(
+            f.x + r * cols, mean_row, spread_row, f.predicted + r * cols, f.variance_floor, f.z + r * cols, cols
+        )
+        memcpy(f.variance + r * cols, spread_row, cols * sizeof(float))
+    if q - half >= 0:
+        for k in range(2):
+            add_blocks(blocks + (2 * ((q - half) % depth) + k) * n, -1, sums + k * n, n)
 
 
 cdef Py_ssize_t half_in_blocks(Py_ssize_t side):
@@ -249,7 +248,7 @@ def whiten(filtered, predicted, window, guard, variance_floor, scratch, variance
     """
     cdef const float[:, ::1] x = require_array("filtered", filtered, "float32", 2)
     cdef const float[:, ::1] p = require_array("predicted", predicted, "float32", filtered.shape)
-    cdef Frame frame
+    cdef Whitening frame
     frame.half = half_in_blocks(require_odd("window", window, 3, 255))
     frame.guard_half = half_in_blocks(require_odd("guard", guard, 1, 253))
     frame.variance_floor = require_number("variance_floor", variance_floor, 0, 1e30)
@@ -259,16 +258,14 @@ def whiten(filtered, predicted, window, guard, variance_floor, scratch, variance
     cdef float[:, ::1] v = require_array("variance", variance, "float32", filtered.shape, out=True, apart_from=inputs)
     cdef float[:, ::1] y = require_array("z", z, "float32", filtered.shape, out=True, apart_from=(*inputs, variance))
     cdef float[::1] s = require_scratch(scratch, whiten_scratch_size(x.shape[1], window), (*inputs, variance, z))
-    cdef Py_ssize_t n = (x.shape[1] + 1) // 2
-    # The sums are doubles: they start at the first whole one.
-    cdef float* start = &s[0]
-    if <size_t>start % sizeof(double):
-        start += 1
     frame.x = &x[0, 0]
     frame.predicted = &p[0, 0]
     frame.rows = x.shape[0]
     frame.cols = x.shape[1]
     frame.variance = &v[0, 0]
     frame.z = &y[0, 0]
+    cdef Py_ssize_t b
     with nogil:
-        whiten_frame(&frame, <double*>start, start + 2 * (4 * n + 4 * (n + 2 * frame.half + 1)))
+        whiten_start(&frame, &s[0])
+        for b in range((frame.rows + 1) // 2 + frame.half):
+            whiten_next(&frame, b)

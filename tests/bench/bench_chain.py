@@ -34,9 +34,7 @@ STAGES = {
     "calibrate": ("calibrate", "convert", "replace_bad"),
     "despike": ("remove_spikes",),
     "register": ("estimate_shift",),
-    "subtract": ("subtract_background",),
-    "filter": ("matched_filter",),
-    "whiten": ("whiten",),
+    "score": ("score_background", "matched_filter", "whiten"),
     "extract": ("tail_histogram", "extract_plots"),
     "renew": ("renew_background",),
 }
@@ -68,15 +66,16 @@ def modules(replace: Callable[[str, Callable[..., Any]], Callable[..., Any]]) ->
 def numba_kernels(rows: int, cols: int) -> dict[str, Callable[..., Any]]:
     """Every kernel in Numba."""
     lines = peers_moving.Lines(cols)
+    whiten = peers_score.Whiten(rows, cols, PARAMETERS.window_px, PARAMETERS.guard_px).numba
     return {
         "calibrate": peers_moving.calibrate,
         "convert": peers_moving.convert,
         "replace_bad": peers_moving.BadPixels().replace,
         "remove_spikes": peers_moving.remove_spikes,
         "estimate_shift": peers_register.estimate_shift_numba,
-        "subtract_background": lines.subtract,
+        "score_background": score(lines.subtract, peers_score.filter_numba, whiten),
         "matched_filter": peers_score.filter_numba,
-        "whiten": peers_score.Whiten(rows, cols, PARAMETERS.window_px, PARAMETERS.guard_px).numba,
+        "whiten": whiten,
         "tail_histogram": peers_score.tail_histogram,
         "extract_plots": peers_score.Extract().numba,
         "renew_background": lines.renew,
@@ -85,15 +84,39 @@ def numba_kernels(rows: int, cols: int) -> dict[str, Callable[..., Any]]:
 
 def opencv_kernels(rows: int, cols: int) -> dict[str, Callable[..., Any]]:
     """OpenCV where it has the arithmetic of a stage, Numba elsewhere."""
+    whiten = peers_score.Whiten(rows, cols, PARAMETERS.window_px, PARAMETERS.guard_px).opencv
+
+    def matched_filter(frame: Any, down: Any, along: Any, _scratch: Any, out: Any) -> None:
+        cv2.sepFilter2D(frame, cv2.CV_32F, along, down, out, borderType=cv2.BORDER_REPLICATE)
+
     return numba_kernels(rows, cols) | {
         "calibrate": peers_moving.calibrate_opencv,
         "convert": lambda samples, out: np.copyto(out, samples),
-        "matched_filter": lambda frame, down, along, _scratch, out: cv2.sepFilter2D(
-            frame, cv2.CV_32F, along, down, out, borderType=cv2.BORDER_REPLICATE
-        ),
-        "whiten": peers_score.Whiten(rows, cols, PARAMETERS.window_px, PARAMETERS.guard_px).opencv,
+        "score_background": score(peers_moving.Lines(cols).subtract, matched_filter, whiten),
+        "matched_filter": matched_filter,
+        "whiten": whiten,
         "extract_plots": peers_score.Extract().opencv,
     }
+
+
+def score(
+    subtract: Callable[..., Any], matched_filter: Callable[..., Any], whiten: Callable[..., Any]
+) -> Callable[..., None]:
+    """Our pass from frame to score, stage by stage."""
+
+    def run(
+        frame: Any, mean: Any, noise: Any, age: Any, field: Any, blur: float, floor: float, taps: Any, edge: Any,
+        window: int, guard: int, scratch: Any, residual: Any, predicted: Any, filtered: Any, variance: Any, z: Any,
+    ) -> None:  # fmt: skip
+        subtract(frame, mean, noise, age, field, blur, floor, scratch, residual, predicted)
+        matched_filter(residual, taps, taps, scratch, filtered)
+        for lines in (filtered, filtered.T):
+            for k, factor in enumerate(edge):
+                lines[k] /= factor
+                lines[-1 - k] /= factor
+        whiten(filtered, predicted, window, guard, floor, scratch, variance, z)
+
+    return run
 
 
 def compare(ours: np.ndarray, theirs: np.ndarray, borderline: int, where: str) -> tuple[int, float]:
