@@ -18,7 +18,7 @@ demo: $(STAMPS)/hil $(STAMPS)/kernels ## run the desktop emulation on the defaul
 test: $(STAMPS)/dev $(STAMPS)/kernels ## run the tests (options in TESTS="...")
 	@$(PY) -m pytest -m "not proof" $(TESTS)
 
-proof: $(STAMPS)/dev $(STAMPS)/kernels ## run the long proofs: Monte Carlo against theory
+proof: $(STAMPS)/proof $(STAMPS)/kernels ## run the long proofs: Monte Carlo against theory and peers
 	@$(PY) -m pytest -m proof $(TESTS)
 
 bench: $(STAMPS)/bench $(STAMPS)/kernels ## measure beside the peers: build/bench.json, docs/numbers.md
@@ -42,7 +42,7 @@ $(PY): | check-tools
 	@$(PY) -m pip install "setuptools>=80" wheel "cython>=3.1" "numpy>=2.0,<3"
 
 # One stamp a set of libraries: installed once, and again only when the lists change.
-$(STAMPS)/hil $(STAMPS)/dev $(STAMPS)/bench: pyproject.toml | $(PY)
+$(STAMPS)/hil $(STAMPS)/dev $(STAMPS)/proof $(STAMPS)/bench: pyproject.toml | $(PY)
 	@echo "== installing the libraries of lookdown[$(@F)] into .venv (once)"
 	@mkdir -p $(STAMPS) && $(PY) deploy/requirements.py $(@F) > build/requirements-$(@F).txt
 	@$(PY) -m pip install -r build/requirements-$(@F).txt
