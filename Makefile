@@ -6,7 +6,7 @@ STAMPS := build/stamps
 KERNEL_SOURCES := $(shell find kernels hil -name '*.pyx' -o -name '*.pxd' -o -name '*.h')
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test proof bench lint clean check-tools
+.PHONY: help demo test proof bench figures lint clean check-tools
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -24,6 +24,9 @@ proof: $(STAMPS)/proof $(STAMPS)/kernels ## run the long proofs: Monte Carlo aga
 bench: $(STAMPS)/bench $(STAMPS)/kernels ## measure beside the peers: build/bench.json, docs/numbers.md
 	@$(PY) -m pytest tests/bench -o python_files='bench_*.py' -q -s --benchmark-quiet --benchmark-json build/bench.json
 	@$(PY) tests/bench/numbers.py build/bench.json docs/numbers.md
+
+figures: $(STAMPS)/proof $(STAMPS)/kernels ## draw the figures of docs/simulator.md
+	@$(PY) -m tests.bench.figures_simulator
 
 lint: $(STAMPS)/dev $(STAMPS)/kernels ## ruff, cython-lint and strict mypy
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
