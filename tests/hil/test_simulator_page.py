@@ -1,4 +1,4 @@
-"""docs/simulator.md: the defaults it states are those of the code, its example reads a file, its tests are there."""
+"""docs/simulator.md: the defaults it states are those of the code, its tests are there."""
 
 import re
 import tomllib
@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from lookdown.hil.archive import render
 from lookdown.hil.motion.movers import Roll
 from lookdown.hil.scene.config import CloudConfig, SceneConfig, SurfaceConfig
 from lookdown.hil.sensor.config import SensorConfig
@@ -41,20 +40,6 @@ def test_signatures_are_those_of_the_table() -> None:
         if any(entry["plume_w_sr"].values()):
             plumes = [float(x) for x in row.rstrip(" |").split(" | ")[5].split(" / ")]
             assert plumes == list(entry["plume_w_sr"].values())
-
-
-def test_the_example_reads_a_rendered_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    text = (ROOT / "tests" / "hil" / "small.toml").read_text(encoding="utf-8")
-    scenario = tmp_path / "small.toml"
-    scenario.write_text(text.replace("id = 3", "id = 1").replace("duration_s = 8.0", "duration_s = 2.5"))
-    render(scenario, tmp_path / "frames.h5")
-    monkeypatch.chdir(tmp_path)
-    example = re.search(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    assert example is not None
-    exec(example.group(1), {})
-    assert re.fullmatch(r"[\d.]+ \[\(.*\)\]\n", capsys.readouterr().out)
 
 
 def test_the_tests_it_names_are_there() -> None:
