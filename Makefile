@@ -6,7 +6,7 @@ STAMPS := build/stamps
 KERNEL_SOURCES := $(shell find kernels hil -name '*.pyx' -o -name '*.pxd' -o -name '*.h')
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test proof bench lint clean check-tools
+.PHONY: help demo test proof bench figures lint clean check-tools
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -18,12 +18,15 @@ demo: $(STAMPS)/hil $(STAMPS)/kernels ## run the desktop emulation on the defaul
 test: $(STAMPS)/dev $(STAMPS)/kernels ## run the tests (options in TESTS="...")
 	@$(PY) -m pytest -m "not proof" $(TESTS)
 
-proof: $(STAMPS)/dev $(STAMPS)/kernels ## run the long proofs: Monte Carlo against theory
+proof: $(STAMPS)/proof $(STAMPS)/kernels ## run the long proofs: Monte Carlo against theory and peers
 	@$(PY) -m pytest -m proof $(TESTS)
 
 bench: $(STAMPS)/bench $(STAMPS)/kernels ## measure beside the peers: build/bench.json, docs/numbers.md
 	@$(PY) -m pytest tests/bench -o python_files='bench_*.py' -q -s --benchmark-quiet --benchmark-json build/bench.json
 	@$(PY) tests/bench/numbers.py build/bench.json docs/numbers.md
+
+figures: $(STAMPS)/proof $(STAMPS)/kernels ## draw the figures of docs/simulator.md
+	@$(PY) -m tests.bench.figures_simulator
 
 lint: $(STAMPS)/dev $(STAMPS)/kernels ## ruff, cython-lint and strict mypy
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
@@ -42,7 +45,7 @@ $(PY): | check-tools
 	@$(PY) -m pip install "setuptools>=80" wheel "cython>=3.1" "numpy>=2.0,<3"
 
 # One stamp a set of libraries: installed once, and again only when the lists change.
-$(STAMPS)/hil $(STAMPS)/dev $(STAMPS)/bench: pyproject.toml | $(PY)
+$(STAMPS)/hil $(STAMPS)/dev $(STAMPS)/proof $(STAMPS)/bench: pyproject.toml | $(PY)
 	@echo "== installing the libraries of lookdown[$(@F)] into .venv (once)"
 	@mkdir -p $(STAMPS) && $(PY) deploy/requirements.py $(@F) > build/requirements-$(@F).txt
 	@$(PY) -m pip install -r build/requirements-$(@F).txt

@@ -9,6 +9,7 @@ import pytest
 from lookdown.geo.attitude import stare_attitude
 from lookdown.geo.camera import Camera
 from lookdown.geo.earth import geodetic_to_ecef
+from lookdown.hil.archive import render
 from lookdown.wire.envelope import Delivery
 from lookdown.wire.messages import SIGHT_DTYPE, PlotReport, SensorState
 from lookdown.wire.packet import encode
@@ -42,6 +43,14 @@ def record(path: Path) -> None:
                 recorder.append(Delivery(sensor_id, 0, 0, packet, 1, frame_id))
 
 
+def draw(folder: Path) -> None:
+    """Render two and a half seconds of two satellites, the first of which is satellite 1."""
+    text = (ROOT / "tests" / "hil" / "small.toml").read_text(encoding="utf-8")
+    text = text.replace("id = 3\n", "id = 1\n").replace("duration_s = 8.0", "duration_s = 2.5")
+    (folder / "small.toml").write_text(text, encoding="utf-8")
+    render(folder / "small.toml", folder / "frames.h5")
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_python_of_the_page_runs(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -50,6 +59,8 @@ def test_python_of_the_page_runs(
     monkeypatch.chdir(tmp_path)
     if page.name == "README.md":
         record(tmp_path / "build" / "demo" / "ground" / "received.ldrec")
+    if page.name == "simulator.md":
+        draw(tmp_path)
     names: dict[str, object] = {"__name__": "readme"}
     for block in blocks:
         exec(compile(block, str(page), "exec"), names)

@@ -4,6 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import constants
+from scipy.integrate import quad
+from scipy.special import erf
 
 from lookdown.hil.scene.planck import band_radiance
 from lookdown.hil.sensor.config import SensorConfig
@@ -43,3 +46,29 @@ def test_a_step_of_the_netd_lifts_the_mean_by_one_sigma(band: tuple[float, float
         mean.append(frames.mean())
         sigma.append(frames.std())
     assert (mean[1] - mean[0]) / 5.0 == pytest.approx(sigma[0], rel=0.01)
+
+
+@pytest.mark.parametrize(("band", "exposure_s", "co_adds"), [((3.8, 4.1), 0.012, 1), ((8.0, 12.0), 2e-5, 16)])
+def test_nei_and_netd_equal_the_closed_form_by_hand(band: tuple[float, float], exposure_s: float, co_adds: int) -> None:
+    """Written out from constants and quadrature, for the default optics: 0.10 m, 100 urad, QE 0.75, optics 0.7."""
+    config = replace(SENSOR, band_um=band, integration_time_s=exposure_s, co_adds=co_adds)
+    c, h, boltzmann = constants.c, constants.h, constants.k
+    photon_j = h * c / (0.5e-6 * sum(band))
+    per_irradiance = np.pi / 4.0 * 0.10**2 * 0.7 * 0.75 * exposure_s / photon_j
+    per_radiance = per_irradiance * 1e-4**2
+
+    def planck(wavelength_m: float, temperature_k: float) -> float:
+        return 2.0 * h * c**2 / wavelength_m**5 / np.expm1(h * c / (wavelength_m * boltzmann * temperature_k))
+
+    def per_kelvin(wavelength_m: float) -> float:
+        x = h * c / (wavelength_m * boltzmann * 290.0)
+        return planck(wavelength_m, 290.0) * x / 290.0 / -np.expm1(-x)
+
+    ends = (1e-6 * band[0], 1e-6 * band[1])
+    radiance, slope = quad(planck, *ends, args=(290.0,))[0], quad(per_kelvin, *ends)[0]
+    sigma = np.sqrt((per_radiance * radiance + 1e6 * exposure_s + 100.0**2) / co_adds)
+    in_pixel = erf(0.5 / (0.8 * np.sqrt(2.0))) ** 2
+    nei, netd = sigma / (per_irradiance * in_pixel), sigma / (per_radiance * slope)
+    assert noise_equivalent_irradiance(config, radiance) == pytest.approx(nei, rel=1e-5)
+    assert noise_equivalent_temperature_difference(config, 290.0) == pytest.approx(netd, rel=1e-5)
+    print(f"{band} um: NEI {nei:.3e} W/m^2, NETD {1e3 * netd:.2f} mK")
