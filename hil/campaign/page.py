@@ -115,8 +115,8 @@ def _found(roc: Roc) -> str:
         cells = [Right(f"<b>{snr:g}</b>"), Right(f"{chances[k]}")]
         for value, low, high in zip(roc.pd.value[k], roc.pd.low[k], roc.pd.high[k], strict=True):
             known = np.isfinite(value)
-            interval = f'<span class="soft">{100 * low:.1f}&ndash;{100 * high:.1f}</span>'
-            cells.append(Right(f"{100 * value:.1f} {interval}" if known else DASH))
+            interval = f'<br><span class="soft">{100 * low:.1f}&ndash;{100 * high:.1f}</span>'
+            cells.append(Right(f"{100 * value:.1f}{interval}" if known else DASH))
         rows.append(cells)
     head = ("SNR", "chances", *(f"{threshold:g}" for threshold in roc.plan.thresholds))
     return table([Right(text) for text in head], rows)

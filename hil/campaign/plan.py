@@ -5,10 +5,12 @@ import json
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lookdown.hil.plan import Scenario
 from lookdown.hil.settings import require
+
+if TYPE_CHECKING:  # the command line reads this file for its defaults: it need not load the simulator for that
+    from lookdown.hil.plan import Scenario
 
 SNR = (3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 12.0, 15.0, 20.0, 25.0, 30.0)
 THRESHOLDS = (3.5, 4.0, 4.5, 5.0, 5.5, 6.0, 7.0, 8.0)
@@ -65,7 +67,7 @@ class RocPlan:
         """Frames of a unit."""
         return self.warm_up + self.frames
 
-    def settings(self, scenario: Scenario) -> dict[str, Any]:
+    def settings(self, scenario: "Scenario") -> dict[str, Any]:
         """Everything that determines a unit's counts, by name: work under other settings must not be mixed in.
 
         ``seeds`` is not among it: more seeds go on with the units that are there.

@@ -6,6 +6,7 @@ a frame. It is a point of stated signal-to-noise ratio after a matched filter, `
 with the sensor's own noise ``sigma`` where it stands and the shares ``p`` of its light in each pixel.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import cv2
@@ -50,24 +51,23 @@ class Targets:
     ----------
     place_px : ndarray of float64, shape (targets, frames, 2)
         Row and column in each frame; nan where it is behind the sensor [px].
-    trail_px : ndarray of float64, shape (targets, frames, frames, 2), or None
-        Where the background that a target stood before in frame ``j`` lies in frame ``k``, at ``[:, k, j]`` [px]; None
-        if the view stands still.
     shape : tuple of int
         Rows and columns of the frame.
+    trail_px : callable or None
+        Where the background that targets have stood before lies in frame ``k``: shape (targets, k + 1, 2) [px]. None if
+        the view stands still.
     """
 
-    def __init__(self, place_px: Float, trail_px: Float | None, shape: tuple[int, int]) -> None:
+    def __init__(self, place_px: Float, shape: tuple[int, int], trail_px: Callable[[int], Float] | None = None) -> None:
         self.place_px = place_px
-        self._trail_px = trail_px
         self._shape = shape
+        self.trail_px = trail_px if trail_px is not None else lambda k: place_px[:, : k + 1]
         self.in_view = inside(place_px, shape, MARGIN_PX)
 
     def near(self, k: int) -> NDArray[np.bool_]:
         """Pixels of frame ``k`` in which a plot would not be false, shape (rows, cols)."""
         mask = np.zeros(self._shape, np.uint8)
-        for target, places in enumerate(self.place_px):
-            path = places[: k + 1] if self._trail_px is None else self._trail_px[target, k, : k + 1]
+        for path in self.trail_px(k):
             known = path[np.isfinite(path).all(axis=1)]
             if len(known):
                 points = np.rint(np.clip(known, -1e4, 1e4)).astype(np.int32)[:, ::-1]
@@ -99,7 +99,7 @@ def crossing(n: int, n_frames: int, shape: tuple[int, int], rng: Generator) -> T
         start = rng.uniform(MARGIN_PX, size - 1.0 - MARGIN_PX)
         return np.asarray(start + (frames - rng.integers(n_frames)) * step, np.float64)
 
-    return Targets(_apart(n, shape, draw), None, shape)
+    return Targets(_apart(n, shape, draw), shape)
 
 
 def flying(n: int, first: int, n_frames: int, truth: Truth, satellite_index: int, rng: Generator) -> Targets:
@@ -146,11 +146,13 @@ def flying(n: int, first: int, n_frames: int, truth: Truth, satellite_index: int
     for target in place:
         sight = camera.sight_ecef(*camera.tangent_from_pixel(target[:, 0], target[:, 1]), attitude)
         grounds.append(intersect_ellipsoid(position, sight, 0.0))
-    trail = np.full((n, n_frames, n_frames, 2), np.nan)
-    for k in range(n_frames):
-        row, col, _ = camera.project(np.array(grounds)[:, : k + 1], position[k], attitude[k])
-        trail[:, k, : k + 1, 0], trail[:, k, : k + 1, 1] = row, col
-    return Targets(place, trail, shape)
+    ground = np.array(grounds)
+
+    def trail(k: int) -> Float:
+        row, col, _ = camera.project(ground[:, : k + 1], position[k], attitude[k])
+        return np.stack([row, col], axis=-1)
+
+    return Targets(place, shape, trail)
 
 
 def plant(electrons: Any, spot: PointSpread, sensor: SensorConfig, place_px: Float, snr: Float) -> None:
@@ -183,14 +185,13 @@ def _flights(truth: Truth, satellite_index: int) -> list[tuple[float, float]]:
     return [(float(np.linalg.norm(row["velocity_m_s"])), float(row["height_m"])) for row in rows]
 
 
-def _apart(n: int, shape: tuple[int, int], draw: Any) -> Float:
+def _apart(n: int, shape: tuple[int, int], draw: Callable[[], Float | None]) -> Float:
     """Draw paths, shape (frames, 2), until ``n`` are there that keep apart wherever they are in view."""
     kept: list[Float] = []
     vain = 0
     while vain < _TRIES:
         path = draw()
-        seen = None if path is None else inside(path, shape)
-        if seen is None or any(np.hypot(*(path - other)[seen].T).min() < APART_PX for other in kept):
+        if path is None or not _free(path, kept, shape):
             vain += 1
             continue
         kept.append(path)
@@ -198,3 +199,9 @@ def _apart(n: int, shape: tuple[int, int], draw: Any) -> Float:
             return np.array(kept)
         vain = 0
     raise ValueError(f"targets: {n} find no room in {shape[0]} x {shape[1]} px {APART_PX:g} px apart; plant fewer")
+
+
+def _free(path: Float, others: list[Float], shape: tuple[int, int]) -> bool:
+    """Whether a path keeps away from others wherever it is in view."""
+    seen = inside(path, shape)
+    return all(np.hypot(*(path - other)[seen].T).min() >= APART_PX for other in others)

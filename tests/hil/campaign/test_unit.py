@@ -87,8 +87,7 @@ def test_targets_fly_as_movers_do_and_keep_apart(small_scenario: Scenario, small
             assert gap[inside(flights.place_px[a], shape)].min() >= APART_PX
     # Where a target stands now, the ground behind it is seen now.
     k = 12
-    trail = flights._trail_px[:, k, k]  # type: ignore[index]
-    assert np.abs(trail - flights.place_px[:, k]).max() < 0.01
+    assert np.abs(flights.trail_px(k)[:, k] - flights.place_px[:, k]).max() < 0.01
 
 
 def test_more_targets_than_there_is_room_for_are_refused() -> None:
@@ -101,7 +100,7 @@ def test_each_plot_is_a_hit_an_echo_or_false() -> None:
     frames = np.arange(21)
     moving = np.column_stack([np.full(21, 50.0), 40.0 + frames])
     border = np.broadcast_to([5.0, 5.0], (21, 2))
-    targets = Targets(np.array([moving, border]), None, (100, 120))
+    targets = Targets(np.array([moving, border]), (100, 120))
     plots = np.zeros(8, PLOT_DTYPE)
     for plot, (row, col, snr, amplitude) in zip(
         plots,
