@@ -55,7 +55,7 @@ def pd_snr(axis: Axes, roc: Roc) -> None:
     for t, threshold in enumerate(roc.plan.thresholds):
         colour = _colour(t, len(roc.plan.thresholds))
         value, low, high = (part[shown, t] for part in (roc.pd.value, roc.pd.low, roc.pd.high))
-        _curve(axis, levels[shown] * _beside(t, len(roc.plan.thresholds), 0.008), value, low, high, colour, t)
+        _curve(axis, levels[shown] * _beside(t, len(roc.plan.thresholds), 0.003), value, low, high, colour, t)
         pfa = float(roc.pfa.value[t])
         if pfa > 0.0:
             axis.plot(fine, white_noise_pd(fine, pfa), color=colour, lw=1.0, ls=_DASHES, zorder=1.5)

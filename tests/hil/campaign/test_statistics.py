@@ -72,7 +72,7 @@ def test_a_level_without_a_chance_is_unknown() -> None:
 
 
 def test_intervals_cover_though_the_frames_of_a_unit_are_alike() -> None:
-    """Each unit's 50 frames are found all or hardly ever; plain intervals would cover in one case of three."""
+    """Each unit's 50 frames are found all or hardly ever; plain intervals cover in 28 cases of 100."""
     rng = np.random.default_rng(11)
     wide = plain = 0
     for _ in range(200):
