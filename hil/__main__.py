@@ -20,6 +20,7 @@ _EXAMPLES = """examples:
   lookdown-hil run scenarios/default.toml --out build/slow --pace 0.5
   lookdown-hil render scenarios/default.toml --out frames.h5
   lookdown-hil picture scenarios/default.toml --out default.png
+  lookdown-hil roc scenarios/default.toml --out build/roc
 """
 
 
@@ -31,7 +32,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"lookdown-hil {version('lookdown')}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="run | render | picture")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="run | render | picture | roc")
 
     run = commands.add_parser(
         "run",
@@ -70,7 +71,52 @@ def _parser() -> argparse.ArgumentParser:
     picture.add_argument(
         "--time", type=float, metavar="S", help="time of the frame from the start (default: that with most movers)"
     )
+    _add_roc(commands)
     return parser
+
+
+def _add_roc(commands: Any) -> None:
+    """Add the command ``roc``; its defaults are those of its plan."""
+    from lookdown.hil.campaign.plan import SNR, THRESHOLDS, RocPlan
+
+    plan = RocPlan()
+    roc = commands.add_parser(
+        "roc",
+        help="detection curves: Pd against SNR and Pfa of the onboard chain, beside white-noise theory",
+        description="Plant targets of known SNR in a scenario's frames, run the onboard chain over them, and draw how "
+        "often it finds them and how often it finds nothing. Writes roc.html, roc.json, pd_snr.png and pd_pfa.png into "
+        "DIR, and each unit's counts as soon as it is done: the same command goes on with interrupted work, or with "
+        "more --seeds.",
+        epilog="example: lookdown-hil roc scenarios/default.toml --out build/roc --snr 4,6,8,12 --seeds 24",
+    )
+    roc.add_argument("scenario", type=Path, metavar="SCENARIO", help="a scenario, such as scenarios/default.toml")
+    roc.add_argument(
+        "--out", type=Path, metavar="DIR", required=True, help="new folder, or that of an earlier campaign"
+    )
+    for name, values, what in (
+        ("--snr", SNR, "levels of SNR after a matched filter, in the sensor's own noise"),
+        ("--thresholds", THRESHOLDS, "thresholds of the chain"),
+    ):
+        shown = ",".join(f"{value:g}" for value in values)
+        roc.add_argument(name, type=_numbers, default=values, metavar="N,N,...", help=f"{what} (default: {shown})")
+    for name, what in (
+        ("frames", "frames of a unit that count"),
+        ("warm-up", "frames before them, in which the chain learns its background"),
+        ("seeds", "units: scenes with their noise and targets, on one satellite after the other"),
+        ("targets", "targets in a unit; many strong ones disturb the chain's own measure of noise"),
+    ):
+        default = getattr(plan, name.replace("-", "_"))
+        roc.add_argument(f"--{name}", type=int, default=default, metavar="N", help=f"{what} (default: {default})")
+    roc.add_argument("--jobs", type=int, metavar="N", help="processes at a time (default: all cores)")
+    roc.add_argument("--white", action="store_true", help="white noise in the scene's place: what theory covers")
+    roc.add_argument("--restart", action="store_true", help="begin anew instead of going on with what is there")
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(sorted({float(part) for part in text.split(",")}))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"wanted numbers with commas between, such as 4,6,8; came {text!r}") from None
 
 
 def _pace(text: str) -> float:
@@ -154,6 +200,23 @@ def _picture(options: argparse.Namespace) -> int:
     return 0
 
 
+def _roc(options: argparse.Namespace) -> int:
+    from lookdown.hil.campaign.plan import RocPlan
+    from lookdown.hil.campaign.roc import run_campaign
+    from lookdown.hil.campaign.show import CampaignProgress, summarise
+
+    names = ("snr", "thresholds", "frames", "warm_up", "seeds", "targets", "white")
+    plan = RocPlan(**{name: getattr(options, name) for name in names})
+    with CampaignProgress(plan.seeds) as progress:
+        roc = run_campaign(options.scenario, options.out, plan, options.jobs, options.restart, progress)
+    summarise(roc)
+    print(f"report: {options.out / 'roc.html'}")
+    return 0
+
+
+_COMMANDS = {"render": _render, "picture": _picture, "roc": _roc}
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run the command.
 
@@ -164,6 +227,7 @@ def main(argv: list[str] | None = None) -> int:
     """
     options = _parser().parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s", stream=sys.stderr)
+    from lookdown.hil.campaign.workers import WorkerError
     from lookdown.hil.rig import RigError
 
     # A rig that is told to end stops what it started, as it does for Ctrl-C.
@@ -171,13 +235,13 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if options.command == "run":
             return _run(options, shlex.join(["lookdown-hil", *(sys.argv[1:] if argv is None else argv)]))
-        return _render(options) if options.command == "render" else _picture(options)
+        return _COMMANDS[options.command](options)
     except FileNotFoundError as error:
         print(f"lookdown-hil: {error.filename or error}: no such file; check the path", file=sys.stderr)
-    except (ConfigError, RigError, ValueError, OSError) as error:
+    except (ConfigError, RigError, WorkerError, ValueError, OSError) as error:
         print(f"lookdown-hil: {error}", file=sys.stderr)
     except KeyboardInterrupt:
-        again = "; the same command goes on with it" if options.command == "render" else ""
+        again = "; the same command goes on with it" if options.command in ("render", "roc") else ""
         print(f"lookdown-hil: stopped{again}", file=sys.stderr)
         return _STOPPED
     finally:

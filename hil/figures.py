@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullFormatter
+from PIL import Image as Picture
 
 from lookdown.hil.score_tracks import spans
 from lookdown.hil.series import Series
@@ -58,6 +59,7 @@ _STYLE: Any = {
 }
 
 WIDTH_IN = 11.2
+_PNG_COLOURS = 200
 
 
 @contextmanager
@@ -65,6 +67,26 @@ def house_style(name: str) -> Iterator[None]:
     """Draw in the style of the report; ``name`` keeps the ids of one figure apart from those of the others."""
     with mpl.rc_context({**_STYLE, "svg.hashsalt": name}):
         yield
+
+
+_ON_WHITE = {INK: "#16191f", SOFT: "#5b6472", GRID: "#d5d9e0", PAPER: "#ffffff"}
+
+
+@contextmanager
+def paper_style() -> Iterator[None]:
+    """Draw in the style of the report on white paper, for a picture that stands alone."""
+    with mpl.rc_context({key: _ON_WHITE.get(value, value) for key, value in _STYLE.items()}):
+        mpl.rcParams["figure.facecolor"] = _ON_WHITE[PAPER]
+        yield
+
+
+def as_png(figure: Figure, dpi: float) -> bytes:
+    """Turn a figure into a PNG file of few colours: lines and text need no more."""
+    drawn, file = io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=dpi)
+    colours = Picture.open(drawn).convert("RGB").quantize(_PNG_COLOURS, dither=Picture.Dither.NONE)
+    colours.save(file, "PNG", optimize=True)
+    return file.getvalue()
 
 
 def as_svg(figure: Figure, name: str) -> str:

@@ -1,5 +1,6 @@
 """Frames of a scenario: the scene as each satellite's sensor records it."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,9 @@ class Renderer:
         Index into its satellites.
     scene : Scene or None
         Scene, to share it between satellites; made if None.
+    plant : callable or None
+        Draws targets in the place of the scenario's movers: called with the number of the frame and the electrons of
+        its background, float32 of shape (rows, cols), which it changes [e-].
 
     Attributes
     ----------
@@ -63,7 +67,13 @@ class Renderer:
         Focal plane; ``detector.known_bad`` is the factory's map of bad pixels.
     """
 
-    def __init__(self, scenario: Scenario, satellite_index: int, scene: Scene | None = None) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        satellite_index: int,
+        scene: Scene | None = None,
+        plant: Callable[[int, NDArray[np.float32]], None] | None = None,
+    ) -> None:
         self.scenario = scenario
         self.satellite_index = satellite_index
         self.scene = scene if scene is not None else make_scene(scenario)
@@ -75,6 +85,7 @@ class Renderer:
         self._image = np.empty((sensor.rows, sensor.cols), np.float32)
         self._ground = Background(sensor, self.truth.spot, self.scene, scenario.seed)
         self._block_first = -1
+        self._plant = plant
 
     def electrons(self, frame_id: int, with_movers: bool = True) -> NDArray[np.float32]:
         """Compute the expected photoelectrons of one sample, without noise or fixed pattern.
@@ -93,8 +104,10 @@ class Renderer:
         """
         index = self._prepare(frame_id)
         self._background(frame_id, index)
-        if with_movers:
+        if with_movers and self._plant is None:
             self._movers(index)
+        elif with_movers and self._plant is not None:
+            self._plant(frame_id, self._image)
         return self._image
 
     def dropped(self, frame_id: int) -> bool:

@@ -14,20 +14,13 @@ from string import Template
 from typing import Any
 
 from lookdown.hil import figures
+from lookdown.hil.markup import DASH, Right, mono, number, page_style, table
 from lookdown.hil.pictures import Pictures
 from lookdown.hil.plan import Scenario
 from lookdown.hil.requirements import METRICS, Judged, junit_xml
 from lookdown.hil.scene.local import Scene
 from lookdown.hil.score import Evidence, Score, Settings
 from lookdown.hil.series import make_series
-
-_DASH = "&ndash;"
-
-
-class _Right(str):
-    """A cell that stands to the right in its column: a number."""
-
-    __slots__ = ()
 
 
 @dataclass(frozen=True)
@@ -99,6 +92,7 @@ def write_report(report: Report, folder: Path) -> None:
     template = Template(files("lookdown.hil").joinpath("page.html").read_text(encoding="utf-8"))
     page = template.substitute(
         title=html.escape(report.scenario.title),
+        style=page_style(),
         subtitle=html.escape(_subtitle(report)),
         verdict_class={"pass": "pass", "fail": "fail"}.get(report.verdict, "open"),
         verdict_text=_verdict_text(report),
@@ -120,9 +114,9 @@ def write_report(report: Report, folder: Path) -> None:
         latency=figures.latency_chart(series, report.score.figures["latency_ms"]),
         link=_link(report.score.figures["link"]),
         processes=_processes(report.processes),
-        provenance=_table(("", ""), [[f"<b>{html.escape(k)}</b>", _mono(v)] for k, v in report.provenance.items()]),
-        definitions=_table(
-            ("figure", "unit", "meaning"), [[_mono(name), unit, text] for name, (unit, text) in METRICS.items()]
+        provenance=table(("", ""), [[f"<b>{html.escape(k)}</b>", mono(v)] for k, v in report.provenance.items()]),
+        definitions=table(
+            ("figure", "unit", "meaning"), [[mono(name), unit, text] for name, (unit, text) in METRICS.items()]
         ),
     )
     (folder / "report.html").write_text(page, encoding="utf-8")
@@ -138,18 +132,6 @@ def _json(tree: Any) -> str:
         else:
             parts.append(f"  {json.dumps(key)}: " + json.dumps(value, indent=2).replace("\n", "\n  "))
     return "{\n" + ",\n".join(parts) + "\n}\n"
-
-
-def number(value: Any, digits: int = 3) -> str:
-    """Write a figure for people: ``digits`` significant digits, a dash for None."""
-    if value is None:
-        return _DASH
-    if isinstance(value, bool) or not isinstance(value, float):
-        return str(value)
-    if value != 0.0 and not 1e-3 <= abs(value) < 1e6:
-        mantissa, exponent = f"{value:.1e}".split("e")
-        return f"{mantissa}&middot;10<sup>{int(exponent)}</sup>"
-    return f"{value:.0f}" if abs(value) >= 10 ** (digits - 1) else f"{value:.{digits}g}"
 
 
 def _subtitle(report: Report) -> str:
@@ -195,13 +177,13 @@ def _cards(tree: Mapping[str, Any]) -> str:
         (number(link["lost"]), "", f"messages lost, of {number(link['sent'])} sent"),
     ]
     return "".join(
-        f'<div class="card"><b>{value}<small>{unit if value != _DASH else ""}</small></b><span>{text}</span></div>'
+        f'<div class="card"><b>{value}<small>{unit if value != DASH else ""}</small></b><span>{text}</span></div>'
         for value, unit, text in shown
     )
 
 
 def _percent(share: float | None) -> str:
-    return _DASH if share is None else f"{100.0 * share:.1f}".removesuffix(".0")
+    return DASH if share is None else f"{100.0 * share:.1f}".removesuffix(".0")
 
 
 def _requirements(judged: Sequence[Judged]) -> str:
@@ -214,13 +196,13 @@ def _requirements(judged: Sequence[Judged]) -> str:
             [
                 f"<b>{html.escape(asked.id)}</b>",
                 html.escape(asked.text),
-                _mono(asked.metric),
-                _Right(f"{wanted}"),
-                _Right(f"{number(item.value)} {html.escape(unit)}"),
+                mono(asked.metric),
+                Right(f"{wanted}"),
+                Right(f"{number(item.value)} {html.escape(unit)}"),
                 f'<span class="verdict {kind}">{item.verdict}</span>',
             ]
         )
-    return _table(("", "requirement", "figure", _Right("wanted"), _Right("measured"), "verdict"), rows)
+    return table(("", "requirement", "figure", Right("wanted"), Right("measured"), "verdict"), rows)
 
 
 def _movers(tree: Mapping[str, Any]) -> str:
@@ -232,41 +214,41 @@ def _movers(tree: Mapping[str, Any]) -> str:
         rows.append(
             [
                 f'<b style="color:{colour}">{html.escape(track["mover"])}</b>',
-                _Right(f"{number(track['two_views_s'])}"),
-                _Right(f"{number(track['initiation_s'])}"),
-                _Right(f"{_percent(track['custody'])}"),
-                _Right(f"{', '.join(map(str, track['tracks'])) or _DASH}"),
-                _Right(f"{number(track['rmse_m'])}"),
-                _Right(f"{number(track['error_p95_m'])}"),
-                _Right(f"{number(track['nees'])}"),
-                _Right(f"{_percent(plot['pd'])}"),
+                Right(f"{number(track['two_views_s'])}"),
+                Right(f"{number(track['initiation_s'])}"),
+                Right(f"{_percent(track['custody'])}"),
+                Right(f"{', '.join(map(str, track['tracks'])) or DASH}"),
+                Right(f"{number(track['rmse_m'])}"),
+                Right(f"{number(track['error_p95_m'])}"),
+                Right(f"{number(track['nees'])}"),
+                Right(f"{_percent(plot['pd'])}"),
             ]
         )
     head = ("two views [s]", "first track after [s]", "custody [%]", "tracks", "RMSE [m]", "95 % of errors below [m]")
-    return _table(("mover", *map(_Right, (*head, "NEES", "Pd [%]"))), rows)
+    return table(("mover", *map(Right, (*head, "NEES", "Pd [%]"))), rows)
 
 
 def _satellites(rows: Sequence[Mapping[str, Any]]) -> str:
     cells = [
         [
             f"satellite {r['sensor_id']}",
-            _Right(f"{r['frames']}"),
-            _Right(f"{_percent(r['pd'])}"),
-            _Right(f"{number(r['false_per_frame'])}"),
+            Right(f"{r['frames']}"),
+            Right(f"{_percent(r['pd'])}"),
+            Right(f"{number(r['false_per_frame'])}"),
         ]
         for r in rows
     ]
-    return _table(("", *map(_Right, ("frames", "Pd [%]", "false plots per frame"))), cells)
+    return table(("", *map(Right, ("frames", "Pd [%]", "false plots per frame"))), cells)
 
 
 def _link(link: Mapping[str, Any]) -> str:
     names = ("sent", "received", "lost", "repeated")
     rows = [
-        [f"satellite {row['sensor_id']}", *(_Right(f"{number(row[name])}") for name in names)]
+        [f"satellite {row['sensor_id']}", *(Right(f"{number(row[name])}") for name in names)]
         for row in link["per_satellite"]
     ]
-    rows.append(["<b>all</b>", *(_Right(f"<b>{number(link[name])}</b>") for name in names)])
-    return _table(("", *map(_Right, names)), rows)
+    rows.append(["<b>all</b>", *(Right(f"<b>{number(link[name])}</b>") for name in names)])
+    return table(("", *map(Right, names)), rows)
 
 
 def _processes(processes: Sequence[Mapping[str, Any]]) -> str:
@@ -285,28 +267,13 @@ def _processes(processes: Sequence[Mapping[str, Any]]) -> str:
     for row in processes:
         status = row.get("status")
         ended = (
-            "exit 0" if status == 0 else f'<span class="verdict fail">exit {_DASH if status is None else status}</span>'
+            "exit 0" if status == 0 else f'<span class="verdict fail">exit {DASH if status is None else status}</span>'
         )
         rows.append(
             [
                 f"<b>{html.escape(str(row['role']))}</b>",
                 ended,
-                *(_Right(f"{number(row.get(name))}") for name in columns),
+                *(Right(f"{number(row.get(name))}") for name in columns),
             ]
         )
-    return _table(("process", "ended", *map(_Right, columns.values())), rows)
-
-
-def _mono(text: str) -> str:
-    return f'<span class="mono">{html.escape(text)}</span>'
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Write a table of cells that are HTML already."""
-
-    def cell(tag: str, text: str) -> str:
-        return f'<{tag} class="n">{text}</{tag}>' if isinstance(text, _Right) else f"<{tag}>{text}</{tag}>"
-
-    top = f"<thead><tr>{''.join(cell('th', text) for text in head)}</tr></thead>" if any(head) else ""
-    body = "".join(f"<tr>{''.join(cell('td', text) for text in row)}</tr>" for row in rows)
-    return f"<table>{top}<tbody>{body}</tbody></table>"
+    return table(("process", "ended", *map(Right, columns.values())), rows)

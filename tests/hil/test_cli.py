@@ -35,6 +35,7 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["--help"], "lookdown-hil run scenarios/default.toml --out build/demo"),
         (["run", "--help"], "example: lookdown-hil run"),
         (["render", "--help"], "example: lookdown-hil render"),
+        (["roc", "--help"], "example: lookdown-hil roc"),
         (["--version"], f"lookdown-hil {version('lookdown')}"),
     ):
         with pytest.raises(SystemExit) as left:

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from lookdown.hil.evidence import gather
+from lookdown.hil.markup import number
 from lookdown.hil.plan import Scenario
-from lookdown.hil.report import Report, number, write_report
+from lookdown.hil.report import Report, write_report
 from lookdown.hil.requirements import Requirement, judge
 from lookdown.hil.scene.local import Scene
 from lookdown.hil.score import PLOT_DTYPE, Evidence, Settings, score_run

@@ -1,0 +1,1 @@
+"""Campaigns: how often the onboard chain finds what is planted in simulated frames, and how often it finds nothing."""
