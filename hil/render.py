@@ -37,7 +37,7 @@ def make_scene(scenario: Scenario) -> Scene:
         ranges.append(np.linalg.norm(position - truth.aim(index, time_ns)))
     spot_rad = truth.spot.pixel_sigma_px * scenario.sensor.ifov_rad
     blur_m = float(np.mean(ranges)) * spot_rad
-    return Scene(scenario.scene, scenario.seed, blur_m, scenario.sensor.band_um, time_ns)
+    return Scene(scenario.scene, scenario.seed, blur_m, scenario.sensor.band_um, time_ns, scenario.road)
 
 
 class Renderer:

@@ -1,14 +1,20 @@
 """Ground: land and sea parted by a coast, or a recording; with the day's sunlight on it."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lookdown.geo.earth import geodetic_to_ecef
+from lookdown.hil.motion.roads import Road, RoadConfig
 from lookdown.hil.scene.config import SceneConfig, SurfaceConfig
-from lookdown.hil.scene.fields import OUTER_SCALE_M, Image, enlarge, random_field, smooth_step
+from lookdown.hil.scene.fields import Image, enlarge, random_field, smooth_step
 from lookdown.hil.scene.planck import Band, band_radiance
 from lookdown.hil.scene.recorded import recorded_ground
+
+Texel = Callable[[NDArray[Any]], tuple[NDArray[Any], NDArray[Any]]]
+"""Grid coordinates (row, col) of positions of shape (n, 3), ECEF [m]."""
 
 
 def surface_radiance(surface: SurfaceConfig, band_um: Band, sunlight_w_m2: Any) -> Any:
@@ -75,8 +81,37 @@ def make_ground(
     return land, slicks
 
 
+def draw_road(ground: Image, config: RoadConfig, texel: Texel, texel_m: float) -> None:
+    """Draw a road into the ground's radiance, in place; a texel that it covers in part changes by that part.
+
+    Parameters
+    ----------
+    ground : ndarray of float32, shape (size, size)
+        Radiance [W m-2 sr-1].
+    config : RoadConfig
+        Road.
+    texel : callable
+        Where positions lie on the grid.
+    texel_m : float
+        Step of the grid [m].
+    """
+    road = Road(config)
+    way_m = np.linspace(0.0, road.length_m, int(4.0 * road.length_m / texel_m) + 2)
+    places = np.stack(texel(geodetic_to_ecef(*road.place(way_m), 0.0)), axis=-1)
+    width = config.width_m / texel_m
+    reach = int(np.ceil(0.5 * width + 1.0))
+    step = np.arange(-reach, reach + 1)
+    around = np.stack(np.meshgrid(step, step, indexing="ij"), axis=-1).reshape(-1, 2)
+    near = np.rint(places).astype(np.int64)[:, None] + around
+    share = np.clip(0.5 * width + 0.5 - np.linalg.norm(near - places[:, None], axis=-1), 0.0, min(width, 1.0))
+    within = ((near >= 0) & (near < len(ground))).all(axis=-1)
+    covered = np.zeros(ground.shape, np.float32)
+    np.maximum.at(covered, tuple(near[within].T), share[within].astype(np.float32))
+    ground *= np.float32(1.0) + np.float32(config.contrast) * covered
+
+
 def _field(config: SceneConfig, size: int, seed: int, tag: int, slope: float) -> Image:
-    return random_field(size, config.extent_m / size, slope, OUTER_SCALE_M, (seed, 0x5C, tag))
+    return random_field(size, config.extent_m / size, slope, config.outer_scale_m, (seed, 0x5C, tag))
 
 
 def smooth_field(config: SceneConfig, size: int, seed: int, tag: int) -> NDArray[Any]:

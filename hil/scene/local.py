@@ -24,12 +24,13 @@ from numpy.typing import ArrayLike
 from lookdown.geo.earth import enu_axes, geodetic_to_ecef, upward
 from lookdown.geo.sight import intersect_ellipsoid, tangent_height
 from lookdown.geo.sun import sun_direction
+from lookdown.hil.motion.roads import RoadConfig
 from lookdown.hil.scene.atmosphere import Atmosphere
 from lookdown.hil.scene.cloud import THICKNESS, make_cloud
 from lookdown.hil.scene.config import SceneConfig
 from lookdown.hil.scene.fields import Float, Image, Texture
 from lookdown.hil.scene.glint import glint_per_irradiance
-from lookdown.hil.scene.ground import make_ground, surface_radiance
+from lookdown.hil.scene.ground import draw_road, make_ground, surface_radiance
 from lookdown.hil.scene.planck import Band, solar_irradiance
 
 _SHARP = 1.5
@@ -82,6 +83,8 @@ class Scene:
         Band of the sensor [um].
     time_ns : int
         Instant at which the sun lights the ground, TAI [ns].
+    roads : tuple of RoadConfig
+        Roads on the ground.
 
     Attributes
     ----------
@@ -96,7 +99,13 @@ class Scene:
     """
 
     def __init__(
-        self, config: SceneConfig, seed: int, blur_m: float, band_um: Band = (3.8, 4.1), time_ns: int = 0
+        self,
+        config: SceneConfig,
+        seed: int,
+        blur_m: float,
+        band_um: Band = (3.8, 4.1),
+        time_ns: int = 0,
+        roads: tuple[RoadConfig, ...] = (),
     ) -> None:
         self.config = config
         self.band_um = band_um
@@ -112,6 +121,8 @@ class Scene:
         # Texels are those of the power of small primes that the transform likes, a little finer than asked for.
         self._texel_m = config.extent_m / self.size
         ground, sea = make_ground(config, self.size, band_um, self._sunlight(time_ns), seed)
+        for road in roads:
+            draw_road(ground, road, self.texel, self._texel_m)
         self.ground = Texture.of(cv2.GaussianBlur(ground, (0, 0), sigma))
         glints = config.wind_m_s is not None
         self.sea = Texture.of(cv2.GaussianBlur(sea, (0, 0), sigma)) if glints else None
@@ -178,7 +189,9 @@ class Scene:
             ground_row, ground_col, ground_scale, haze, path, cloud_row, cloud_col, cloud_scale, glint_scale, spread
         )
 
-    def radiance(self, position_m: ArrayLike, sights: ArrayLike, time_ns: int, spot_rad: float = 0.0) -> Float:
+    def radiance(
+        self, position_m: ArrayLike, sights: ArrayLike, time_ns: int, spot_rad: float = 0.0, with_cloud: bool = True
+    ) -> Float:
         """Radiance of sights at the aperture, one by one, shape (...) [W m-2 sr-1].
 
         Parameters
@@ -187,6 +200,8 @@ class Scene:
             As for `nodes`.
         spot_rad : float
             One sigma of the spot that each sight stands for; 0 for the finest texels [rad].
+        with_cloud : bool
+            Whether the cloud is there.
         """
         sights = np.asarray(sights, np.float64)
         at = self.nodes(position_m, sights, time_ns)
@@ -194,7 +209,7 @@ class Scene:
         value = at.haze + at.ground_scale * self.ground.at(at.ground_row, at.ground_col, level)
         if self.sea is not None:
             value = value + at.glint_scale * self.sea.at(at.ground_row, at.ground_col, level)
-        if self.cloud is not None:
+        if self.cloud is not None and with_cloud:
             cloud = self.cloud.at(at.cloud_row, at.cloud_col, level)
             value = value * (1.0 - np.minimum(cloud, 1.0)) + at.cloud_scale * cloud
         hits = np.isfinite(at.ground_row)

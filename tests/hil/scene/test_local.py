@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from lookdown.geo.earth import geodetic_to_ecef
+from lookdown.hil.motion.roads import RoadConfig
 from lookdown.hil.plan import Scenario
 from lookdown.hil.scene.config import CloudConfig, Corridor, SceneConfig
 from lookdown.hil.scene.fields import random_field
@@ -88,3 +89,28 @@ def test_texture_is_band_limited_to_the_pixel(small_scenario: Scenario, small_sc
     frequency = np.hypot(np.fft.fftfreq(512)[:, None], np.fft.rfftfreq(512)[None, :]) / small_scenario.scene.texel_m
     fine = power[frequency > 0.5 / 108.0].sum() / power[frequency > 0.1 / 108.0].sum()
     assert fine < 2e-3
+
+
+def test_a_road_lies_where_it_leads_and_holds_its_width() -> None:
+    plain = replace(
+        CONFIG, extent_m=20e3, texel_m=20.0, cloud=CloudConfig(cover=0.0), coast_offset_m=-1e6, coast_wander_m=0.0
+    )
+    ends = (Place(42.95, -9.5), Place(43.05, -9.5))
+    without = Scene(plain, 1, 0.0).ground.values
+    for width_m in (12.0, 60.0):
+        road = RoadConfig("north", ends, width_m=width_m, contrast=0.2)
+        scene = Scene(plain, 1, 0.0, roads=(road,))
+        more = scene.ground.values / without - 1.0
+        # Across the road, its share of the texels adds up to its width.
+        assert more[300:700].sum(axis=1).mean() / 0.2 * 20.0 == pytest.approx(width_m, rel=0.15)
+        row, col = scene.texel(geodetic_to_ecef(np.radians(43.02), np.radians(-9.5), 0.0))
+        assert abs(np.argmax(more[round(float(row))]) - float(col)) <= 1.5
+
+
+def test_clouds_grow_with_the_outer_scale() -> None:
+    def turns(outer_scale_m: float) -> int:
+        cloud = Scene(replace(CONFIG, extent_m=600e3, texel_m=600.0, outer_scale_m=outer_scale_m), 1, 600.0).cloud
+        assert cloud is not None
+        return int(np.count_nonzero(np.diff(cloud.values > 0.5, axis=1)))
+
+    assert turns(250e3) < 0.6 * turns(20e3)
