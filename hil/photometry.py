@@ -2,7 +2,8 @@
 
 A mover whose scenario states an intensity has that much more (or less) than its background. Else the table of
 signatures gives it, by aspect, height, speed and the background that the mover hides; that background is what the
-sensor sees there, less the air between, over what the air lets pass: ``L_m = (L - L_path) / tau``.
+sensor sees there (without the cloud above the mover), less the air between, over what the air lets pass:
+``L_m = (L - L_path) / tau``. From below the mover's horizon it is the sky.
 """
 
 from typing import Any
@@ -76,9 +77,12 @@ class Photometry:
         rows["range_m"] = range_m
         rows["occluded"] = earth_blocks(origin, position)
         passing, path = self._air_between(height, elevation)
-        background, opacity = self._behind(origin, -toward, height, rows["time_ns"])
+        background, ground, opacity = self._behind(origin, -toward, height, rows["time_ns"])
+        behind = np.maximum(ground - path, 0.0) / passing
+        if self._air is not None:
+            behind = np.where(elevation < 0.0, self._air.sky_radiance(height, np.abs(elevation)), behind)
         rows["hidden"] = rows["occluded"] | (opacity > _HIDDEN)
-        rows["intensity_w_sr"] = self._intensities(rows, toward, np.maximum(background - path, 0.0) / passing)
+        rows["intensity_w_sr"] = self._intensities(rows, toward, behind)
         rows["transmission"] = np.where(rows["occluded"], 0.0, passing * (1.0 - opacity))
         irradiance = rows["intensity_w_sr"].astype(np.float64) * rows["transmission"] / range_m**2
         signal = sensor.electrons_per_irradiance() * irradiance
@@ -98,17 +102,26 @@ class Photometry:
 
     def _behind(
         self, sensor_m: Float, sights: Float, height_m: Float, time_ns: NDArray[np.int64]
-    ) -> tuple[Float, Float]:
-        """Radiance behind the movers as the sensor sees it [W m-2 sr-1], and opacity of the cloud before them."""
+    ) -> tuple[Float, Float, Float]:
+        """Radiance where the movers are and behind them [W m-2 sr-1], and opacity of the cloud before them.
+
+        The sensor sees the first; behind a mover below the cloud there is none.
+        """
         config = self._scenario.scene
         if self._scene is None:
             even = surface_radiance(config.sea, self._scenario.sensor.band_um, 0.0)
-            return np.full(height_m.shape, float(even)), np.zeros(height_m.shape)
+            seen = np.full(height_m.shape, float(even))
+            return seen, seen, np.zeros(height_m.shape)
         spot_rad = self._spot.pixel_sigma_px * self._scenario.sensor.ifov_rad
-        background = self._scene.radiance(sensor_m, sights, int(time_ns.flat[0]), spot_rad)
+        at_ns = int(time_ns.flat[0])
+        background = self._scene.radiance(sensor_m, sights, at_ns, spot_rad)
         on_cloud = intersect_ellipsoid(sensor_m, sights, config.cloud.height_m)
         below = (height_m < config.cloud.height_m) & np.isfinite(on_cloud[..., 0])
-        return background, np.where(below, self._scene.opacity(on_cloud), 0.0)
+        opacity = np.where(below, self._scene.opacity(on_cloud), 0.0)
+        if not np.any(opacity):
+            return background, background, opacity
+        clear = self._scene.radiance(sensor_m, sights, at_ns, spot_rad, with_cloud=False)
+        return background, np.where(below, clear, background), opacity
 
     def _intensities(self, rows: NDArray[Any], toward: Float, background: Float) -> Float:
         """Net radiant intensity of movers in the sensors' directions [W/sr]."""

@@ -273,7 +273,8 @@ def _watch(
 def _may_end(process: Process, table: tuple[Process, ...]) -> bool:
     """Whether a process that ended well had done all it was there for; satellites need not end together."""
     if process.role == "ground":
-        return all(other.status == 0 for other in table if other.role.startswith("flight"))
+        # It ends once every satellite has said that it has; these may take a little longer to be gone themselves.
+        return all(other.counters.get("done") for other in table if other.role.startswith("inject"))
     return bool(process.counters.get("done") or process.counters.get("ended_by") == "end")
 
 

@@ -20,7 +20,7 @@ from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 from lookdown.geo.earth import ECCENTRICITY_SQUARED, SEMI_MAJOR_AXIS_M, enu_axes, geodetic_to_ecef
 from lookdown.hil.motion.dynamics import BoostConfig, GlideConfig, boost, glide
 from lookdown.hil.motion.path import MoverPath
-from lookdown.hil.motion.recorded import RecordedConfig, describe, read_track, smoothed
+from lookdown.hil.motion.recorded import RecordedConfig, describe, smooth_track
 from lookdown.hil.motion.roads import DriveConfig, Road, drive
 from lookdown.hil.motion.terrain import Terrain, TerrainConfig
 from lookdown.hil.settings import Place, require
@@ -246,7 +246,14 @@ def _where(
                 f"mover {mover.name!r} goes below ground or upright: its flight ends after {last:.0f} s of "
                 f"{duration_s:g}; set it out faster or higher, bank less, or end the scenario"
             )
-        return lambda t_s: np.asarray(flight(np.clip(t_s, first, last)), np.float64)
+        setting_out = flight(first, 1)
+
+        def flown(t_s: Float) -> Float:
+            # Light that arrives at the start left before it: a glider came straight on, a rocket stood.
+            before = np.minimum(t_s - first, 0.0)[..., None]
+            return np.asarray(flight(np.clip(t_s, first, last)) + before * setting_out, np.float64)
+
+        return flown
     if mover.start is not None:
         curve = _great_circle(mover.start, mover.weave, mover.skip)
     elif mover.waypoints:
@@ -323,7 +330,7 @@ def _driven(
 
 
 def _followed(mover: MoverConfig, config: RecordedConfig, duration_s: float) -> Curve:
-    track = read_track(config)
+    track, splines = smooth_track(config)
     if track.refused:
         logging.getLogger(__name__).warning("mover %r: %s: %s", mover.name, config.file, describe(track))
     last = float(track.t_s[-1])
@@ -332,7 +339,6 @@ def _followed(mover: MoverConfig, config: RecordedConfig, duration_s: float) -> 
             f"mover {mover.name!r}: recorded for {last:.0f} s, wanted {config.begin_s + duration_s:g} s; begin earlier "
             "or shorten the scenario"
         )
-    splines = smoothed(track)
 
     def curve(t_s: Float) -> tuple[Float, Float, Float]:
         at = t_s + config.begin_s

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -111,6 +112,27 @@ def read_track(config: RecordedConfig) -> Track:
     return Track(
         table[:, 0] - table[0, 0], np.radians(table[:, 1]), np.unwrap(np.radians(table[:, 2])), table[:, 3], refused
     )
+
+
+@lru_cache(maxsize=256)
+def _read_and_smooth(config: RecordedConfig, changed_ns: int) -> tuple[Track, list[Callable[[Float], Float]]]:
+    track = read_track(config)
+    return track, smoothed(track)
+
+
+def smooth_track(config: RecordedConfig) -> tuple[Track, list[Callable[[Float], Float]]]:
+    """Rows of one aircraft and their smoothing splines; a file is read again when it has changed.
+
+    Raises
+    ------
+    ValueError
+        As `read_track`.
+    """
+    try:
+        changed_ns = config.file.stat().st_mtime_ns
+    except OSError:
+        changed_ns = 0  # reading says what is wrong
+    return _read_and_smooth(config, changed_ns)
 
 
 def smoothed(track: Track) -> list[Callable[[Float], Float]]:

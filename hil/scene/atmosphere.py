@@ -83,6 +83,17 @@ class Atmosphere:
         emission = 0.5 * (self._emission[1:] + self._emission[:-1])
         return np.asarray(np.sum(np.diff(passing, axis=-1) * emission, axis=-1), np.float64)
 
+    def sky_radiance(self, height_m: ArrayLike, elevation_rad: ArrayLike) -> Float:
+        """Radiance of the air above a height, looked up at from there at elevations of 0 or more [W m-2 sr-1]."""
+        height = np.asarray(height_m, np.float64)[..., None]
+        elevation = np.asarray(elevation_rad, np.float64)[..., None]
+        levels = np.maximum(_LAYERS_M, height)
+        cosine = (_RADIUS_M + height) / (_RADIUS_M + levels) * np.cos(elevation)
+        beyond = self.depth(levels) * air_mass(levels, np.arccos(np.minimum(cosine, 1.0)))
+        passing = np.exp(beyond - self.depth(height) * air_mass(height, elevation))
+        emission = 0.5 * (self._emission[1:] + self._emission[:-1])
+        return np.asarray(np.sum(-np.diff(passing, axis=-1) * emission, axis=-1), np.float64)
+
     def limb(self, tangent_height_m: ArrayLike) -> tuple[Float, Float]:
         """Radiance [W m-2 sr-1] and transmission [1] of the way past the Earth at a tangent height, 0 or more [m]."""
         tangent = np.asarray(tangent_height_m, np.float64)

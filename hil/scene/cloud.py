@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from lookdown.geo.earth import geodetic_to_ecef
 from lookdown.hil.scene.config import Corridor, SceneConfig
-from lookdown.hil.scene.fields import OUTER_SCALE_M, Image, random_field, smooth_step
+from lookdown.hil.scene.fields import Image, random_field, smooth_step
 from lookdown.hil.scene.ground import smooth_field
 
 THICKNESS = 1.5
@@ -34,11 +34,11 @@ def make_cloud(config: SceneConfig, size: int, plane: NDArray[Any], seed: int) -
         Thickness [1].
     """
     cloud, texel_m = config.cloud, config.extent_m / size
-    shape = random_field(size, texel_m, cloud.surface.slope, OUTER_SCALE_M, (seed, 0x5C, 3))
+    shape = random_field(size, texel_m, cloud.surface.slope, config.outer_scale_m, (seed, 0x5C, 3))
     for corridor in config.clear:
         shape -= np.float32(6.0) * _nearness(corridor, size, texel_m, plane)
     # Over a distance w, a field of slope s changes by about sqrt(2) (w / outer scale)^((s - 1) / 2).
-    hard, soft = (edge_m / OUTER_SCALE_M for edge_m in cloud.edge_m)
+    hard, soft = (edge_m / config.outer_scale_m for edge_m in cloud.edge_m)
     softness = smooth_step(smooth_field(config, size, seed, 4))
     power = 0.5 * (cloud.surface.slope - 1.0)
     width = np.exp(np.float32(power * np.log(soft / hard)) * softness) * np.float32(2.0**0.5 * hard**power)
@@ -47,7 +47,7 @@ def make_cloud(config: SceneConfig, size: int, plane: NDArray[Any], seed: int) -
     shape /= width
     opacity = smooth_step(shape)
     # Thicker cloud reaches higher and is brighter: the tops follow the shape of the cloud itself.
-    tops = random_field(size, texel_m, cloud.surface.slope, 0.2 * OUTER_SCALE_M, (seed, 0x5C, 5))
+    tops = random_field(size, texel_m, cloud.surface.slope, 0.2 * config.outer_scale_m, (seed, 0x5C, 5))
     tops += np.float32(THICKNESS)
     tops *= np.float32(cloud.surface.contrast)
     tops += np.float32(1.0)

@@ -130,6 +130,8 @@ class SceneConfig:
         Centre [deg].
     extent_m, texel_m : float
         Side of the square, and step of its texture; at most half the ground sample distance [m].
+    outer_scale_m : float
+        Scale beyond which land, sea and cloud hold no more structure [m].
     land, sea : SurfaceConfig
         Textures of the surfaces.
     coast_bearing_deg, coast_offset_m, coast_wander_m : float
@@ -153,6 +155,7 @@ class SceneConfig:
     lon_deg: float
     extent_m: float = 160e3
     texel_m: float = 60.0
+    outer_scale_m: float = 40e3
     land: SurfaceConfig = field(default_factory=lambda: SurfaceConfig(0.10, 2.0, 0.14))
     sea: SurfaceConfig = field(default_factory=lambda: SurfaceConfig(0.012, 5.0 / 3.0, 0.11))
     coast_bearing_deg: float = 90.0
@@ -171,6 +174,7 @@ class SceneConfig:
             self,
             ("texel_m", self.texel_m > 0.0, "above 0"),
             ("extent_m", 64 <= size <= 16384, "64 to 16384 texels of texel_m"),
+            ("outer_scale_m", 100.0 <= self.outer_scale_m <= 1e7, "100 to 1e7"),
             ("transmission", self.transmission is None or 0.0 < self.transmission <= 1.0, "above 0, at most 1"),
             ("coast_wander_m", self.coast_wander_m >= 0.0, "0 or more"),
             ("wind_m_s", self.wind_m_s is None or 0.0 <= self.wind_m_s <= 30.0, "0 to 30"),

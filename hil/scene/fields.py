@@ -11,9 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 Float = NDArray[np.float64]
 Image = NDArray[np.float32]
 
-OUTER_SCALE_M = 40e3
-"""Scale beyond which land, sea and cloud hold no more structure [m]."""
-
 
 def random_field(size: int, texel_m: float, slope: float, outer_scale_m: float, seed: tuple[int, ...]) -> Image:
     """Periodic Gaussian random field of zero mean and unit variance.

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lookdown.hil.scene.config import SceneConfig, SurfaceConfig
-from lookdown.hil.scene.fields import OUTER_SCALE_M, Image, enlarge, random_field, smooth_step
+from lookdown.hil.scene.fields import Image, enlarge, random_field, smooth_step
 from lookdown.hil.scene.planck import Band, band_radiance
 from lookdown.hil.scene.recorded import recorded_ground
 
@@ -76,7 +76,7 @@ def make_ground(
 
 
 def _field(config: SceneConfig, size: int, seed: int, tag: int, slope: float) -> Image:
-    return random_field(size, config.extent_m / size, slope, OUTER_SCALE_M, (seed, 0x5C, tag))
+    return random_field(size, config.extent_m / size, slope, config.outer_scale_m, (seed, 0x5C, tag))
 
 
 def smooth_field(config: SceneConfig, size: int, seed: int, tag: int) -> NDArray[Any]:

@@ -38,6 +38,9 @@ _SHARP = 1.5
 """Width of a spot, in those for which the textures are blurred, up to which the finest texels are read."""
 
 _SUN_NODES = 33  # points an axis at which the sun's height over the scene is computed
+_RISING = np.linspace(0.0, 1.0, 2049) ** 2
+"""Sines of the elevations of the tables of the air; linear between them, they are good to 1e-4."""
+
 _TWILIGHT = 0.0145  # cosine of the sun's zenith angle at half a degree below the horizon and above it: its disc
 
 
@@ -115,6 +118,7 @@ class Scene:
         self._centre_m = geodetic_to_ecef(lat, lon, 0.0)
         self._axes = enu_axes(lat, lon)
         self.atmosphere = Atmosphere(band_um) if config.transmission is None else None
+        self._air_tables: dict[float, tuple[Float, Float]] = {}
         self._sun_w_m2 = solar_irradiance(band_um)
         self._time_ns = time_ns
         sigma = max(blur_m / config.texel_m, 1e-3)
@@ -191,7 +195,9 @@ class Scene:
             ground_row, ground_col, ground_scale, haze, path, cloud_row, cloud_col, cloud_scale, glint_scale, spread
         )
 
-    def radiance(self, position_m: ArrayLike, sights: ArrayLike, time_ns: int, spot_rad: float = 0.0) -> Float:
+    def radiance(
+        self, position_m: ArrayLike, sights: ArrayLike, time_ns: int, spot_rad: float = 0.0, with_cloud: bool = True
+    ) -> Float:
         """Radiance of sights at the aperture, one by one, shape (...) [W m-2 sr-1].
 
         Parameters
@@ -200,6 +206,8 @@ class Scene:
             As for `nodes`.
         spot_rad : float
             One sigma of the spot that each sight stands for; 0 for the finest texels [rad].
+        with_cloud : bool
+            Whether the cloud is there.
         """
         sights = np.asarray(sights, np.float64)
         at = self.nodes(position_m, sights, time_ns)
@@ -207,7 +215,7 @@ class Scene:
         value = at.haze + at.ground_scale * self.ground.at(at.ground_row, at.ground_col, level)
         if self.sea is not None:
             value = value + at.glint_scale * self.sea.at(at.ground_row, at.ground_col, level)
-        if self.cloud is not None:
+        if self.cloud is not None and with_cloud:
             cloud = self.cloud.at(at.cloud_row, at.cloud_col, level)
             value = value * (1.0 - np.minimum(cloud, 1.0)) + at.cloud_scale * cloud
         hits = np.isfinite(at.ground_row)
@@ -236,11 +244,15 @@ class Scene:
         """Transmission and radiance of the air from a height to space; ``rising`` is the sine of the elevation."""
         if self.atmosphere is None:
             return np.ones(rising.shape), np.zeros(rising.shape)
-        elevation = np.arcsin(np.nan_to_num(rising))
-        return (
-            self.atmosphere.transmission(height_m, elevation),
-            self.atmosphere.path_radiance(height_m, elevation),
-        )
+        if height_m not in self._air_tables:
+            elevation = np.arcsin(_RISING)
+            self._air_tables[height_m] = (
+                self.atmosphere.transmission(height_m, elevation),
+                self.atmosphere.path_radiance(height_m, elevation),
+            )
+        up = np.nan_to_num(rising)
+        transmission, radiance = (np.interp(up, _RISING, values) for values in self._air_tables[height_m])
+        return transmission, radiance
 
     def _cloud_radiance(self, on_cloud_m: Float, time_ns: int) -> Float:
         """Radiance of the cloud where its texture is 1 [W m-2 sr-1]."""

@@ -162,13 +162,16 @@ def test_a_process_that_ends_before_its_time_ends_the_run_though_it_says_all_is_
     assert outcome.failure.startswith("ground ended early with status 0; its log ")
 
 
-def test_satellites_need_not_end_together() -> None:
-    ground, first, second = (Process(role, ()) for role in ("ground", "flight-1", "flight-2"))
-    first.status = second.status = ground.status = 0
-    table = (ground, first, second)
-    assert rig._may_end(ground, table)
-    second.status = None
-    assert not rig._may_end(ground, table)
+def test_satellites_need_not_end_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = {"inject-1": {"done": True}, "inject-2": {"done": False}}
+    monkeypatch.setattr(Process, "counters", property(lambda process: said.get(process.role, {})))
+    roles = ("ground", "flight-1", "flight-2", "inject-1", "inject-2")
+    ground, first, second, *injectors = (Process(role, ()) for role in roles)
+    ground.status = 0
+    table = (ground, first, second, *injectors)
+    assert not rig._may_end(ground, table)  # a satellite still has frames to take
+    said["inject-2"]["done"] = True
+    assert rig._may_end(ground, table)  # it was told that both have ended, though their processes are not gone yet
     assert not rig._may_end(first, table)  # it never said that it had taken its last frame
 
 

@@ -120,6 +120,17 @@ def test_thrust_is_on_from_ignition_to_burn_out_and_speed_has_no_steps() -> None
     assert path.clearance_m(fine[:200]).min() >= -0.01
 
 
+def test_light_from_before_the_start_left_a_glider_that_flew_and_a_rocket_that_stood() -> None:
+    early = START_NS - np.array([0, 4, 30]) * 10**6
+    start = Start(43.0, -9.5, 40e3, 60.0, 3000.0)
+    glider = mover_path(MoverConfig("g", "hypersonic_glider", start=start, glide=GlideConfig()), START_NS, 10.0)
+    position, velocity = glider.state(early)
+    np.testing.assert_allclose(np.linalg.norm(velocity, axis=-1), 3000.0, rtol=1e-4)
+    np.testing.assert_allclose(np.linalg.norm(position[0] - position[2]), 90.0, rtol=1e-4)
+    rocket = mover_path(MoverConfig("b", "ballistic", start=start, boost=BoostConfig()), START_NS, 10.0)
+    assert np.linalg.norm(rocket.state(early)[1], axis=-1).max() < 0.1
+
+
 def test_a_glide_into_the_ground_is_refused() -> None:
     start = Start(43.0, -9.5, 9e3, 60.0, 900.0)
     down = GlideConfig(lift_to_drag=0.1, ballistic_kg_m2=1e5, climb_deg=-45.0)

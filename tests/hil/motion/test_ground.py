@@ -1,5 +1,6 @@
 """Terrain, roads, ships and recorded trajectories."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -132,6 +133,16 @@ def test_a_recorded_flight_is_cleaned_smoothed_and_followed(tmp_path: Path) -> N
     speed = np.linalg.norm(velocity, axis=-1)
     assert speed.mean() == pytest.approx(2e-3 * 111.1e3, rel=0.01)
     assert speed.std() < 3.0
+
+
+def test_a_recording_is_read_again_when_its_file_has_changed(tmp_path: Path) -> None:
+    heights = []
+    for changed_s, lift in ((1_000_000, 0), (1_000_001, 500)):
+        config = write(tmp_path / "a.csv", [row.replace(",100", f",{100 + lift // 10}") for row in rows()])
+        os.utime(config.file, (changed_s, changed_s))
+        path = mover_path(MoverConfig("r", "recorded", 50.0, recorded=config), START_NS, 100.0)
+        heights.append(float(path.height_m(START_NS + 50 * 10**9)))
+    assert heights[1] - heights[0] > 4000.0
 
 
 def test_recordings_that_cannot_be_used_are_explained(tmp_path: Path) -> None:

@@ -88,3 +88,12 @@ def test_texture_is_band_limited_to_the_pixel(small_scenario: Scenario, small_sc
     frequency = np.hypot(np.fft.fftfreq(512)[:, None], np.fft.rfftfreq(512)[None, :]) / small_scenario.scene.texel_m
     fine = power[frequency > 0.5 / 108.0].sum() / power[frequency > 0.1 / 108.0].sum()
     assert fine < 2e-3
+
+
+def test_clouds_grow_with_the_outer_scale() -> None:
+    def turns(outer_scale_m: float) -> int:
+        cloud = Scene(replace(CONFIG, extent_m=600e3, texel_m=600.0, outer_scale_m=outer_scale_m), 1, 600.0).cloud
+        assert cloud is not None
+        return int(np.count_nonzero(np.diff(cloud.values > 0.5, axis=1)))
+
+    assert turns(250e3) < 0.6 * turns(20e3)

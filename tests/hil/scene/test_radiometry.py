@@ -74,6 +74,15 @@ def test_air_emits_no_more_than_it_absorbs() -> None:
     assert air.path_radiance(0.0, 0.0) == pytest.approx(air.limb(0.0)[0], rel=0.05)  # opaque: the far half is hidden
 
 
+@pytest.mark.parametrize("band", BANDS)
+def test_sky_and_path_together_are_the_limb(band: tuple[float, float]) -> None:
+    """From its lowest point a way past the Earth goes to the sensor on one side and into the sky on the other."""
+    air, heights = Atmosphere(band), np.array([10e3, 30e3, 48e3, 72e3])
+    both = air.path_radiance(heights, 0.0) + air.transmission(heights, 0.0) * air.sky_radiance(heights, 0.0)
+    np.testing.assert_allclose(both, air.limb(heights)[0], rtol=1e-6)
+    assert air.sky_radiance(130e3, 0.3) == 0.0
+
+
 def test_air_mass_follows_the_sphere() -> None:
     assert air_mass(0.0, np.pi / 2.0) == pytest.approx(1.0, abs=1e-12)
     assert air_mass(0.0, np.radians(30.0)) == pytest.approx(2.0, rel=0.01)
