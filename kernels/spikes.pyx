@@ -34,10 +34,10 @@ cdef cloned screen(
     """Count the pixels that stand above a pair of opposite neighbours; ``least`` is a square."""
     cdef Py_ssize_t i
     cdef int found = 0
-    cdef float along, down
+    cdef float along, down, half = 0.5  # a literal would make the arithmetic double
     for i in range(n):
-        along = x[i] - 0.5 * (left[i] + right[i])
-        down = x[i] - 0.5 * (above[i] + below[i])
+        along = x[i] - half * (left[i] + right[i])
+        down = x[i] - half * (above[i] + below[i])
         along = along * along
         down = down * down
         found += (along if along > down else down) > least
@@ -46,8 +46,9 @@ cdef cloned screen(
 
 cdef inline bint stands_out(const float* x, const float* above, const float* below, float least) noexcept nogil:
     """Whether one pixel passes the screen; textured blocks hold many that do not."""
-    cdef float along = x[0] - 0.5 * ((x - 1)[0] + x[1])
-    cdef float down = x[0] - 0.5 * (above[0] + below[0])
+    cdef float half = 0.5
+    cdef float along = x[0] - half * ((x - 1)[0] + x[1])
+    cdef float down = x[0] - half * (above[0] + below[0])
     return along * along > least or down * down > least
 
 

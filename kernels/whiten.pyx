@@ -65,13 +65,13 @@ cdef cloned whiten_row(
     RowIn x, RowIn mean, RowIn spread, RowIn predicted, float variance_floor, RowOut z, Py_ssize_t n
 ) noexcept nogil:
     cdef Py_ssize_t i
-    cdef float known, v
+    cdef float known, v, zero = 0, least = 1e-30  # literals would make the arithmetic double
     for i in range(n):
         known = predicted[i]
         v = spread[i] + variance_floor
         v = v if v > known else known
-        v = (x[i] - mean[i]) / sqrtf(v if v > 1e-30 else 1e-30)
-        z[i] = v if known >= 0 else 0
+        v = (x[i] - mean[i]) / sqrtf(v if v > least else least)
+        z[i] = v if known >= zero else zero
 
 
 cdef cloned double_row(RowIn x, RowOut out, Py_ssize_t n) noexcept nogil:
