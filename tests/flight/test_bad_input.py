@@ -90,7 +90,7 @@ LAYOUTS = {
     "columns first": np.asfortranarray,
     "every second column": lambda frame: np.repeat(frame, 2, axis=1)[:, ::2],
     "other byte order": lambda frame: frame.astype(frame.dtype.newbyteorder(">")),
-    "not aligned": lambda frame: np.frombuffer(b"." + frame.tobytes(), frame.dtype, offset=1).reshape(frame.shape),
+    "odd address": lambda frame: np.frombuffer(b"." + frame.tobytes(), frame.dtype, offset=1).reshape(frame.shape),
 }
 
 
