@@ -6,11 +6,11 @@ STAMPS := build/stamps
 KERNEL_SOURCES := $(shell find kernels hil -name '*.pyx' -o -name '*.pxd' -o -name '*.h')
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test proof bench figures lint clean check-tools
+.PHONY: help demo test proof bench mca instructions figures sanitize lint clean check-tools
 .DEFAULT_GOAL := help
 
 help: ## list the commands
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(STAMPS)/hil $(STAMPS)/kernels ## run the desktop emulation on the default scenario; ends by naming its report
 	@.venv/bin/lookdown-hil run scenarios/default.toml --out build/demo
@@ -23,7 +23,20 @@ proof: $(STAMPS)/proof $(STAMPS)/kernels ## run the long proofs: Monte Carlo aga
 
 bench: $(STAMPS)/bench $(STAMPS)/kernels ## measure beside the peers: build/bench.json, docs/numbers.md
 	@$(PY) -m pytest tests/bench -o python_files='bench_*.py' -q -s --benchmark-quiet --benchmark-json build/bench.json
-	@$(PY) tests/bench/numbers.py build/bench.json docs/numbers.md
+	@! deploy/check-tools $(PYTHON) board || $(PY) -m tests.bench.mca build/mca.json
+	@$(PY) -m tests.bench.numbers build/bench.json docs/numbers.md
+
+mca: $(STAMPS)/dev $(STAMPS)/kernels ## cycles per pixel on the board's processors, by model: docs/numbers.md
+	@deploy/check-tools $(PYTHON) board
+	@$(PY) -m tests.bench.mca build/mca.json
+	@$(PY) -m tests.bench.numbers build/mca.json docs/numbers.md > /dev/null
+
+instructions: $(STAMPS)/dev $(STAMPS)/kernels ## count the kernels' instructions anew: tests/kernels/instructions.toml
+	@deploy/check-tools $(PYTHON) count
+	@$(PY) -m tests.kernels.instructions
+
+sanitize: $(STAMPS)/dev $(STAMPS)/kernels ## run the tests of compiled code under address and undefined-behaviour checks
+	@deploy/sanitize $(PY) $(TESTS)
 
 figures: $(STAMPS)/proof $(STAMPS)/kernels ## draw the figures of docs/simulator.md
 	@$(PY) -m tests.bench.figures_simulator

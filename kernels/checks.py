@@ -98,7 +98,7 @@ def require_odd(name: str, value: int, smallest: int, largest: int) -> int:
 
 def require_number(name: str, value: float, smallest: float, largest: float) -> float:
     """Return ``value`` if it is a number in a range (NaN is not), else raise ValueError."""
-    if not smallest <= value <= largest:
+    if not isinstance(value, (float, int, np.floating, np.integer)) or not smallest <= value <= largest:
         raise ValueError(f"{name}: wanted a number from {smallest:g} to {largest:g}, got {value!r}")
     return float(value)
 

@@ -27,14 +27,15 @@ cdef cloned add_segment(
 ) noexcept nogil:
     cdef Py_ssize_t i
     cdef float down, along, e, variance, w
+    cdef float zero = 0, one = 1, half = 0.5  # literals would make the arithmetic double
     cdef float rr = 0, rc = 0, cc = 0, br = 0, bc = 0
     for i in range(first, last):
-        down = 0.5 * ((frame_below[i] - residual_below[i]) - (frame_above[i] - residual_above[i]))
-        along = 0.5 * ((frame[i + 1] - residual[i + 1]) - (frame[i - 1] - residual[i - 1]))
+        down = half * ((frame_below[i] - residual_below[i]) - (frame_above[i] - residual_above[i]))
+        along = half * ((frame[i + 1] - residual[i + 1]) - (frame[i - 1] - residual[i - 1]))
         e = residual[i]
         variance = scale * predicted[i]
-        w = 1 / variance if variance > 0 else 0
-        w = w if e * e <= clip2 * variance else 0
+        w = one / variance if variance > zero else zero
+        w = w if e * e <= clip2 * variance else zero
         rr += w * down * down
         rc += w * down * along
         cc += w * along * along
@@ -47,7 +48,7 @@ cdef cloned add_segment(
     sums[4] += bc
 
 
-def tile_normals(frame, residual, predicted, double scale, double clip, out):
+def tile_normals(frame, residual, predicted, scale, clip, out):
     """Sum the normal equations of each tile's displacement.
 
     Parameters

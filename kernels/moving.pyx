@@ -17,7 +17,7 @@ Ground that was never seen has age 0: no residual, ``predicted`` -1, and the fra
 frame does not show stays as it was.
 """
 
-from libc.math cimport floor, rint
+from libc.math cimport INFINITY, floor, rint
 from libc.string cimport memchr
 
 from lookdown.kernels.rows cimport BytesOut, RowIn, RowOut, cloned
@@ -116,27 +116,40 @@ cdef void resample_row(
     blend(work, work + 1, work + 2, work + 3, taps[0], taps[1], taps[2], taps[3], out + t.first, n)
 
 
+cdef cloned ages_to_float(BytesIn age, RowOut out, Py_ssize_t n) noexcept nogil:
+    """Bytes and floats in one loop are shuffled into each other's lanes: a third of its instructions."""
+    cdef Py_ssize_t i
+    for i in range(n):
+        out[i] = age[i]
+
+
 cdef cloned subtract_row(
-    RowIn frame, RowIn mean, RowIn above, RowIn below, RowIn left, RowIn right, RowIn noise, BytesIn age,
+    RowIn frame, RowIn mean, RowIn above, RowIn below, RowIn left, RowIn right, RowIn noise, RowIn age,
     float gradient_factor, float variance_floor, RowOut residual, RowOut predicted, Py_ssize_t n
 ) noexcept nogil:
     cdef Py_ssize_t i
-    cdef float w, most, along, down, variance, rest, zero = 0, one = 1, unknown = -1
+    # Float names stand for small constants: a literal would make the arithmetic double.
+    cdef float zero = 0, one = 1, unknown = -1, endless = INFINITY
+    cdef float w, along, down, variance, rest, most, largest
     for i in range(n):
-        w = <float>age[i]
-        most = w if w > one else one
+        w = age[i]
         down = below[i] - above[i]
         along = right[i] - left[i]
         rest = frame[i] - mean[i]
-        variance = noise[i] * (w + one) / most + gradient_factor * (down * down + along * along)
-        residual[i] = rest if w > zero else zero
-        predicted[i] = variance + variance_floor if w > zero else unknown
+        variance = noise[i] * (w + one) / (w if w > one else one) + gradient_factor * (down * down + along * along)
+        variance = variance + variance_floor
+        # Choices between constants, then limits: a choice between results is a branch on aarch64, and no NEON.
+        most = endless if w >= one else zero
+        largest = endless if w >= one else unknown
+        rest = most if rest > most else rest
+        residual[i] = -most if rest < -most else rest
+        predicted[i] = largest if variance > largest else variance
 
 
 cdef void subtract_segment(
     const float* frame, const float* above, const float* mean, const float* below, const float* noise,
     const unsigned char* age, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t r, const Tile* t, float gradient_factor,
-    float variance_floor, float* residual, float* predicted
+    float variance_floor, float* ages, float* residual, float* predicted
 ) noexcept nogil:
     """Finish the columns of one tile in row ``r``; frame, residual, predicted and the mean's rows start at column 0."""
     cdef Py_ssize_t q = r + t.near_row, c
@@ -152,9 +165,10 @@ cdef void subtract_segment(
         residual[c] = 0
         predicted[c] = -1
     if right > left:
+        ages_to_float(age + q * cols + left + t.near_col, ages, right - left)
         subtract_row(
             frame + left, mean + left, above + left, below + left, mean + left - 1, mean + left + 1,
-            noise + q * cols + left + t.near_col, age + q * cols + left + t.near_col,
+            noise + q * cols + left + t.near_col, ages,
             gradient_factor, variance_floor, residual + left, predicted + left, right - left,
         )
 
@@ -164,6 +178,7 @@ cdef void subtract_next(const Subtraction* s, Py_ssize_t r) noexcept nogil:
     cdef Py_ssize_t tile_rows = (s.rows + s.n - 1) // s.n, tile_cols = (s.cols + s.m - 1) // s.m, j, q, first
     cdef Py_ssize_t width = s.cols + 2, cols = s.cols
     cdef float* work = s.scratch + 3 * width
+    cdef float* ages = work + cols + 4
     cdef float* row
     cdef float* above
     cdef float* below
@@ -193,7 +208,7 @@ cdef void subtract_next(const Subtraction* s, Py_ssize_t r) noexcept nogil:
             tile = tile_at(at[0], at[1], True, first, min(first + tile_cols, cols))
             subtract_segment(
                 s.frame + q * cols, above, row, below, s.noise, s.age, s.rows, cols, q, &tile,
-                s.gradient_factor, s.variance_floor, s.residual + q * cols, s.predicted + q * cols,
+                s.gradient_factor, s.variance_floor, ages, s.residual + q * cols, s.predicted + q * cols,
             )
 
 
@@ -249,15 +264,12 @@ def subtract_background(frame, mean, noise, age, field, blur, variance_floor, sc
     cdef const float[:, :, ::1] f = require_field(field, frame.shape[0], frame.shape[1])
     cdef float factor = 0.25 * require_number("blur", blur, 0, 10) ** 2
     cdef float least = require_number("variance_floor", variance_floor, 0, 1e30)
-    cdef float[:, ::1] y = require_array(
-        "residual", residual, "float32", frame.shape, out=True, apart_from=(frame, mean, noise)
-    )
+    inputs = (frame, mean, noise, field)
+    cdef float[:, ::1] y = require_array("residual", residual, "float32", frame.shape, out=True, apart_from=inputs)
     cdef float[:, ::1] p = require_array(
-        "predicted", predicted, "float32", frame.shape, out=True, apart_from=(frame, mean, noise, residual)
+        "predicted", predicted, "float32", frame.shape, out=True, apart_from=(*inputs, residual)
     )
-    cdef float[::1] s = require_scratch(
-        scratch, moving_scratch_size(x.shape[1]), (frame, mean, noise, residual, predicted)
-    )
+    cdef float[::1] s = require_scratch(scratch, moving_scratch_size(x.shape[1]), (*inputs, residual, predicted))
     cdef Subtraction step
     step.frame, step.mean, step.noise, step.age = &x[0, 0], &b[0, 0], &v[0, 0], &w[0, 0]
     step.field, step.n, step.m = &f[0, 0, 0], f.shape[0], f.shape[1]
@@ -276,14 +288,15 @@ cdef cloned renew_row(
 ) noexcept nogil:
     """Renew ``n`` pixels; the residual comes from two rows and their next columns, with the weights of each."""
     cdef Py_ssize_t i
-    cdef float w, v, most, residual, one = 1, outlier = OUTLIER, endless = 1e30
+    cdef float one = 1, endless = 1e30  # as literals they would make the arithmetic double
+    cdef float w, v, most, residual
     cdef int seen
     for i in range(n):
         seen = age[i]
         w = <float>seen
         v = variance[i]
         # The first variance is taken as it is, later ones are clipped; an age of 0 is filled in by the caller.
-        most = outlier * noise[i] if seen > 1 else endless
+        most = OUTLIER * noise[i] if seen > 1 else endless
         v = v if v < most else most
         residual = here * (up * upper[i] + low * lower[i]) + there * (up * upper_next[i] + low * lower_next[i])
         new_mean[i] = mean[i] + residual / (w + one)
@@ -434,7 +447,7 @@ def renew_background(
     cdef Py_ssize_t down = require_integer("row_step", row_step, -1_000_000, 1_000_000)
     cdef Py_ssize_t along = require_integer("col_step", col_step, -1_000_000, 1_000_000)
     cdef int limit = require_integer("age_limit", age_limit, 1, 255)
-    inputs = (frame, residual, variance, mean, noise)
+    inputs = (frame, residual, variance, mean, noise, field)
     cdef float[:, ::1] y = require_array("new_mean", new_mean, "float32", frame.shape, out=True, apart_from=inputs)
     cdef float[:, ::1] z = require_array(
         "new_noise", new_noise, "float32", frame.shape, out=True, apart_from=(*inputs, new_mean)

@@ -96,7 +96,7 @@ def score_background(
     cdef const float[::1] e = require_array("edge", edge, "float32", 1)
     if not (edge > 0).all():
         raise ValueError(f"edge: wanted factors above 0, got {edge}; give sigmas over the sigma inside")
-    inputs = [frame, mean, noise]
+    inputs = [frame, mean, noise, field, taps, edge]
     outputs = {"residual": residual, "predicted": predicted, "filtered": filtered, "variance": variance, "z": z}
     for name, array in outputs.items():
         require_array(name, array, "float32", frame.shape, out=True, apart_from=tuple(inputs))

@@ -5,13 +5,14 @@
 and columns second; a field of displacements is constant on tiles.
 """
 
+from libc.float cimport DBL_MAX
 from libc.math cimport floor, isfinite
 from libc.string cimport memcpy, memset
 
 from lookdown.kernels.interpolate cimport blend_four, cubic_taps
 from lookdown.kernels.rows cimport RowIn, RowOut, cloned
 
-from lookdown.kernels.checks import require_array, require_scratch
+from lookdown.kernels.checks import require_array, require_number, require_scratch
 
 
 cdef enum:
@@ -104,10 +105,9 @@ cdef resample(source, row_shift, col_shift, scratch, out, bint cubic):
     cdef const float[:, ::1] x = require_array("source", source, "float32", 2)
     cdef float[:, ::1] y = require_array("out", out, "float32", source.shape, out=True, apart_from=(source,))
     cdef float[::1] s = require_scratch(scratch, shift_scratch_size(x.shape[1]), (source, out))
-    cdef double down = row_shift, along = col_shift
+    cdef double down = require_number("row_shift", row_shift, -DBL_MAX, DBL_MAX)
+    cdef double along = require_number("col_shift", col_shift, -DBL_MAX, DBL_MAX)
     cdef Place place
-    if not (isfinite(down) and isfinite(along)):
-        raise ValueError(f"shift: wanted finite pixels, got ({row_shift}, {col_shift}); keep the prediction instead")
     with nogil:
         place = place_of(down, along, x.shape[0], x.shape[1], cubic)
         shift_tile(&x[0, 0], x.shape[0], x.shape[1], &place, 0, x.shape[0], 0, x.shape[1], &s[0], &y[0, 0])
@@ -121,7 +121,7 @@ def shift(source, row_shift, col_shift, scratch, out):
     source : ndarray of float32, shape (rows, cols)
         Frame; a NaN spreads over the taps that reach it.
     row_shift, col_shift : float
-        Displacement [pixel].
+        Displacement, any finite number [pixel].
     scratch : ndarray of float32
         At least `shift_scratch_size` elements; its content does not matter.
     out : ndarray of float32, shape (rows, cols)
@@ -130,7 +130,7 @@ def shift(source, row_shift, col_shift, scratch, out):
     Raises
     ------
     ValueError
-        If an array has another type, shape or layout, or the displacement is not finite.
+        If an array has another type, shape or layout, or the displacement is no number.
     """
     resample(source, row_shift, col_shift, scratch, out, True)
 
@@ -169,8 +169,8 @@ def shift_field(source, field, scratch, out):
     """
     cdef const float[:, ::1] x = require_array("source", source, "float32", 2)
     cdef const float[:, :, ::1] f = require_array("field", field, "float32", 3)
-    cdef float[:, ::1] y = require_array("out", out, "float32", source.shape, out=True, apart_from=(source,))
-    cdef float[::1] s = require_scratch(scratch, shift_scratch_size(x.shape[1]), (source, out))
+    cdef float[:, ::1] y = require_array("out", out, "float32", source.shape, out=True, apart_from=(source, field))
+    cdef float[::1] s = require_scratch(scratch, shift_scratch_size(x.shape[1]), (source, field, out))
     cdef Py_ssize_t rows = x.shape[0], cols = x.shape[1], n = f.shape[0], m = f.shape[1], i, j, tile_rows, tile_cols
     cdef bint finite = True
     cdef Place place
@@ -209,14 +209,13 @@ def shift_age(age, row_shift, col_shift, out):
     Raises
     ------
     ValueError
-        If an array has another type, shape or layout, or the displacement is not finite.
+        If an array has another type, shape or layout, or the displacement is no number.
     """
     cdef const unsigned char[:, ::1] x = require_array("age", age, "uint8", 2)
     cdef unsigned char[:, ::1] y = require_array("out", out, "uint8", age.shape, out=True, apart_from=(age,))
-    cdef double down = row_shift, along = col_shift
+    cdef double down = require_number("row_shift", row_shift, -DBL_MAX, DBL_MAX)
+    cdef double along = require_number("col_shift", col_shift, -DBL_MAX, DBL_MAX)
     cdef Py_ssize_t rows = x.shape[0], cols = x.shape[1], row, col, r, left, right
-    if not (isfinite(down) and isfinite(along)):
-        raise ValueError(f"shift: wanted finite pixels, got ({row_shift}, {col_shift}); keep the prediction instead")
     with nogil:
         row = <Py_ssize_t>floor(min(max(down, -rows), rows) + 0.5)
         col = <Py_ssize_t>floor(min(max(along, -cols), cols) + 0.5)

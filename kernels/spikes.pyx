@@ -34,7 +34,7 @@ cdef cloned screen(
     """Count the pixels that stand above a pair of opposite neighbours; ``least`` is a square."""
     cdef Py_ssize_t i
     cdef int found = 0
-    cdef float along, down, half = 0.5
+    cdef float along, down, half = 0.5  # a literal would make the arithmetic double
     for i in range(n):
         along = x[i] - half * (left[i] + right[i])
         down = x[i] - half * (above[i] + below[i])

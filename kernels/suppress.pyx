@@ -133,8 +133,9 @@ def matched_filter(frame, row_taps, col_taps, scratch, out):
     cdef const float[:, ::1] x = require_array("frame", frame, "float32", 2)
     cdef const float[::1] down = require_taps("row_taps", row_taps)
     cdef const float[::1] along = require_taps("col_taps", col_taps)
-    cdef float[:, ::1] y = require_array("out", out, "float32", frame.shape, out=True, apart_from=(frame,))
-    cdef float[::1] s = require_scratch(scratch, filter_scratch_size(x.shape[1], along.shape[0]), (frame, out))
+    inputs = (frame, row_taps, col_taps)
+    cdef float[:, ::1] y = require_array("out", out, "float32", frame.shape, out=True, apart_from=inputs)
+    cdef float[::1] s = require_scratch(scratch, filter_scratch_size(x.shape[1], along.shape[0]), (*inputs, out))
     cdef Filtering f
     f.x, f.rows, f.cols, f.padded, f.y = &x[0, 0], x.shape[0], x.shape[1], &s[0], &y[0, 0]
     f.down, f.half_down, f.along, f.half_along = &down[0], down.shape[0] // 2, &along[0], along.shape[0] // 2

@@ -65,7 +65,7 @@ cdef cloned whiten_row(
     RowIn x, RowIn mean, RowIn spread, RowIn predicted, float variance_floor, RowOut z, Py_ssize_t n
 ) noexcept nogil:
     cdef Py_ssize_t i
-    cdef float known, v, zero = 0, least = 1e-30
+    cdef float known, v, zero = 0, least = 1e-30  # literals would make the arithmetic double
     for i in range(n):
         known = predicted[i]
         v = spread[i] + variance_floor

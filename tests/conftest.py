@@ -1,7 +1,9 @@
 """Fixtures and options that every test may use."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -14,6 +16,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="fail, rather than skip, a test whose real recordings are absent",
     )
+    parser.addoption(
+        "--require-tools",
+        action="store_true",
+        help="fail, rather than skip, a test for which this machine lacks a tool (valgrind, cross compiler) or a count",
+    )
+
+
+@pytest.fixture(scope="session")
+def need(request: pytest.FixtureRequest) -> Callable[[str], NoReturn]:
+    """Give up a test for want of a tool: skips it, or fails it under ``--require-tools``."""
+
+    def give_up(reason: str) -> NoReturn:
+        if request.config.getoption("--require-tools"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+
+    return give_up
 
 
 @pytest.fixture(scope="session")

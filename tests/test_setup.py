@@ -1,6 +1,8 @@
 """What a machine lacks is named in one line, with the package that brings it."""
 
 import os
+import platform
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,9 +15,13 @@ from lookdown.wire.messages import PlotFlag
 CHECK = Path(__file__).resolve().parents[1] / "deploy" / "check-tools"
 
 
-def check(python: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def check(python: str, *more: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["/bin/sh", str(CHECK), python], capture_output=True, text=True, env={**os.environ, **environment}, check=False
+        ["/bin/sh", str(CHECK), python, *more],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+        check=False,
     )
 
 
@@ -36,6 +42,18 @@ def test_what_lacks_is_named_with_its_package(python: str, environment: dict[str
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert "apt install" in done.stderr
+    assert names in done.stderr
+
+
+@pytest.mark.parametrize(("purpose", "names"), [("count", "valgrind"), ("board", "gcc-aarch64-linux-gnu")])
+def test_what_more_is_needed_for_a_purpose_is_named(purpose: str, names: str, tmp_path: Path) -> None:
+    if purpose == "board" and platform.machine() == "aarch64":
+        names = "llvm"
+    for tool in ("cc", "as", "ld", "uname", "sed"):
+        (tmp_path / tool).symlink_to(shutil.which(tool) or "")
+    done = check(sys.executable, purpose, PATH=str(tmp_path))
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
     assert names in done.stderr
 
 

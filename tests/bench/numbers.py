@@ -1,6 +1,9 @@
 """Turns build/bench.json into docs/numbers.md and prints it.
 
-usage: numbers.py BENCH.json NUMBERS.md
+usage: python -m tests.bench.numbers BENCH.json NUMBERS.md     write all of it
+       python -m tests.bench.numbers MCA.json NUMBERS.md       renew the section about the board's processors alone
+
+Where mca.json (of `make mca`) lies beside BENCH.json, its section goes in.
 """
 
 import json
@@ -9,6 +12,8 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from tests.bench.mca import BOARDS, CHAIN, PIXELS, REGISTRATION_STEPS
 
 LIBRARIES = {
     "NumPy": "numpy",
@@ -48,6 +53,23 @@ SIMULATOR_HEAD = """
   alone.
 - The detector alone does what both define alike (photon noise, dark current, read noise, non-linearity, full well,
   converter) on the same frame; that means and variances agree within 1 % is asserted first{deviations}.
+"""
+
+MODEL_HEAD = """
+## The board's processors: a model, not a measurement
+
+llvm-mca {llvm} on code of {compiler}, cycles per pixel of a frame of 512x640. Written by `make mca`.
+
+{table}
+
+{chain}
+
+- The model knows the core alone: all data in the first cache, every branch foretold. On a Raspberry Pi the rows come
+  through caches and a memory that many passes share, so a frame takes longer. What is not a row function (plots and
+  their measures, bad pixels, borders, Python between the stages, pointing) is not in the sum either.
+- *elements* are pixels, or blocks of 2 x 2 in whiten; *times* is how many of them come to a pixel of the frame
+  (registration: {steps} steps on 128 rows). A function is compiled alone, as if it were never inlined.
+- LLVM models the Cortex-A76 as the Cortex-A57; the Neoverse N1, the same core for servers, stands in for it.
 """
 
 HOW_TO_READ = """
@@ -192,7 +214,40 @@ def _bound_cell(entry: dict[str, Any]) -> str:
     return f"**{bound}**" if entry["ns_per_pixel"] <= entry["goal"] else bound
 
 
-def numbers(data: dict[str, Any]) -> str:
+def model(data: dict[str, Any]) -> str:
+    """Return the section about the board's processors, from what `make mca` wrote."""
+    rows = []
+    for loop in data["loops"]:
+        cores = [loop["cores"][core] for core in BOARDS]
+        shares = [f"{core['cycles'] * loop['per_pixel']:.1f}" for core in cores] if loop["stage"] in CHAIN else ["", ""]
+        rows.append(
+            (
+                loop["stage"],
+                loop["function"] + (" (no NEON)" if loop["scalar"] else ""),
+                f"{cores[0]['elements']:.0f}",
+                *(f"{core['cycles']:.2f}" for core in cores),
+                f"{loop['per_pixel']:g}",
+                *shares,
+            )
+        )
+    header = (
+        "stage", "row function", "elements a turn", "A72 cycles", "A76 cycles", "times", "A72 a pixel", "A76 a pixel"
+    )  # fmt: skip
+    sums = []
+    for core, (board, clock_hz) in BOARDS.items():
+        cycles = data["chain_cycles_per_pixel"][core]
+        ms = 1e3 * cycles * PIXELS / clock_hz
+        sums.append(f"{board} ({core}, {clock_hz / 1e9:g} GHz): {cycles:.0f} cycles per pixel, {ms:.1f} ms a frame")
+    return MODEL_HEAD.format(
+        llvm=data["llvm"],
+        compiler=data["compiler"],
+        table=table(header, rows),
+        chain=f"Model estimate of the chain without pointing, one core, 512x640: {'; '.join(sums)}.",
+        steps=REGISTRATION_STEPS,
+    )
+
+
+def numbers(data: dict[str, Any], mca: dict[str, Any] | None) -> str:
     """Return docs/numbers.md as text."""
     entries = [b["extra_info"] for b in data["benchmarks"] if "ratio_to_peer" in b["extra_info"]]
     chains = [e for e in entries if e["stage"].startswith("chain")]
@@ -210,11 +265,25 @@ def numbers(data: dict[str, Any]) -> str:
         worst = [100.0 * abs(value) for e in simulator for value in e.get("deviations", {}).values()]
         found = f" (here within {max(worst):.2f} %)" if worst else ""
         text += SIMULATOR_HEAD.format(simulator=simulator_table(simulator), deviations=found)
+    if mca is not None:
+        text += model(mca)
     return text + HOW_TO_READ
+
+
+def renewed(text: str, section: str) -> str:
+    """Return docs/numbers.md with another section about the board's processors; it stands before the last one."""
+    first, last = section.strip().splitlines()[0], HOW_TO_READ.strip().splitlines()[0]
+    before, _, after = text.partition("\n" + last + "\n")
+    before = before.partition("\n" + first)[0]
+    return before + section + "\n" + last + "\n" + after
 
 
 if __name__ == "__main__":
     source, target = map(Path, sys.argv[1:])
-    text = numbers(json.loads(source.read_text()))
+    data, beside = json.loads(source.read_text()), source.with_name("mca.json")
+    if "loops" in data:
+        text = renewed(target.read_text(), model(data))
+    else:
+        text = numbers(data, json.loads(beside.read_text()) if beside.is_file() else None)
     target.write_text(text)
     print(f"\n{text}\nwritten to {target}")

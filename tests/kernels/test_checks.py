@@ -1,221 +1,231 @@
 """Every kernel refuses what it cannot work on, in one line that names the argument; it works on read-only inputs."""
 
-from collections.abc import Callable
+import itertools
 from typing import Any
 
 import numpy as np
 import pytest
 
-from lookdown.kernels import background, calibrate, cfar, difference, extract, register, shift, suppress
+from tests.kernels.table import KERNELS
 
 SHAPE = (24, 30)
-TAPS = np.array([1, 2, 1], np.float32)
+SMALL_SHAPES = [(1, 1), (1, 40), (40, 1), (2, 2), (3, 33)]
 
-
-def image(dtype: str = "float32") -> np.ndarray:
-    return np.arange(SHAPE[0] * SHAPE[1]).reshape(SHAPE).astype(dtype)
-
-
-def scratch() -> np.ndarray:
-    return np.zeros(100_000, np.float32)
-
-
-# Name of the kernel: the kernel, its arguments in order, those it reads and those it writes.
-KERNELS: dict[str, tuple[Callable[..., Any], Callable[[], dict[str, Any]], str, str]] = {
-    "calibrate": (
-        calibrate.calibrate,
-        lambda: {"samples": image("uint16"), "gain": image(), "offset": image(), "out": image()},
-        "samples gain offset",
-        "out",
-    ),
-    "convert": (calibrate.convert, lambda: {"samples": image("uint16"), "out": image()}, "samples", "out"),
-    "replace_bad": (
-        calibrate.replace_bad,
-        lambda: {"frame": image(), "bad": np.array([1, 2], np.int32)},
-        "bad",
-        "frame",
-    ),
-    "temporal_difference": (
-        difference.temporal_difference,
-        lambda: {"frame": image(), "previous": image(), "out": image()},
-        "frame previous",
-        "out",
-    ),
-    "update_background": (
-        background.update_background,
-        lambda: {
-            "frame": image(),
-            "age_limit": 10,
-            "clip": 3.0,
-            "variance_floor": 0.1,
-            "mean": image(),
-            "variance": image(),
-            "age": image("uint8"),
-            "residual": image(),
-            "z": image(),
-        },
-        "frame",
-        "mean variance age residual z",
-    ),
-    "matched_filter": (
-        suppress.matched_filter,
-        lambda: {"frame": image(), "row_taps": TAPS, "col_taps": TAPS, "scratch": scratch(), "out": image()},
-        "frame row_taps col_taps",
-        "scratch out",
-    ),
-    "local_normalise": (
-        suppress.local_normalise,
-        lambda: {"frame": image(), "window": 5, "sigma_floor": 1.0, "scratch": scratch(), "out": image()},
-        "frame",
-        "scratch out",
-    ),
-    "ca_cfar": (
-        cfar.ca_cfar,
-        lambda: {
-            "frame": image(),
-            "window": 9,
-            "guard": 3,
-            "design": 5.0,
-            "sigma_floor": 1.0,
-            "scratch": scratch(),
-            "out": image(),
-        },
-        "frame",
-        "scratch out",
-    ),
-    "shift": (
-        shift.shift,
-        lambda: {"source": image(), "row_shift": 0.5, "col_shift": 0.5, "scratch": scratch(), "out": image()},
-        "source",
-        "scratch out",
-    ),
-    "shift_bilinear": (
-        shift.shift_bilinear,
-        lambda: {"source": image(), "row_shift": 0.5, "col_shift": 0.5, "scratch": scratch(), "out": image()},
-        "source",
-        "scratch out",
-    ),
-    "shift_field": (
-        shift.shift_field,
-        lambda: {"source": image(), "field": np.zeros((2, 2, 2), "float32"), "scratch": scratch(), "out": image()},
-        "source field",
-        "scratch out",
-    ),
-    "shift_age": (
-        shift.shift_age,
-        lambda: {"age": image("uint8"), "row_shift": 0.5, "col_shift": 0.5, "out": image("uint8")},
-        "age",
-        "out",
-    ),
-    "estimate_shift": (
-        register.estimate_shift,
-        lambda: {
-            "reference": image(),
-            "frame": image(),
-            "initial_row": 0.0,
-            "initial_col": 0.0,
-            "clip": 3.0,
-            "step": 1,
-            "scratch": scratch(),
-        },
-        "reference frame",
-        "scratch",
-    ),
-    "extract_plots": (
-        extract.extract_plots,
-        lambda: {
-            "z": image(),
-            "residual": image(),
-            "threshold": 5.0,
-            "samples": image("uint16"),
-            "saturation": 700,
-            "bad": np.array([1, 2], np.int32),
-            "scratch": np.zeros(10_000, np.int64),
-            "plots_out": np.zeros(9, extract.PLOT_DTYPE),
-        },
-        "z residual samples bad",
-        "scratch plots_out",
-    ),
+# What a kernel's arguments say about each other, or their own range, beyond what no argument may be.
+OUT_OF_RANGE: dict[str, dict[str, tuple[Any, ...]]] = {
+    "remove_spikes": {"sigma": (-1.0,), "level": (0.0,), "ratio": (-0.1, 1.1)},
+    "update_background": {"age_limit": (1, 256, 9.5), "clip": (0.5,), "variance_floor": (0.0, -1.0)},
+    "estimate_shift": {"initial_row": (25.0,), "initial_col": (-31.0,), "clip": (1.0,), "step": (0, 65, 2.0)},
+    "subtract_background": {"blur": (-0.1, 11.0), "variance_floor": (-1.0,)},
+    "renew_background": {"row_step": (10**7, 0.5), "col_step": (-(10**7), 0.5), "age_limit": (0, 256)},
+    "tile_normals": {"scale": (0.0, -1.0), "clip": (0.0,)},
+    "hold_back": {"limit": (0.0, -7.0)},
+    "local_normalise": {"window": (1, 4, 257, 5.0), "sigma_floor": (0.0,)},
+    "whiten": {"window": (1, 16, 257, 5.0), "guard": (0, 8, 17, 255), "variance_floor": (-1.0,)},
+    "ca_cfar": {"window": (1, 16, 257), "guard": (0, 4, 17), "design": (0.9, 13.0), "sigma_floor": (0.0,)},
+    "tail_histogram": {"step": (0, 65, 1.5), "per_unit": (0.0,)},
+    "extract_plots": {"threshold": (0.0, -5.0), "saturation": (-1, 65537, 0.5)},
 }
+NO_NUMBER = (float("nan"), float("inf"), float("-inf"), 1e40, "3", None, [1.0], 1j)
+
+# Displacements and lists of places with a wrong shape or content.
+WRONG_CONTENT: dict[str, dict[str, tuple[Any, ...]]] = {
+    "replace_bad": {"bad": tuple(np.array(bad, np.int32) for bad in ([2, 1], [1, 1], [-1, 2], [720]))},
+    "shift_field": {
+        "field": (np.full((2, 2, 2), np.nan, "f4"), np.zeros((2, 2, 3), "f4"), np.zeros((0, 2, 2), "f4")),
+    },
+    "subtract_background": {
+        "field": (
+            np.full((2, 2, 2), np.nan, "f4"), np.full((2, 2, 2), 1e4, "f4"), np.zeros((2, 2, 3), "f4"),
+            np.zeros((0, 2, 2), "f4"), np.zeros((25, 2, 2), "f4"),
+        ),
+    },
+    "renew_background": {"field": (np.full((2, 2, 2), np.inf, "f4"), np.zeros((2, 31, 2), "f4"))},
+    "tile_normals": {"out": (np.zeros((2, 2, 4)), np.zeros((0, 2, 5)), np.zeros((2, 0, 5)))},
+    "matched_filter": {
+        "row_taps": (np.array([1, 2, 3], "f4"), np.ones(65, "f4"), np.ones(0, "f4")),
+        "col_taps": (np.array([np.nan], "f4"),),
+    },
+    "tail_histogram": {"counts": (np.zeros(0, np.int32),)},
+}  # fmt: skip
 
 
-def cases(which: str) -> list[tuple[str, str]]:
+def arguments(name: str, shape: tuple[int, int] = SHAPE) -> dict[str, Any]:
+    return KERNELS[name].arguments(*shape)
+
+
+def call(name: str, shape: tuple[int, int] = SHAPE, **changed: Any) -> Any:
+    return KERNELS[name].call(*(arguments(name, shape) | changed).values())
+
+
+def arrays(which: str) -> list[tuple[str, str]]:
     """Pairs of a kernel and one of its arrays."""
     return [
         (name, argument)
-        for name, (_, _, read, written) in KERNELS.items()
-        for argument in {"read": read, "written": written, "both": f"{read} {written}"}[which].split()
+        for name, kernel in KERNELS.items()
+        for argument in {"read": kernel.read, "written": kernel.written, "both": f"{kernel.read} {kernel.written}"}[
+            which
+        ].split()
     ]
 
 
-def call(name: str, **changed: Any) -> Any:
-    kernel, arguments, *_ = KERNELS[name]
-    return kernel(*(arguments() | changed).values())
+def wrong(table: dict[str, dict[str, tuple[Any, ...]]]) -> list[Any]:
+    return [
+        pytest.param(name, argument, value, id=f"{name}-{argument}-{k}")
+        for name, ranges in table.items()
+        for argument, values in ranges.items()
+        for k, value in enumerate(values)
+    ]
 
 
 @pytest.mark.parametrize("name", KERNELS)
-def test_inputs_may_be_read_only(name: str) -> None:
-    _, arguments, read, _ = KERNELS[name]
-    frozen = {argument: arguments()[argument].copy() for argument in read.split()}
+def test_the_table_names_every_array(name: str) -> None:
+    kernel = KERNELS[name]
+    given = {argument for argument, value in arguments(name).items() if isinstance(value, np.ndarray)}
+    assert given == set(f"{kernel.read} {kernel.written}".split())
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_inputs_may_be_read_only_and_stay_as_they_are(name: str) -> None:
+    frozen = {argument: arguments(name)[argument].copy() for argument in KERNELS[name].read.split()}
     for array in frozen.values():
         array.flags.writeable = False
     call(name, **frozen)
+    for argument, array in frozen.items():
+        np.testing.assert_array_equal(array, arguments(name)[argument])
 
 
-@pytest.mark.parametrize(("name", "argument"), cases("both"))
+@pytest.mark.parametrize(("name", "argument"), arrays("both"))
 def test_another_type_shape_or_layout_is_refused(name: str, argument: str) -> None:
-    good = KERNELS[name][1]()[argument]
-    strided = np.repeat(good, 2, axis=-1)[..., ::2]
-    for bad, reason in (
-        (np.zeros(good.shape, "complex64"), "once|make it with the dtype"),
+    good = arguments(name)[argument]
+    other = np.zeros_like(good, "complex64")
+    cases = [
+        (other, "once|make it with the dtype"),
         (good[np.newaxis], "got shape"),
-        (strided, "got a strided view"),
+        (np.repeat(good, 2, axis=-1)[..., ::2], "got a strided view"),
+        (good[::-1], "got a strided view"),
         (good.tolist(), "got list"),
         (None, "got NoneType"),
-    ):
-        if bad is None and argument == "samples" and name == "extract_plots":
+        ("frame", "got str"),
+    ]
+    if good.dtype.itemsize > 1:
+        cases.append((good.astype(good.dtype.newbyteorder(">")), "once|make it with the dtype"))
+    if good.ndim > 1:
+        cases += [
+            (np.asfortranarray(good), "got a strided view"),
+            (np.concatenate([good, good], axis=1)[:, : good.shape[1]], "got a strided view"),
+            (good[..., ::-1], "got a strided view"),
+        ]
+    for bad, reason in cases:
+        if bad is None and (name, argument) == ("extract_plots", "samples"):
             continue
-        with pytest.raises(ValueError, match=rf"^{argument}: wanted .*{reason}"):
+        with pytest.raises(ValueError, match=rf"^{argument}: wanted .*({reason})") as caught:
             call(name, **{argument: bad})
+        assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("name", "argument"), cases("written"))
+@pytest.mark.parametrize("name", KERNELS)
+def test_frames_of_two_sizes_are_refused(name: str) -> None:
+    images = [key for key, value in arguments(name).items() if getattr(value, "ndim", 0) == 2]
+    for argument in images[1:]:
+        with pytest.raises(ValueError, match=rf"^{argument}: wanted .*give arrays of one frame size"):
+            call(name, **{argument: arguments(name)[argument][:-1].copy()})
+
+
+@pytest.mark.parametrize(("name", "argument"), arrays("written"))
 def test_a_read_only_output_is_refused(name: str, argument: str) -> None:
-    frozen = KERNELS[name][1]()[argument]
+    frozen = arguments(name)[argument]
     frozen.flags.writeable = False
     with pytest.raises(ValueError, match=rf"^{argument}: wanted an array to write to"):
         call(name, **{argument: frozen})
 
 
-@pytest.mark.parametrize("name", [name for name, (*_, written) in KERNELS.items() if "scratch" in written])
+@pytest.mark.parametrize("name", [name for name, kernel in KERNELS.items() if "scratch" in kernel.written])
 def test_scratch_that_is_too_small_is_refused(name: str) -> None:
-    small = KERNELS[name][1]()["scratch"][:3].copy()
-    with pytest.raises(ValueError, match=r"^scratch: wanted at least \d+ .*, got 3; see .*scratch_size"):
-        call(name, scratch=small)
+    whole = arguments(name)["scratch"]
+    for small in (whole[:3].copy(), whole[:0].copy()):
+        with pytest.raises(ValueError, match=r"^scratch: wanted at least \d+ .*, got \d; see .*scratch_size"):
+            call(name, scratch=small)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        name
-        for name, (_, arguments, read, written) in KERNELS.items()
-        if "out" in written.split() and arguments()[read.split()[0]].dtype == arguments()["out"].dtype
-    ],
-)
-def test_an_output_that_overlaps_an_input_is_refused(name: str) -> None:
-    _, arguments, read, _ = KERNELS[name]
-    shared = arguments()[read.split()[0]]
-    with pytest.raises(ValueError, match=r"^out: wanted memory of its own"):
-        call(name, **{read.split()[0]: shared, "out": shared})
+def sharing(name: str) -> list[tuple[str, str]]:
+    """Pairs of arrays of one type, at least one of them written, that could be given the same memory."""
+    kernel, given = KERNELS[name], arguments(name)
+    written = kernel.written.split()
+    return [
+        (first, second)
+        for first, second in itertools.combinations(f"{kernel.read} {kernel.written}".split(), 2)
+        if second in written and given[first].dtype == given[second].dtype
+    ]
+
+
+@pytest.mark.parametrize(("name", "first", "second"), [(name, *pair) for name in KERNELS for pair in sharing(name)])
+def test_arrays_that_overlap_are_refused(name: str, first: str, second: str) -> None:
+    """One object, or two views of one block of memory that share its middle."""
+    given = arguments(name)
+    a, b = given[first], given[second]
+    block = np.zeros(a.size + b.size, a.dtype)
+    shared = {first: block[: a.size].reshape(a.shape), second: block[a.size - 1 : a.size - 1 + b.size].reshape(b.shape)}
+    shared[first][...] = a
+    cases = [shared]
+    if a.shape == b.shape:
+        cases.append({first: a, second: a})
+    for case in cases:
+        with pytest.raises(ValueError, match=rf"^({first}|{second}): wanted memory of its own"):
+            call(name, **case)
 
 
 @pytest.mark.parametrize("name", KERNELS)
 def test_an_empty_frame_is_refused(name: str) -> None:
-    _, arguments, read, written = KERNELS[name]
     empty = {
         argument: np.zeros((0, 30), value.dtype)
-        for argument, value in arguments().items()
-        if argument in f"{read} {written}".split() and isinstance(value, np.ndarray) and value.ndim == 2
+        for argument, value in arguments(name).items()
+        if getattr(value, "ndim", 0) == 2
     }
     with pytest.raises(ValueError, match=r"wanted at least one pixel, got shape \(0, 30\)"):
         call(name, **empty)
+
+
+@pytest.mark.parametrize(
+    ("name", "argument"),
+    [(name, key) for name in KERNELS for key, value in arguments(name).items() if isinstance(value, (int, float))],
+)
+def test_what_is_no_number_is_refused(name: str, argument: str) -> None:
+    for bad in NO_NUMBER:
+        if bad == 1e40 and argument in ("row_shift", "col_shift"):
+            continue  # a frame may come from as far as it likes
+        with pytest.raises(ValueError, match=rf"^{argument}: wanted .*got") as caught:
+            call(name, **{argument: bad})
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "argument", "value"), wrong(OUT_OF_RANGE))
+def test_a_number_out_of_its_range_is_refused(name: str, argument: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=rf"^{argument}: wanted .*got"):
+        call(name, **{argument: value})
+
+
+@pytest.mark.parametrize(("name", "argument", "value"), wrong(WRONG_CONTENT))
+def test_wrong_content_is_refused(name: str, argument: str, value: np.ndarray) -> None:
+    with pytest.raises(ValueError, match=rf"{argument}: wanted .*got"):
+        call(name, **{argument: value})
+
+
+@pytest.mark.parametrize("fill", ["nan", "inf", "zero", "saturated"])
+@pytest.mark.parametrize("shape", [*SMALL_SHAPES, SHAPE])
+@pytest.mark.parametrize("name", KERNELS)
+def test_frames_of_one_value_and_of_any_size_go_through(name: str, shape: tuple[int, int], fill: str) -> None:
+    """All that is read is NaN, infinite, 0 or as large as its type goes; nothing is warned of and nothing crashes."""
+    value = {"nan": np.nan, "inf": np.inf, "zero": 0.0, "saturated": 65535.0}[fill]
+    given = arguments(name, shape)
+    images = [key for key, array in given.items() if getattr(array, "ndim", 0) == 2]
+    for key in images:
+        array = given[key]
+        if array.dtype.kind == "f":
+            array[...] = value
+        else:
+            array[...] = 0 if fill == "zero" else np.iinfo(array.dtype).max
+    KERNELS[name].call(*given.values())
+    if fill == "zero":
+        for key in images:
+            assert np.isfinite(given[key]).all(), key

@@ -1,0 +1,265 @@
+"""Every kernel with arguments that it takes, at any frame size: what the tests of all kernels together go through."""
+
+import importlib
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lookdown.kernels import (
+    background,
+    calibrate,
+    cfar,
+    difference,
+    extract,
+    hold,
+    local_shift,
+    moving,
+    register,
+    shift,
+    spikes,
+    suppress,
+    tail,
+    whiten,
+)
+from tests.bench.scenes import displaced, textured
+
+ROOT = Path(__file__).resolve().parents[2]
+NOISE_DN = 3.0
+TAPS = np.array([0.004, 0.054, 0.242, 0.4, 0.242, 0.054, 0.004], np.float32)
+TILE_PX = 16
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A kernel, its arguments in order for a frame size, the arrays it reads and those it writes."""
+
+    call: Callable[..., Any]
+    arguments: Callable[[int, int], dict[str, Any]]
+    read: str
+    written: str
+
+
+@cache
+def scene(rows: int, cols: int) -> dict[str, np.ndarray]:
+    """Textured ground, a frame of it that moved by part of a pixel, noise, a few movers; from a fixed seed."""
+    rng = np.random.default_rng(11)
+    shape = rows, cols
+    whole = textured(max(rows, 16), max(cols, 16), 11, spread=60)  # texture needs more than a pixel
+    ground = whole[:rows, :cols]
+    noise = NOISE_DN * rng.standard_normal(shape)
+    frame = displaced(whole, 0.3, -0.6)[:rows, :cols] + noise
+    residual = noise.copy()
+    for at in rng.integers(0, noise.size, 1 + noise.size // 4000):
+        row, col = divmod(int(at), cols)
+        residual[row : row + 2, col : col + 2] += 10 * NOISE_DN
+    field = np.empty((-(-rows // TILE_PX), -(-cols // TILE_PX), 2))
+    field[...] = 0.3, -0.6
+    field += rng.uniform(-0.05, 0.05, field.shape)
+    made = {
+        "ground": ground,
+        "frame": frame,
+        "residual": residual,
+        "z": residual / NOISE_DN,
+        "gain": rng.uniform(0.95, 1.05, shape),
+        "offset": rng.uniform(480, 520, shape),
+        "variance": NOISE_DN**2 * rng.uniform(0.9, 1.1, shape),
+        "field": field,
+    }
+    exact = {name: array.astype(np.float32) for name, array in made.items()}
+    exact["samples"] = np.clip(np.rint(frame), 0, 16383).astype(np.uint16)
+    exact["age"] = np.full(shape, 50, np.uint8)
+    exact["bad"] = np.sort(rng.choice(noise.size, min(noise.size, 2 + noise.size // 200), replace=False)).astype("i4")
+    return exact
+
+
+def out(rows: int, cols: int, dtype: str = "float32") -> np.ndarray:
+    return np.zeros((rows, cols), dtype)
+
+
+def of(rows: int, cols: int, *names: str) -> list[np.ndarray]:
+    return [scene(rows, cols)[name].copy() for name in names]
+
+
+def floats(n: int) -> np.ndarray:
+    return np.zeros(n, np.float32)
+
+
+def _calibrate(r: int, c: int) -> dict[str, Any]:
+    samples, gain, offset = of(r, c, "samples", "gain", "offset")
+    return {"samples": samples, "gain": gain, "offset": offset, "out": out(r, c)}
+
+
+def _convert(r: int, c: int) -> dict[str, Any]:
+    return {"samples": of(r, c, "samples")[0], "out": out(r, c)}
+
+
+def _replace_bad(r: int, c: int) -> dict[str, Any]:
+    frame, bad = of(r, c, "frame", "bad")
+    return {"frame": frame, "bad": bad}
+
+
+def _temporal_difference(r: int, c: int) -> dict[str, Any]:
+    frame, ground = of(r, c, "frame", "ground")
+    return {"frame": frame, "previous": ground, "out": out(r, c)}
+
+
+def _update_background(r: int, c: int) -> dict[str, Any]:
+    frame, mean, variance, age = of(r, c, "frame", "ground", "variance", "age")
+    return {
+        "frame": frame, "age_limit": 50, "clip": 3.0, "variance_floor": 0.1, "mean": mean, "variance": variance,
+        "age": age, "residual": out(r, c), "z": out(r, c),
+    }  # fmt: skip
+
+
+def _matched_filter(r: int, c: int) -> dict[str, Any]:
+    scratch = floats(suppress.filter_scratch_size(c, TAPS.size))
+    residual = of(r, c, "residual")[0]
+    return {"frame": residual, "row_taps": TAPS.copy(), "col_taps": TAPS.copy(), "scratch": scratch, "out": out(r, c)}
+
+
+def _local_normalise(r: int, c: int) -> dict[str, Any]:
+    scratch = floats(suppress.normalise_scratch_size(c, 17))
+    return {"frame": of(r, c, "frame")[0], "window": 17, "sigma_floor": 1.0, "scratch": scratch, "out": out(r, c)}
+
+
+def _ca_cfar(r: int, c: int) -> dict[str, Any]:
+    scratch = floats(cfar.cfar_scratch_size(c, 17, 5))
+    return {
+        "frame": of(r, c, "residual")[0], "window": 17, "guard": 5, "design": 5.0, "sigma_floor": 1.0,
+        "scratch": scratch, "out": out(r, c),
+    }  # fmt: skip
+
+
+def _shift(r: int, c: int) -> dict[str, Any]:
+    scratch = floats(shift.shift_scratch_size(c))
+    return {"source": of(r, c, "frame")[0], "row_shift": 0.3, "col_shift": -0.6, "scratch": scratch, "out": out(r, c)}
+
+
+def _shift_field(r: int, c: int) -> dict[str, Any]:
+    frame, field = of(r, c, "frame", "field")
+    return {"source": frame, "field": field, "scratch": floats(shift.shift_scratch_size(c)), "out": out(r, c)}
+
+
+def _shift_age(r: int, c: int) -> dict[str, Any]:
+    return {"age": of(r, c, "age")[0], "row_shift": 0.3, "col_shift": -0.6, "out": out(r, c, "uint8")}
+
+
+def _estimate_shift(r: int, c: int) -> dict[str, Any]:
+    ground, frame = of(r, c, "ground", "frame")
+    return {
+        "reference": ground, "frame": frame, "initial_row": 0.0, "initial_col": 0.0, "clip": 3.0, "step": 1,
+        "scratch": floats(register.register_scratch_size(c)),
+    }  # fmt: skip
+
+
+def _extract_plots(r: int, c: int) -> dict[str, Any]:
+    z, residual, samples, bad = of(r, c, "z", "residual", "samples", "bad")
+    return {
+        "z": z, "residual": residual, "threshold": 5.0, "samples": samples, "saturation": 16383, "bad": bad,
+        "scratch": np.zeros(extract.extract_scratch_size(c), np.int64), "plots_out": np.zeros(100, extract.PLOT_DTYPE),
+    }  # fmt: skip
+
+
+def _hold_back(r: int, c: int) -> dict[str, Any]:
+    z, residual = of(r, c, "z", "residual")
+    return {"z": z, "limit": 7.0, "residual": residual}
+
+
+def _tile_normals(r: int, c: int) -> dict[str, Any]:
+    frame, residual, variance = of(r, c, "frame", "residual", "variance")
+    sums = np.zeros((*scene(r, c)["field"].shape[:2], 5))
+    return {"frame": frame, "residual": residual, "predicted": variance, "scale": 1.0, "clip": 3.0, "out": sums}
+
+
+def _subtract_background(r: int, c: int) -> dict[str, Any]:
+    frame, mean, noise, age, field = of(r, c, "frame", "ground", "variance", "age", "field")
+    return {
+        "frame": frame, "mean": mean, "noise": noise, "age": age, "field": field, "blur": 0.03, "variance_floor": 0.1,
+        "scratch": floats(moving.moving_scratch_size(c)), "residual": out(r, c), "predicted": out(r, c),
+    }  # fmt: skip
+
+
+def _renew_background(r: int, c: int) -> dict[str, Any]:
+    arrays = dict(
+        zip(
+            ("frame", "residual", "variance", "mean", "noise", "age", "field"),
+            of(r, c, "frame", "residual", "variance", "ground", "variance", "age", "field"),
+            strict=True,
+        )
+    )
+    return arrays | {
+        "row_step": 0, "col_step": -1, "age_limit": 50, "scratch": floats(moving.moving_scratch_size(c)),
+        "new_mean": out(r, c), "new_noise": out(r, c), "new_age": out(r, c, "uint8"),
+    }  # fmt: skip
+
+
+def _remove_spikes(r: int, c: int) -> dict[str, Any]:
+    found = np.zeros(64, np.int32)
+    return {"frame": of(r, c, "frame")[0], "sigma": NOISE_DN, "level": 6.0, "ratio": 0.2, "found": found}
+
+
+def _tail_histogram(r: int, c: int) -> dict[str, Any]:
+    return {"z": of(r, c, "z")[0], "step": 1, "per_unit": 50.0, "counts": np.zeros(2000, np.int32)}
+
+
+def _whiten(r: int, c: int) -> dict[str, Any]:
+    residual, variance = of(r, c, "residual", "variance")
+    return {
+        "filtered": residual, "predicted": variance, "window": 17, "guard": 7, "variance_floor": 0.1,
+        "scratch": floats(whiten.whiten_scratch_size(c, 17)), "variance": out(r, c), "z": out(r, c),
+    }  # fmt: skip
+
+
+KERNELS = {
+    kernel.call.__name__: kernel
+    for kernel in (
+        Kernel(calibrate.calibrate, _calibrate, "samples gain offset", "out"),
+        Kernel(calibrate.convert, _convert, "samples", "out"),
+        Kernel(calibrate.replace_bad, _replace_bad, "bad", "frame"),
+        Kernel(spikes.remove_spikes, _remove_spikes, "", "frame found"),
+        Kernel(difference.temporal_difference, _temporal_difference, "frame previous", "out"),
+        Kernel(background.update_background, _update_background, "frame", "mean variance age residual z"),
+        Kernel(register.estimate_shift, _estimate_shift, "reference frame", "scratch"),
+        Kernel(shift.shift, _shift, "source", "scratch out"),
+        Kernel(shift.shift_bilinear, _shift, "source", "scratch out"),
+        Kernel(shift.shift_field, _shift_field, "source field", "scratch out"),
+        Kernel(shift.shift_age, _shift_age, "age", "out"),
+        Kernel(
+            moving.subtract_background,
+            _subtract_background,
+            "frame mean noise age field",
+            "scratch residual predicted",
+        ),
+        Kernel(
+            moving.renew_background,
+            _renew_background,
+            "frame residual variance mean noise age field",
+            "scratch new_mean new_noise new_age",
+        ),
+        Kernel(local_shift.tile_normals, _tile_normals, "frame residual predicted", "out"),
+        Kernel(hold.hold_back, _hold_back, "z", "residual"),
+        Kernel(suppress.matched_filter, _matched_filter, "frame row_taps col_taps", "scratch out"),
+        Kernel(suppress.local_normalise, _local_normalise, "frame", "scratch out"),
+        Kernel(whiten.whiten, _whiten, "filtered predicted", "scratch variance z"),
+        Kernel(cfar.ca_cfar, _ca_cfar, "frame", "scratch out"),
+        Kernel(tail.tail_histogram, _tail_histogram, "z", "counts"),
+        Kernel(extract.extract_plots, _extract_plots, "z residual samples bad", "scratch plots_out"),
+    )
+}
+
+
+def public_kernels() -> set[str]:
+    """Names of all functions of the kernels' modules that work on frames."""
+    found = set()
+    for source in sorted((ROOT / "kernels").glob("*.pyx")):
+        module = importlib.import_module(f"lookdown.kernels.{source.stem}")
+        for name, value in vars(module).items():
+            own = callable(value) and getattr(value, "__module__", "") == module.__name__ and not inspect.isclass(value)
+            if own and not name.startswith(("_", "require_")) and not name.endswith("_scratch_size"):
+                found.add(name)
+    return found
