@@ -6,7 +6,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lookdown.kernels import background, calibrate, cfar, difference, extract, register, shift, suppress
+from lookdown.kernels import (
+    background,
+    calibrate,
+    cfar,
+    cfar_ordered,
+    cfar_power,
+    difference,
+    extract,
+    register,
+    shift,
+    suppress,
+)
 
 SHAPE = (24, 30)
 TAPS = np.array([1, 2, 1], np.float32)
@@ -82,6 +93,46 @@ KERNELS: dict[str, tuple[Callable[..., Any], Callable[[], dict[str, Any]], str, 
         },
         "frame",
         "scratch out",
+    ),
+    "cell_average": (
+        cfar_power.cell_average,
+        lambda: {
+            "power": image(),
+            "window": (9, 7),
+            "guard": (3, 3),
+            "factors": np.ones((5, 30), np.float32),
+            "scratch": scratch(),
+            "hits": image("uint8"),
+        },
+        "power factors",
+        "scratch hits",
+    ),
+    "greatest_of": (
+        cfar_power.greatest_of,
+        lambda: {
+            "power": image(),
+            "window": (9, 7),
+            "guard": (3, 3),
+            "factors": np.ones((2, 5, 30), np.float32),
+            "scratch": scratch(),
+            "hits": image("uint8"),
+        },
+        "power factors",
+        "scratch hits",
+    ),
+    "ordered_statistic": (
+        cfar_ordered.ordered_statistic,
+        lambda: {
+            "power": image(),
+            "window": (9, 7),
+            "guard": (3, 3),
+            "multipliers": np.ones((5, 30), np.float32),
+            "ranks": np.full((5, 30), 20, np.int32),
+            "scratch": scratch(),
+            "hits": image("uint8"),
+        },
+        "power multipliers ranks",
+        "scratch hits",
     ),
     "shift": (
         shift.shift,
