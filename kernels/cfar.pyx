@@ -11,6 +11,10 @@ off in Pfa at N = 264 and 1e-4. The score here is ``z = (x - m) / s * design / k
 probability of a standard normal beyond ``design``: ``|z| > design`` has the same Pfa at every pixel, border included,
 and z stays linear in the amplitude.
 
+Sums of x less a level, and of its square, run in float32 through at most 40 stages and never by subtraction: they are
+within 40 2^-24 of the sum of magnitudes, wherever in the frame, and z within 1e-5 (1 + |z|) where the ring's mean lies
+within a few s of the level.
+
 The quantile of t comes from Wallace (1959), Annals of Mathematical Statistics 30, inverted: ``t = sqrt(v (exp((z / c)^2
 / v) - 1))``, ``c = (8 v + 1) / (8 v + 3)``, v = N - 1.
 """
@@ -21,11 +25,15 @@ from libc.string cimport memset
 
 from lookdown.kernels.boxsum cimport cells_within, row_sums, row_sums_size, typical_level
 from lookdown.kernels.ringsum cimport (
-    STRIP, RingSums, gather_ring, kept_row, prefetch_row, renew_sums, ring_sums, ring_sums_size, whole
+    RingSums, advance, aligned, gather_ring, kept_row, prefetch_row, renew_sums, ring_sums, ring_sums_size, strip_of,
+    whole
 )
 from lookdown.kernels.rows cimport RowIn, RowOut, cloned, row_stride
 
 from lookdown.kernels.checks import require_array, require_number, require_odd, require_scratch
+
+cdef enum:
+    STRIP = 384  # most columns that are done at a time; measured
 
 
 cdef cloned score_row(
@@ -68,27 +76,30 @@ cdef double squared_factor(Py_ssize_t n, double design) noexcept nogil:
     return expm1(design * design / (c * c * v)) * v * (1 + 1.0 / n) / (design * design) * n / v
 
 
+cdef cloned copy_on(RowOut row, float value, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        row[i] = value
+
+
 cdef void fill_factors(
     Py_ssize_t row_count, Py_ssize_t guard_row_count, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t cols,
     Py_ssize_t half, Py_ssize_t guard_half, double design, float* share, float* scale
 ) noexcept nogil:
     """Per column: one over the number of ring cells, and the factor of the variance; few cells give a score of 0."""
-    cdef Py_ssize_t c, n, before = -1
-    for c in range(stop - start):
-        if c > 0 and half < start + c < cols - half:
-            share[c] = share[c - 1]
-            scale[c] = scale[c - 1]
-            continue
+    cdef Py_ssize_t c = 0, n, inside = min(stop, cols - half) - start
+    while c < stop - start:
         n = row_count * cells_within(start + c, half, cols) - guard_row_count * cells_within(
             start + c, guard_half, cols
         )
-        if n == before:
-            share[c] = share[c - 1]
-            scale[c] = scale[c - 1]
-        else:
-            share[c] = 1 / <float>n if n > 0 else 0
-            scale[c] = <float>min(squared_factor(n, design), 1e30) if n > 1 else 1e30
-        before = n
+        share[c] = 1 / <float>n if n > 0 else 0
+        scale[c] = <float>min(squared_factor(n, design), 1e30) if n > 1 else 1e30
+        c += 1
+        if start + c > half:
+            # All columns as far from both borders have as many cells.
+            copy_on(share + c, share[c - 1], inside - c)
+            copy_on(scale + c, scale[c - 1], inside - c)
+            c = max(c, inside)
 
 
 cdef void score_strip(
@@ -112,6 +123,8 @@ cdef void score_strip(
     cdef float* share = centre + 2 * m
     cdef float* scale = share + m
     for last in range(rows + half):
+        advance(&sums[0])
+        advance(&sums[1])
         if last + 1 < rows:
             prefetch_row(x + (last + 1) * cols + first, reach)
         if 0 <= last - half < rows - 1:
@@ -126,7 +139,7 @@ cdef void score_strip(
         for q in range(2):
             if last >= rows:
                 memset(kept_row(&sums[q], 0, last), 0, wide * sizeof(float))
-            renew_sums(&sums[q], last, 2 if last < rows else 1)
+            renew_sums(&sums[q], 2 if last < rows else 1)
         r = last - half
         if r < 0:
             continue
@@ -150,12 +163,13 @@ cdef void score_strip(
 
 def cfar_scratch_size(cols, window, guard):
     """Floats of scratch that `ca_cfar` needs."""
-    cdef Py_ssize_t n = min(cols, STRIP), wide = whole(n + window - 1)
+    cdef Py_ssize_t n = strip_of(cols, STRIP), wide = whole(n + window - 1)
     return (
         2 * ring_sums_size(wide, window, guard)
         + 4 * row_stride(wide + 16)
         + row_sums_size(wide + 16, window)
         + 4 * row_stride(whole(n))
+        + 15
     )
 
 
@@ -189,13 +203,13 @@ def ca_cfar(frame, window, guard, design, sigma_floor, scratch, out):
     cdef float floor = require_number("sigma_floor", sigma_floor, 1e-15, 1e15)
     cdef float[:, ::1] z = require_array("out", out, "float32", frame.shape, out=True, apart_from=(frame,))
     cdef float[::1] s = require_scratch(scratch, cfar_scratch_size(x.shape[1], outer, inner), (frame, out))
-    cdef Py_ssize_t rows = x.shape[0], cols = x.shape[1], start = 0
+    cdef Py_ssize_t rows = x.shape[0], cols = x.shape[1], start = 0, strip = strip_of(cols, STRIP)
     cdef float pivot
     with nogil:
         pivot = typical_level(&x[0, 0], rows * cols)
         while start < cols:
             score_strip(
-                &x[0, 0], rows, cols, start, min(start + STRIP, cols), outer, inner, level, floor * floor, pivot,
-                &s[0], &z[0, 0],
+                &x[0, 0], rows, cols, start, min(start + strip, cols), outer, inner, level, floor * floor, pivot,
+                aligned(&s[0]), &z[0, 0],
             )
-            start += STRIP
+            start += strip

@@ -28,7 +28,7 @@ cdef extern from *:
     ctypedef const int* RanksIn "lookdown_ranks_in"
 
 cdef enum:
-    TILE_ROWS = 64
+    TILE_ROWS = 32
     TILE_COLS = 128
     SAMPLES = 128  # cells of a tile that its level is taken from
     OPEN = 1  # a cell whose ring must be counted

@@ -23,7 +23,8 @@ from libc.string cimport memchr, memset
 
 from lookdown.kernels.boxsum cimport row_sums, row_sums_size
 from lookdown.kernels.ringsum cimport (
-    STRIP, RingSums, gather_ring, kept_row, prefetch_row, renew_sums, ring_sums, ring_sums_size, whole
+    RingSums, advance, aligned, gather_ring, kept_row, prefetch_row, renew_sums, ring_sums, ring_sums_size, strip_of,
+    whole
 )
 from lookdown.kernels.rows cimport BytesOut, RowIn, RowOut, cloned, row_stride
 
@@ -34,6 +35,7 @@ cdef enum:
     GREATEST = 1
     SMALLEST = 2
     POSSIBLE = 1
+    STRIP = 256  # most columns that are done at a time; measured
 
 cdef extern from *:
     """
@@ -116,6 +118,8 @@ cdef unsigned char decide(
     cdef const float* factor = t.factors + line * t.cols + col
     cdef double x = t.x[row * t.cols + col]
     cdef bint before, after
+    if not x > 0:
+        return 0
     if t.mode == AVERAGE:
         if x > ((left + right) + centre) * factor[0] * above + TINY:
             return 1
@@ -151,6 +155,7 @@ cdef void test_strip(const Test* t, Py_ssize_t start, Py_ssize_t stop, float* sc
     cdef unsigned char* found
     memset(outer, 0, 4 * width * sizeof(float))
     for last in range(t.rows + t.half_rows):
+        advance(&sums)
         if last < t.rows:
             if last + 1 < t.rows:
                 prefetch_row(t.x + (last + 1) * t.cols + first, reach)
@@ -158,10 +163,10 @@ cdef void test_strip(const Test* t, Py_ssize_t start, Py_ssize_t stop, float* sc
                 t.x + last * t.cols + first, kept_row(&sums, 0, last - 1) + before, kept_row(&sums, 0, last) + before,
                 kept_row(&sums, 1, last) + before, reach,
             )
-            renew_sums(&sums, last, 2)
+            renew_sums(&sums, 2)
         else:
             memset(kept_row(&sums, 0, last), 0, wide * sizeof(float))
-            renew_sums(&sums, last, 1)
+            renew_sums(&sums, 1)
         row = last - t.half_rows
         if row < 0:
             continue
@@ -188,11 +193,12 @@ cdef void test_strip(const Test* t, Py_ssize_t start, Py_ssize_t stop, float* sc
 
 def power_scratch_size(cols, window, guard):
     """Floats of scratch that `cell_average`, `greatest_of` and `smallest_of` need."""
-    cdef Py_ssize_t wide = whole(min(cols, STRIP) + window[1] - 1)
+    cdef Py_ssize_t wide = whole(strip_of(cols, STRIP) + window[1] - 1)
     return (
         max(ring_sums_size(wide, window[0], guard[0]), ring_sums_size(wide, window[0], window[0]))
         + 4 * row_stride(wide + 16)
         + row_sums_size(wide + 16, window[1])
+        + 15
     )
 
 
@@ -217,14 +223,14 @@ cdef test_image(int mode, power, window, guard, factors, scratch, hits):
     cdef float[::1] s = require_scratch(
         scratch, power_scratch_size(t.cols, window, guard), (power, factors, hits)
     )
-    cdef Py_ssize_t start = 0
+    cdef Py_ssize_t start = 0, strip = strip_of(t.cols, STRIP)
     t.x = &x[0, 0]
     t.factors = &f[0]
     t.hits = &h[0, 0]
     with nogil:
         while start < t.cols:
-            test_strip(&t, start, min(start + STRIP, t.cols), &s[0])
-            start += STRIP
+            test_strip(&t, start, min(start + strip, t.cols), aligned(&s[0]))
+            start += strip
 
 
 def cell_average(power, window, guard, factors, scratch, hits):

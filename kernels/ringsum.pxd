@@ -11,6 +11,10 @@ from lookdown.kernels.boxsum cimport Row, add_four, add_rows, add_three, add_to
 from lookdown.kernels.rows cimport RowIn, RowOut, cloned, row_stride
 
 
+cdef enum:
+    MOST_PARTS = 16  # two bands of up to 255 rows
+
+
 cdef extern from *:
     """
     #if defined(__GNUC__)
@@ -22,22 +26,28 @@ cdef extern from *:
     void prefetch "LOOKDOWN_PREFETCH" (const void* address) noexcept nogil
 
 
+cdef inline Py_ssize_t whole(Py_ssize_t n) noexcept nogil:
+    """Columns rounded up to whole vectors: scratch rows have that room."""
+    return n + 15 - (n + 15) % 16
+
+
+cdef inline Py_ssize_t strip_of(Py_ssize_t cols, Py_ssize_t most) noexcept nogil:
+    """Columns that are done at a time, so that the kept rows stay in the nearer caches: strips of about one width."""
+    cdef Py_ssize_t strips = (cols + most - 1) // most
+    return whole((cols + strips - 1) // strips)
+
+
+cdef inline float* aligned(float* scratch) noexcept nogil:
+    """The first float of scratch on a cache line of its own; costs up to 15 floats."""
+    return scratch + (64 - <size_t>scratch % 64) % 64 // sizeof(float)
+
+
 cdef inline void prefetch_row(const float* row, Py_ssize_t n) noexcept nogil:
     """Ask for a row before it is needed: the processor itself does not look from a strip's row to the next."""
     cdef Py_ssize_t i = 0
     while i < n:
         prefetch(row + i)
         i += 16
-
-
-cdef enum:
-    STRIP = 256  # columns that are done at a time, so that the kept rows stay in the nearer caches
-    MOST_PARTS = 16  # two bands of up to 255 rows
-
-
-cdef inline Py_ssize_t whole(Py_ssize_t n) noexcept nogil:
-    """Columns rounded up to whole vectors: scratch rows have that room."""
-    return n + 15 - (n + 15) % 16
 
 
 cdef struct RingSums:
@@ -48,6 +58,8 @@ cdef struct RingSums:
     Py_ssize_t levels  # level k holds sums over 2^k rows
     Py_ssize_t width
     Py_ssize_t stride
+    Py_ssize_t last  # row that came in last
+    Py_ssize_t place  # where it is kept
     float* rows
 
 
@@ -74,22 +86,31 @@ cdef inline RingSums ring_sums(Py_ssize_t width, Py_ssize_t window, Py_ssize_t g
     sums.levels = levels_of(window, guard)
     sums.width = width
     sums.stride = row_stride(width)
+    sums.last = -1
+    sums.place = sums.depth - 1
     sums.rows = scratch
     memset(scratch, 0, sums.levels * sums.depth * sums.stride * sizeof(float))
     return sums
 
 
+cdef inline void advance(RingSums* sums) noexcept nogil:
+    """Make place for the next row."""
+    sums.last += 1
+    sums.place = sums.place + 1 if sums.place + 1 < sums.depth else 0
+
+
 cdef inline float* kept_row(const RingSums* sums, Py_ssize_t level, Py_ssize_t row) noexcept nogil:
-    """Sum over the 2^level rows that end at ``row``, which may lie up to a window above the frame."""
-    return sums.rows + (level * sums.depth + (row + sums.depth) % sums.depth) * sums.stride
+    """Sum over the 2^level rows that end at ``row``, one of the last `depth`."""
+    cdef Py_ssize_t place = sums.place - (sums.last - row)
+    return sums.rows + (level * sums.depth + (place if place >= 0 else place + sums.depth)) * sums.stride
 
 
-cdef inline void renew_sums(const RingSums* sums, Py_ssize_t row, Py_ssize_t level) noexcept nogil:
-    """Renew the sums that end at ``row``, from ``level`` on; those below stand already."""
+cdef inline void renew_sums(const RingSums* sums, Py_ssize_t level) noexcept nogil:
+    """Renew the sums that end at the last row, from ``level`` on; those below stand already."""
     while level < sums.levels:
         add_rows(
-            kept_row(sums, level - 1, row), kept_row(sums, level - 1, row - (1 << (level - 1))),
-            kept_row(sums, level, row), sums.width,
+            kept_row(sums, level - 1, sums.last), kept_row(sums, level - 1, sums.last - (1 << (level - 1))),
+            kept_row(sums, level, sums.last), sums.width,
         )
         level += 1
 
