@@ -3,7 +3,7 @@
 Every kernel takes C-contiguous NumPy arrays of one exact type, writes to arrays of the caller (last arguments), checks
 first (``ValueError`` names the argument, what was wanted, what came) and then runs in one block without the GIL and
 without allocation. Where a kernel needs rows of its own, the caller gives ``scratch``, sized by the kernel's
-``..._scratch_size`` function. ``tests/kernels/reference.py`` holds the plain NumPy twin of each.
+``..._scratch_size`` function. ``tests/kernels/reference*.py`` hold the plain NumPy twin of each.
 """
 
 from importlib.util import find_spec

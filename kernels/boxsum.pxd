@@ -175,6 +175,44 @@ cdef inline cloned add_to(RowIn x, RowOut out, Py_ssize_t n) noexcept nogil:
         out[i] += x[i]
 
 
+# Narrow windows in one pass, added in the order in which `row_sums` adds the wider ones.
+
+cdef inline cloned sums_of_two(RowIn x, RowOut out, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        out[i] = x[i] + x[i + 1]
+
+
+cdef inline cloned sums_of_three(RowIn x, RowOut out, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        out[i] = x[i] + (x[i + 1] + x[i + 2])
+
+
+cdef inline cloned sums_of_four(RowIn x, RowOut out, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        out[i] = (x[i] + x[i + 1]) + (x[i + 2] + x[i + 3])
+
+
+cdef inline cloned sums_of_five(RowIn x, RowOut out, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        out[i] = x[i] + ((x[i + 1] + x[i + 2]) + (x[i + 3] + x[i + 4]))
+
+
+cdef inline cloned sums_of_six(RowIn x, RowOut out, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        out[i] = (x[i] + x[i + 1]) + ((x[i + 2] + x[i + 3]) + (x[i + 4] + x[i + 5]))
+
+
+cdef inline cloned sums_of_eight(RowIn x, RowOut out, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        out[i] = ((x[i] + x[i + 1]) + (x[i + 2] + x[i + 3])) + ((x[i + 4] + x[i + 5]) + (x[i + 6] + x[i + 7]))
+
+
 cdef enum:
     MOST_SPANS = 8  # of 1, 2, 4 ... 128 columns: windows up to 255
 
@@ -187,6 +225,24 @@ cdef inline void row_sums(const float* x, Py_ssize_t window, Py_ssize_t n, float
     cdef Py_ssize_t width = n + window - 1, stride = row_stride(width), span = 1, offset = 0, count = 0, k
     cdef const float* doubled = x
     cdef Row[MOST_SPANS] parts
+    if window == 2:
+        sums_of_two(x, out, n)
+        return
+    if window == 3:
+        sums_of_three(x, out, n)
+        return
+    if window == 4:
+        sums_of_four(x, out, n)
+        return
+    if window == 5:
+        sums_of_five(x, out, n)
+        return
+    if window == 6:
+        sums_of_six(x, out, n)
+        return
+    if window == 8:
+        sums_of_eight(x, out, n)
+        return
     while True:
         if window & span:
             # The parts stand one after the other: first the short spans, then the longer ones.

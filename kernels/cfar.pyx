@@ -11,6 +11,10 @@ off in Pfa at N = 264 and 1e-4. The score here is ``z = (x - m) / s * design / k
 probability of a standard normal beyond ``design``: ``|z| > design`` has the same Pfa at every pixel, border included,
 and z stays linear in the amplitude.
 
+Sums of x less a level, and of its square, run in float32 through at most 40 stages and never by subtraction: they are
+within 40 2^-24 of the sum of magnitudes, wherever in the frame, and z within 1e-5 (1 + |z|) where the ring's mean lies
+within a few s of the level.
+
 The quantile of t comes from Wallace (1959), Annals of Mathematical Statistics 30, inverted: ``t = sqrt(v (exp((z / c)^2
 / v) - 1))``, ``c = (8 v + 1) / (8 v + 3)``, v = N - 1.
 """
@@ -19,12 +23,17 @@ from libc.float cimport FLT_MAX
 from libc.math cimport expm1, fabsf, sqrtf
 from libc.string cimport memset
 
-from lookdown.kernels.boxsum cimport (
-    ColumnSums, cells_within, column_sums, column_sums_size, next_sums, row_sums, row_sums_size, typical_level
+from lookdown.kernels.boxsum cimport cells_within, row_sums, row_sums_size, typical_level
+from lookdown.kernels.ringsum cimport (
+    RingSums, advance, aligned, gather_ring, kept_row, prefetch_row, renew_sums, ring_sums, ring_sums_size, strip_of,
+    whole
 )
 from lookdown.kernels.rows cimport RowIn, RowOut, cloned, row_stride
 
 from lookdown.kernels.checks import require_array, require_number, require_odd, require_scratch
+
+cdef enum:
+    STRIP = 384  # most columns that are done at a time; measured
 
 
 cdef cloned score_row(
@@ -45,13 +54,20 @@ cdef cloned score_row(
         z[i] = square if fabsf(square) <= FLT_MAX else 0
 
 
-cdef cloned gather_rows(
-    RowIn above, RowIn below, RowIn middle, RowOut outer, RowOut full, Py_ssize_t n
+cdef cloned enter_row(
+    RowIn x, float pivot, RowIn before, RowIn before2, RowOut first, RowOut second, RowOut pair, RowOut pair2,
+    Py_ssize_t n
 ) noexcept nogil:
+    """Take a row into both sums, alone and together with the row before it."""
     cdef Py_ssize_t i
+    cdef float d
     for i in range(n):
-        outer[i] = above[i] + below[i]
-        full[i] = outer[i] + middle[i]
+        d = x[i] - pivot
+        first[i] = d
+        pair[i] = d + before[i]
+        d = d * d
+        second[i] = d
+        pair2[i] = d + before2[i]
 
 
 cdef double squared_factor(Py_ssize_t n, double design) noexcept nogil:
@@ -60,84 +76,100 @@ cdef double squared_factor(Py_ssize_t n, double design) noexcept nogil:
     return expm1(design * design / (c * c * v)) * v * (1 + 1.0 / n) / (design * design) * n / v
 
 
+cdef cloned copy_on(RowOut row, float value, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        row[i] = value
+
+
 cdef void fill_factors(
-    Py_ssize_t row_count, Py_ssize_t guard_row_count, Py_ssize_t cols, Py_ssize_t half, Py_ssize_t guard_half,
-    double design, float* share, float* scale
+    Py_ssize_t row_count, Py_ssize_t guard_row_count, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t cols,
+    Py_ssize_t half, Py_ssize_t guard_half, double design, float* share, float* scale
 ) noexcept nogil:
     """Per column: one over the number of ring cells, and the factor of the variance; few cells give a score of 0."""
-    cdef Py_ssize_t c, n, before = -1
-    for c in range(cols):
-        n = row_count * cells_within(c, half, cols) - guard_row_count * cells_within(c, guard_half, cols)
-        if n == before:
-            share[c] = share[c - 1]
-            scale[c] = scale[c - 1]
-        else:
-            share[c] = 1 / <float>n if n > 0 else 0
-            scale[c] = <float>min(squared_factor(n, design), 1e30) if n > 1 else 1e30
-        before = n
+    cdef Py_ssize_t c = 0, n, inside = min(stop, cols - half) - start
+    while c < stop - start:
+        n = row_count * cells_within(start + c, half, cols) - guard_row_count * cells_within(
+            start + c, guard_half, cols
+        )
+        share[c] = 1 / <float>n if n > 0 else 0
+        scale[c] = <float>min(squared_factor(n, design), 1e30) if n > 1 else 1e30
+        c += 1
+        if start + c > half:
+            # All columns as far from both borders have as many cells.
+            copy_on(share + c, share[c - 1], inside - c)
+            copy_on(scale + c, scale[c - 1], inside - c)
+            c = max(c, inside)
 
 
-cdef void score_frame(
-    const float* x, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t window, Py_ssize_t guard, double design,
-    float variance_floor, float* scratch, float* z
+cdef void score_strip(
+    const float* x, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t window,
+    Py_ssize_t guard, double design, float variance_floor, float pivot, float* scratch, float* z
 ) noexcept nogil:
-    cdef Py_ssize_t half = window // 2, guard_half = guard // 2, band = half - guard_half
-    cdef Py_ssize_t depth = half + guard_half + 2, width = row_stride(cols + window - 1), lag = half + guard_half + 1
-    cdef Py_ssize_t m = row_stride(cols), r, k, q, top, bottom, row_count, guard_row_count
-    cdef Py_ssize_t rows_before = -1, guard_rows_before = -1
-    cdef float pivot = typical_level(x, rows * cols)
-    cdef ColumnSums bands = column_sums(x, rows, cols, band, -half, pivot, scratch)
-    cdef ColumnSums middles = column_sums(
-        x, rows, cols, guard, -guard_half, pivot, scratch + column_sums_size(cols, band)
-    )
-    # Column sums over a band of rows, kept until the band above the pixel is the one that was below it.
-    cdef float* kept = scratch + column_sums_size(cols, band) + column_sums_size(cols, guard)
-    cdef float* middle = kept + 2 * depth * m
-    cdef float* outer = middle + 2 * m  # column sums without the guard rows, padded by zeros
-    cdef float* full = outer + width  # column sums over all rows of the window, padded by zeros
+    """Score columns ``start`` to ``stop - 1``; the sums reach half a window further."""
+    cdef Py_ssize_t half = window // 2, guard_half = guard // 2, band = half - guard_half, n = stop - start
+    cdef Py_ssize_t first = max(start - half, 0), reach = min(stop + half, cols) - first
+    cdef Py_ssize_t lag = half + guard_half + 1, before = half - (start - first), wide = whole(n + window - 1)
+    cdef Py_ssize_t m = row_stride(whole(n)), width = row_stride(wide + 16)
+    cdef Py_ssize_t r, q, last, row_count, guard_row_count, rows_before = -1, guard_rows_before = -1
+    cdef RingSums[2] sums  # of x - pivot, and of its square
+    sums[0] = ring_sums(wide, window, guard, scratch)
+    sums[1] = ring_sums(wide, window, guard, scratch + ring_sums_size(wide, window, guard))
+    cdef float* outer = scratch + 2 * ring_sums_size(wide, window, guard)
+    cdef float* full = outer + width
     cdef float* work = full + width
-    cdef float* side = work + row_sums_size(width, window)
+    cdef float* side = work + row_sums_size(wide + 16, window)
     cdef float* centre = side + 2 * width
     cdef float* share = centre + 2 * m
     cdef float* scale = share + m
-    memset(outer, 0, 2 * width * sizeof(float))
-    for k in range(lag):
-        next_sums(&bands, kept + 2 * k * m, kept + (2 * k + 1) * m)
-    top = 0
-    bottom = lag
-    for r in range(rows):
+    for last in range(rows + half):
+        advance(&sums[0])
+        advance(&sums[1])
+        if last + 1 < rows:
+            prefetch_row(x + (last + 1) * cols + first, reach)
+        if 0 <= last - half < rows - 1:
+            prefetch_row(z + (last - half + 1) * cols + start, n)
+        if last < rows:
+            enter_row(
+                x + last * cols + first, pivot,
+                kept_row(&sums[0], 0, last - 1) + before, kept_row(&sums[1], 0, last - 1) + before,
+                kept_row(&sums[0], 0, last) + before, kept_row(&sums[1], 0, last) + before,
+                kept_row(&sums[0], 1, last) + before, kept_row(&sums[1], 1, last) + before, reach,
+            )
+        for q in range(2):
+            if last >= rows:
+                memset(kept_row(&sums[q], 0, last), 0, wide * sizeof(float))
+            renew_sums(&sums[q], 2 if last < rows else 1)
+        r = last - half
+        if r < 0:
+            continue
         row_count = cells_within(r, half, rows)
         guard_row_count = cells_within(r, guard_half, rows)
         if row_count != rows_before or guard_row_count != guard_rows_before:
-            fill_factors(row_count, guard_row_count, cols, half, guard_half, design, share, scale)
+            fill_factors(
+                row_count, guard_row_count, start, stop, cols, half, guard_half, design, share, scale
+            )
             rows_before = row_count
             guard_rows_before = guard_row_count
-        next_sums(&bands, kept + 2 * bottom * m, kept + (2 * bottom + 1) * m)
-        next_sums(&middles, middle, middle + m)
         for q in range(2):
-            gather_rows(
-                kept + (2 * top + q) * m, kept + (2 * bottom + q) * m, middle + q * m, outer + half, full + half, cols
-            )
-            row_sums(full, band, cols + lag, work, side + q * width)
-            row_sums(outer + band, guard, cols, work, centre + q * m)
+            gather_ring(&sums[q], r, outer, full)
+            row_sums(full, band, whole(n + lag), work, side + q * width)
+            row_sums(outer + band, guard, whole(n), work, centre + q * m)
         score_row(
-            x + r * cols, pivot, side, side + lag, centre, side + width, side + width + lag, centre + m,
-            share, scale, variance_floor, z + r * cols, cols,
+            x + r * cols + start, pivot, side, side + lag, centre, side + width, side + width + lag, centre + m,
+            share, scale, variance_floor, z + r * cols + start, n,
         )
-        top = top + 1 if top + 1 < depth else 0
-        bottom = bottom + 1 if bottom + 1 < depth else 0
 
 
 def cfar_scratch_size(cols, window, guard):
     """Floats of scratch that `ca_cfar` needs."""
-    half, guard_half = window // 2, guard // 2
+    cdef Py_ssize_t n = strip_of(cols, STRIP), wide = whole(n + window - 1)
     return (
-        column_sums_size(cols, half - guard_half)
-        + column_sums_size(cols, guard)
-        + 2 * (half + guard_half + 2) * row_stride(cols)
-        + 4 * row_stride(cols + window - 1)
-        + row_sums_size(row_stride(cols + window - 1), window)
-        + 6 * row_stride(cols)
+        2 * ring_sums_size(wide, window, guard)
+        + 4 * row_stride(wide + 16)
+        + row_sums_size(wide + 16, window)
+        + 4 * row_stride(whole(n))
+        + 15
     )
 
 
@@ -171,5 +203,13 @@ def ca_cfar(frame, window, guard, design, sigma_floor, scratch, out):
     cdef float floor = require_number("sigma_floor", sigma_floor, 1e-15, 1e15)
     cdef float[:, ::1] z = require_array("out", out, "float32", frame.shape, out=True, apart_from=(frame,))
     cdef float[::1] s = require_scratch(scratch, cfar_scratch_size(x.shape[1], outer, inner), (frame, out))
+    cdef Py_ssize_t rows = x.shape[0], cols = x.shape[1], start = 0, strip = strip_of(cols, STRIP)
+    cdef float pivot
     with nogil:
-        score_frame(&x[0, 0], x.shape[0], x.shape[1], outer, inner, level, floor * floor, &s[0], &z[0, 0])
+        pivot = typical_level(&x[0, 0], rows * cols)
+        while start < cols:
+            score_strip(
+                &x[0, 0], rows, cols, start, min(start + strip, cols), outer, inner, level, floor * floor, pivot,
+                aligned(&s[0]), &z[0, 0],
+            )
+            start += strip

@@ -116,3 +116,17 @@ def require_integer(name: str, value: int, smallest: int, largest: int) -> int:
     if not isinstance(value, (int, np.integer)) or not smallest <= value <= largest:
         raise ValueError(f"{name}: wanted an integer from {smallest} to {largest}, got {value!r}")
     return int(value)
+
+
+def require_ring(window: Any, guard: Any, halves: bool = False) -> tuple[int, int, int, int]:
+    """Return rows and columns of a window and of its guard if they leave a ring, or halves beside the guard."""
+    sides = []
+    for name, pair, most in (("window", window, (255, 255)), ("guard", guard, window)):
+        if not isinstance(pair, tuple) or len(pair) != 2:
+            raise ValueError(f"{name}: wanted a pair (rows, columns) of odd integers, got {pair!r}")
+        sides += [require_odd(name, side, 1, largest) for side, largest in zip(pair, most, strict=True)]
+    if window == guard:
+        raise ValueError(f"guard: wanted one side at least shorter than the window's, got {guard!r} in {window!r}")
+    if halves and sides[3] == sides[1]:
+        raise ValueError(f"guard: wanted fewer columns than the window, whose halves are compared, got {guard!r}")
+    return sides[0], sides[1], sides[2], sides[3]

@@ -122,7 +122,8 @@ def goal_cell(entry: dict[str, Any], value: float) -> str:
 def ratio_cell(entry: dict[str, Any]) -> str:
     """Return the ratio to the best peer and its quartiles."""
     low, high = entry["ratio_quartiles"]
-    return f"{entry['ratio_to_peer']:.2f} ({low:.2f}-{high:.2f})"
+    digits = ".2f" if entry["ratio_to_peer"] >= 0.01 else ".1g"
+    return f"{entry['ratio_to_peer']:{digits}} ({low:{digits}}-{high:{digits}})"
 
 
 def kernel_table(entries: list[dict[str, Any]]) -> str:

@@ -31,6 +31,14 @@ def test_score_equals_its_twin(
     np.testing.assert_allclose(score(frame, *ring, 5.0, 0.1), want, rtol=2e-3, atol=2e-3)
 
 
+@pytest.mark.parametrize("ring", [(9, 3), (17, 5), (63, 11), (127, 3)])
+def test_rounding_stays_within_its_bound_and_does_not_grow_along_the_frame(ring: tuple[int, int]) -> None:
+    frame = image((300, 420) if ring[0] < 60 else (90, 400), 12)
+    frame[40, 50] = 3e4  # what a running sum would not forget
+    want = reference.ca_cfar(frame, *ring, 5.0, 0.1)
+    np.testing.assert_array_less(np.abs(score(frame, *ring, 5.0, 0.1) - want), 1e-5 * (1 + np.abs(want)))
+
+
 @pytest.mark.parametrize("ring", [(9, 3), (17, 5)])
 def test_the_false_alarm_rate_is_the_designed_one_at_borders_too(ring: tuple[int, int]) -> None:
     design = float(stats.norm.isf(1e-3))

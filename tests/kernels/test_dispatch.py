@@ -15,6 +15,7 @@ from lookdown.hil.scene.fields import Texture
 from lookdown.hil.sensor.charge import diffuse, trap
 from lookdown.hil.sensor.noise import expose
 from lookdown.kernels import background, calibrate, cfar, extract, register, shift, suppress
+from tests.kernels.reference_cfar import MODES, Detector
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -46,6 +47,10 @@ def digest() -> str:
             sums.update(array.tobytes())
         sums.update(repr((found, counts)).encode())
         samples = np.roll(samples, 1, axis=1)
+    power = rng.standard_exponential((67, 301), np.float32)
+    for mode in MODES:
+        for window, guard in (((11, 11), (5, 5)), ((21, 33), (3, 5))):
+            sums.update(Detector(mode, power.shape, window, guard, 0.01)(power).tobytes())
     sums.update(simulated(rng, shape).tobytes())
     return sums.hexdigest()
 

@@ -1,0 +1,95 @@
+"""CFAR on square-law cells beside its peers: exponential noise with a target in one cell of five thousand."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from lookdown.kernels import cfar_ordered, cfar_power, thresholds
+from tests.bench import peers_radar
+from tests.bench.measure import RADAR_SIZES, contest
+
+GUARD, PFA = 5, 1e-4
+
+every_window = pytest.mark.parametrize("window", [21, 11])
+
+
+def noise_and_targets(size: str) -> np.ndarray:
+    rng = np.random.default_rng(30)
+    power = rng.standard_exponential(RADAR_SIZES[size], np.float32)
+    power.flat[rng.choice(power.size, power.size // 5000, replace=False)] *= 40
+    return power
+
+
+def every_row(table: np.ndarray, rows: int) -> np.ndarray:
+    """A table by distance to the nearer of upper and lower border, for each row of the image."""
+    line = np.arange(rows)
+    return np.ascontiguousarray(table[np.minimum(np.minimum(line, line[::-1]), len(table) - 1)])
+
+
+def same_hits(most: int) -> Callable[[np.ndarray, np.ndarray], float]:
+    """Agreement of hits in all cells but ``most``; what a peer cannot test does not count."""
+
+    def agree(ours: np.ndarray, theirs: np.ndarray) -> float:
+        told = theirs != peers_radar.NOT_TOLD
+        different = int(((ours > 0) != (theirs > 0))[told].sum())
+        assert ours.any()
+        assert different <= most, f"{different} hits differ"
+        return float(different)
+
+    return agree
+
+
+@pytest.mark.parametrize("size", RADAR_SIZES)
+@every_window
+def test_cell_average(benchmark: BenchmarkFixture, window: int, size: str) -> None:
+    power, sides, guard = noise_and_targets(size), (window, window), (GUARD, GUARD)
+    factors = thresholds.average_factors(power.shape, sides, guard, PFA)
+    scratch = np.empty(cfar_power.power_scratch_size(power.shape[1], sides, guard), np.float32)
+    hits = np.empty(power.shape, np.uint8)
+
+    def ours() -> np.ndarray:
+        cfar_power.cell_average(power, sides, guard, factors, scratch, hits)
+        return hits
+
+    given = (power, window, GUARD, every_row(factors, len(power)))
+    contest(
+        benchmark,
+        f"power CA-CFAR, window {window}, guard {GUARD}",
+        size,
+        ours,
+        {
+            "OpenCV": peers_radar.average_opencv(*given),
+            "Numba": peers_radar.average_numba(*given),
+            "SciPy": peers_radar.average_scipy(*given),
+        },
+        # A peer rounds its sums; one cell in a million may lie as close to its threshold.
+        same_hits(1),
+        2.0 if window == 21 else 1.3,
+    )
+
+
+@every_window
+def test_ordered_statistic(benchmark: BenchmarkFixture, window: int) -> None:
+    """At one size only, for the peers take seconds."""
+    size = "1024x256"
+    power, sides, guard = noise_and_targets(size), (window, window), (GUARD, GUARD)
+    multipliers, ranks = thresholds.ordered_tables(power.shape, sides, guard, PFA)
+    scratch = np.empty(cfar_ordered.ordered_scratch_size(power.shape[1], sides), np.float32)
+    hits = np.empty(power.shape, np.uint8)
+
+    def ours() -> np.ndarray:
+        cfar_ordered.ordered_statistic(power, sides, guard, multipliers, ranks, scratch, hits)
+        return hits
+
+    given = (power, window, GUARD, every_row(multipliers, len(power)), every_row(ranks, len(power)))
+    contest(
+        benchmark,
+        f"power OS-CFAR, window {window}, guard {GUARD}",
+        size,
+        ours,
+        {"Numba partition": peers_radar.ordered_numba(*given), "SciPy rank filter": peers_radar.ordered_scipy(*given)},
+        same_hits(0),
+        30 if window == 21 else 9,
+    )

@@ -1,0 +1,124 @@
+"""CFAR on square-law cells as its best users of OpenCV, Numba and SciPy would write it; hits as uint8 [rows, cols]."""
+
+import cv2
+import numpy as np
+from scipy import ndimage
+
+from tests.bench.measure import Run
+from tests.bench.peers_numba import F, compiled
+
+cv2.setNumThreads(1)
+
+NOT_TOLD = 9  # a cell that a peer cannot test, at the border
+
+# `factors` and `multipliers` are float32 [rows, cols], for every cell of the image.
+
+
+def average_opencv(power: np.ndarray, window: int, guard: int, factors: np.ndarray) -> Run:
+    outer, inner = np.empty_like(power), np.empty_like(power)
+    hits = np.empty(power.shape, np.uint8)
+    edge = {"normalize": False, "borderType": cv2.BORDER_CONSTANT}
+
+    def run() -> np.ndarray:
+        cv2.boxFilter(power, cv2.CV_32F, (window, window), outer, **edge)
+        cv2.boxFilter(power, cv2.CV_32F, (guard, guard), inner, **edge)
+        cv2.subtract(outer, inner, outer)
+        cv2.multiply(outer, factors, outer)
+        return cv2.compare(power, outer, cv2.CMP_GT, hits)
+
+    return run
+
+
+@compiled
+def integral_loop(x, half, guard_half, factors, sums, hits):
+    """Integral image in float64 with a border as wide as half the window, so that no cell needs a test."""
+    rows, cols = x.shape
+    for r in range(rows):
+        total = 0.0
+        above, line = sums[r + half], sums[r + half + 1]
+        for c in range(cols):
+            total += np.float64(x[r, c])
+            line[c + half + 1] = above[c + half + 1] + total
+        line[cols + half + 1 :] = line[cols + half]
+    for r in range(rows + half + 1, rows + 2 * half + 1):
+        sums[r] = sums[rows + half]
+    band, wide = half - guard_half, 2 * half + 1
+    near = band + 2 * guard_half + 1
+    for r in range(rows):
+        a, b = sums[r], sums[r + wide]
+        c, d = sums[r + band], sums[r + near]
+        line, factor, out = x[r], factors[r], hits[r]
+        for i in range(cols):
+            outer = (b[i + wide] - b[i]) - (a[i + wide] - a[i])
+            inner = (d[i + near] - d[i + band]) - (c[i + near] - c[i + band])
+            out[i] = line[i] > F(outer - inner) * factor[i]
+
+
+def average_numba(power: np.ndarray, window: int, guard: int, factors: np.ndarray) -> Run:
+    sums = np.zeros((power.shape[0] + window, power.shape[1] + window))
+    hits = np.empty(power.shape, np.uint8)
+
+    def run() -> np.ndarray:
+        integral_loop(power, window // 2, guard // 2, factors, sums, hits)
+        return hits
+
+    return run
+
+
+def average_scipy(power: np.ndarray, window: int, guard: int, factors: np.ndarray) -> Run:
+    outer, inner = np.empty_like(power), np.empty_like(power)
+    hits = np.empty(power.shape, bool)
+
+    def run() -> np.ndarray:
+        ndimage.uniform_filter(power, window, output=outer, mode="constant")
+        ndimage.uniform_filter(power, guard, output=inner, mode="constant")
+        np.multiply(outer, F(window**2), out=outer)
+        np.multiply(inner, F(guard**2), out=inner)
+        np.multiply(np.subtract(outer, inner, out=outer), factors, out=outer)
+        return np.greater(power, outer, out=hits).view(np.uint8)
+
+    return run
+
+
+@compiled
+def partition_loop(x, half, guard_half, multipliers, ranks, ring, hits):
+    rows, cols = x.shape
+    for r in range(rows):
+        for c in range(cols):
+            n = 0
+            for i in range(max(r - half, 0), min(r + half, rows - 1) + 1):
+                for j in range(max(c - half, 0), min(c + half, cols - 1) + 1):
+                    if abs(i - r) > guard_half or abs(j - c) > guard_half:
+                        ring[n] = x[i, j]
+                        n += 1
+            k = ranks[r, c]
+            hits[r, c] = x[r, c] > multipliers[r, c] * np.partition(ring[:n], k - 1)[k - 1]
+
+
+def ordered_numba(power: np.ndarray, window: int, guard: int, multipliers: np.ndarray, ranks: np.ndarray) -> Run:
+    ring, hits = np.empty(window**2, np.float32), np.empty(power.shape, np.uint8)
+
+    def run() -> np.ndarray:
+        partition_loop(power, window // 2, guard // 2, multipliers, ranks, ring, hits)
+        return hits
+
+    return run
+
+
+def ordered_scipy(power: np.ndarray, window: int, guard: int, multipliers: np.ndarray, ranks: np.ndarray) -> Run:
+    """Its rank is the same everywhere, so it tells nothing where the window leaves the image."""
+    half, near = window // 2, (window - guard) // 2
+    ring = np.ones((window, window), bool)
+    ring[near:-near, near:-near] = False
+    ranked, hits = np.empty_like(power), np.empty(power.shape, np.uint8)
+    inside = (slice(half, -half), slice(half, -half))
+    rank = int(ranks[half, half])
+
+    def run() -> np.ndarray:
+        ndimage.rank_filter(power, rank - 1, footprint=ring, output=ranked, mode="nearest")
+        np.multiply(ranked, multipliers, out=ranked)
+        hits[:] = NOT_TOLD
+        np.greater(power[inside], ranked[inside], out=hits[inside], casting="unsafe")
+        return hits
+
+    return run
