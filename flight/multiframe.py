@@ -3,7 +3,8 @@
 The stage keeps the scores of the last frames (unit sigma in noise), aligned on the background, and every few frames
 looks for straight paths along which they add up:
 
-1. each score is limited to ``LIMIT`` sigmas, so that a spike counts as one frame and no more, moved by the part of a
+1. each score is limited: beyond ``LIMIT`` sigmas it grows with its logarithm alone, so that a spike counts as little
+   more than one frame and the top of a strong mover stays where it is; it is moved by the part of a
    pixel that the background lies off whole pixels (cubic), and kept as int16;
 2. `lookdown.kernels.stack` sums along every velocity of a bank and keeps the largest size at each pixel;
 3. the local maxima are refined to places and velocities between those of the bank (`lookdown.kernels.paths`);
@@ -34,10 +35,16 @@ from lookdown.wire.messages import PlotFlag
 Image = NDArray[np.float32]
 
 PER_SIGMA = 64
-"""Integers of a stored score to one sigma: 32 frames at the limit stay below 2^15."""
+"""Integers of a stored score to one sigma: 32 frames of the largest stay below 2^15."""
 
 LIMIT = 4.0
-"""Largest size of a score that counts [sigma]. At SNR 2 it costs .4 % of the sum."""
+"""Size of a score up to which it counts in full [sigma]. At SNR 2 that costs less than .4 % of the sum."""
+
+BEYOND_LIMIT = 0.5
+"""What an e-fold beyond the limit adds [sigma]. A flat top would leave the place of a strong mover open by 2 px."""
+
+LARGEST = 6.0
+"""Size of a score beyond which it no longer grows [sigma]."""
 
 NOTICED = 4.8
 """Sum of a cell of the bank from which on it is refined [sigma]; SNR 2 through 16 frames stands at 7.1 there."""
@@ -243,13 +250,16 @@ class MultiFrame:
     def _keep(self, z: Image, part: NDArray[np.float64], out: NDArray[np.int16]) -> None:
         """Limit scores, bring them to unit sigma, move them by a part of a pixel."""
         np.clip(z, -LIMIT, LIMIT, out=self._limited)
+        beyond = np.flatnonzero(np.abs(self._limited) >= LIMIT)
+        more = np.minimum(BEYOND_LIMIT * np.log(np.abs(z.flat[beyond]) / LIMIT), LARGEST - LIMIT)
         sigma = float(np.sqrt(np.mean(self._limited[::3, ::5] ** 2, dtype=np.float64)))
         # The first frames of a background are noisier than those after; one frame says enough about itself.
         scale = PER_SIGMA / max(sigma, 1e-3)
+        self._limited.flat[beyond] += np.copysign(more, z.flat[beyond]).astype(np.float32)
         for axis in range(2):
             scale /= self._sigma_between(float(part[axis]))
         shift(self._limited, -float(part[0]), -float(part[1]), self._shift_scratch, self._moved)
-        quantise(self._moved, scale, int(LIMIT * PER_SIGMA), out)
+        quantise(self._moved, scale, int(LARGEST * PER_SIGMA), out)
 
     def _sigma_between(self, part: float) -> float:
         """Sigma of filtered noise, interpolated by third-degree Lagrange at a part of a pixel."""

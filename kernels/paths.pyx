@@ -290,23 +290,24 @@ cdef Py_ssize_t separate(
                 strongest = k
         if strongest < 0:
             return n_found
-        if is_uneven(&work[strongest], w.n, uneven, even_mean):
-            work[strongest].n_used = -1
-            continue
-        out[n_found] = work[strongest]
-        work[strongest].n_used = -1
-        for k in range(n_places):
-            if work[k].n_used < 0:
-                continue
-            bits = frames_near(&work[k], &out[n_found], w.n, own)
-            if not bits & ~left_out[k]:
-                continue
-            left_out[k] |= bits
-            if 2 * (w.n - count_bits(left_out[k])) < w.n:
-                work[k].n_used = -1
+        # Refined without some frames a path moves, perhaps to where others of its frames are taken.
+        bits = 0
+        for k in range(n_found):
+            bits |= frames_near(&work[strongest], &out[k], w.n, own)
+        if bits & ~left_out[strongest]:
+            left_out[strongest] |= bits
+            if 2 * (w.n - count_bits(left_out[strongest])) < w.n:
+                work[strongest].n_used = -1
             else:
-                refine(w, cells, speeds, most_velocity, places + 2 * k, left_out[k], &work[k])
-        n_found += 1
+                refine(
+                    w, cells, speeds, most_velocity, places + 2 * strongest, left_out[strongest], &work[strongest]
+                )
+        elif is_uneven(&work[strongest], w.n, uneven, even_mean):
+            work[strongest].n_used = -1
+        else:
+            out[n_found] = work[strongest]
+            work[strongest].n_used = -1
+            n_found += 1
 
 
 def refine_paths(
