@@ -58,26 +58,25 @@ def make_bank(n_frames: int, max_velocity_px: float) -> Bank:
     >>> bank.n_cells.tolist(), float(bank.velocities[-1])
     ([5, 13, 15, 31], 2.0)
     """
-    levels = n_frames.bit_length() - 1
-    if n_frames != 1 << levels or not 1 <= levels <= len(STEP_PX):
-        raise ValueError(f"n_frames: wanted 2, 4, 8, 16 or 32, got {n_frames}")
+    if n_frames not in (2, 4, 8, 16, 32):
+        raise ValueError(f"n_frames: wanted 2, 4, 8, 16 or 32, got {n_frames}; a window is halved until it is a frame")
     below = np.zeros((1, 1), np.int64)
-    counts, links = [], []
+    tree: list[list[tuple[int, int, int]]] = []
     velocities = np.zeros(1)
-    for level in range(levels):
+    for level in range(n_frames.bit_length() - 1):
         n = 2 << level
-        reach = max_velocity_px * (n - 1)
-        most = max(0, int(np.ceil(reach / STEP_PX[level] - 0.5)))
+        most = max(0, int(np.ceil(max_velocity_px * (n - 1) / STEP_PX[level] - 0.5)))
         velocities = np.arange(-most, most + 1) * STEP_PX[level] / (n - 1)
         cells = [_nearest(velocity, below) for velocity in velocities]
-        used = sorted({child for child, _, _, _ in cells})
-        if len(used) < len(below):
-            # A child that serves no cell would be summed in vain; drop it and its own, from the top down.
-            raise ValueError(f"max_velocity_px: {max_velocity_px} leaves cells of {n // 2} frames without use")
-        counts.append(len(cells))
-        links += [(child, first, second) for child, first, second, _ in cells]
+        tree.append([cell[:3] for cell in cells])
         below = np.array([path for *_, path in cells])
-    return Bank(np.array(counts, np.int32), np.array(links, np.int32), below.astype(np.int32), velocities)
+    # What serves no cell above it would be summed in vain: it goes, and then what served it alone.
+    for level in range(len(tree) - 1, 0, -1):
+        used = sorted({child for child, _, _ in tree[level]})
+        tree[level] = [(used.index(child), first, second) for child, first, second in tree[level]]
+        tree[level - 1] = [tree[level - 1][child] for child in used]
+    links = np.array([cell for cells in tree for cell in cells], np.int32)
+    return Bank(np.array([len(cells) for cells in tree], np.int32), links, below.astype(np.int32), velocities)
 
 
 def _nearest(velocity: float, below: NDArray[np.int64]) -> tuple[int, int, int, NDArray[np.int64]]:

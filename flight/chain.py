@@ -63,6 +63,10 @@ but the dark place that it leaves where it stood at first lasts too long: the cl
 LEAST_PATH_SNR = 4.0
 """Smallest calibrated SNR of a path, whatever the threshold: below it noise makes more paths than can be refined."""
 
+SETTLING_FRAMES = 8
+"""Frames of a new background whose scores no path uses: a mover that stood in its first frame leaves a place of the
+other polarity, which fades with the number of frames and would add up like a target that stands still."""
+
 QUANTUM_SIGMA = 0.5
 """Smallest sigma of the filtered residual that is believed, in steps of integer samples."""
 
@@ -214,6 +218,7 @@ class Chain:
         self._time_tail = TailCalibration(rows, cols)
         multi = parameters.multi_frame
         self._multi = MultiFrame(multi, rows, cols, parameters.psf_sigma_px) if multi.enabled else None
+        self._settled_frames = 0
         self._quantum = 0.0
         self._settled = False
 
@@ -292,7 +297,8 @@ class Chain:
     def _over_frames(self, result: ChainResult) -> ChainResult:
         """Take a frame into the multi-frame stage and add the plots of a window that it ends."""
         assert self._multi is not None
-        z = None if result.flags & ReportFlag.WARM_UP else self._z
+        self._settled_frames = 0 if result.flags & ReportFlag.WARM_UP else self._settled_frames + 1
+        z = self._z if self._settled_frames > SETTLING_FRAMES else None
         window = self._multi.step(z, result.shift, max(self.parameters.threshold, LEAST_PATH_SNR))
         if window is None:
             return result
