@@ -34,7 +34,7 @@ cdef extern from *:
 
 cdef enum:
     TILE_ROWS = 32
-    TILE_COLS = 64
+    TILE_COLS = 128
     LANES = 16  # rows of buffers are whole vectors
     MOST_LEVELS = 5
     MOST_FRAMES = 32
@@ -70,25 +70,26 @@ cdef cloned add_images(
 
 cdef cloned top_four(
     Image a0, Image b0, Image a1, Image b1, Image a2, Image b2, Image a3, Image b3, Py_ssize_t stride,
-    ShortOut best, Py_ssize_t rows
+    ShortOut high, ShortOut low, Py_ssize_t rows
 ) noexcept nogil:
-    """Raise the maximum by four sums, bright or dark."""
+    """Raise the largest and lower the smallest sum by four more."""
+    # The size of each sum would take a negation, for which GCC 12 widens to 32 bits.
     cdef Py_ssize_t _r, i
-    cdef short s0, s1, s2, s3
+    cdef short s0, s1, s2, s3, t0, t2
     for _r in range(rows):
         for i in range(TILE_COLS):
             s0 = <short>(a0[i] + b0[i])
             s1 = <short>(a1[i] + b1[i])
             s2 = <short>(a2[i] + b2[i])
             s3 = <short>(a3[i] + b3[i])
-            s0 = -s0 if s0 < 0 else s0
-            s1 = -s1 if s1 < 0 else s1
-            s2 = -s2 if s2 < 0 else s2
-            s3 = -s3 if s3 < 0 else s3
-            s0 = s0 if s0 > s1 else s1
-            s2 = s2 if s2 > s3 else s3
-            s0 = s0 if s0 > s2 else s2
-            best[i] = s0 if s0 > best[i] else best[i]
+            t0 = s0 if s0 > s1 else s1
+            t2 = s2 if s2 > s3 else s3
+            s0 = s0 if s0 < s1 else s1
+            s2 = s2 if s2 < s3 else s3
+            t0 = t0 if t0 > t2 else t2
+            s0 = s0 if s0 < s2 else s2
+            high[i] = t0 if t0 > high[i] else high[i]
+            low[i] = s0 if s0 < low[i] else low[i]
         a0 += stride
         b0 += stride
         a1 += stride
@@ -97,7 +98,14 @@ cdef cloned top_four(
         b2 += stride
         a3 += stride
         b3 += stride
-        best += TILE_COLS
+        high += TILE_COLS
+        low += TILE_COLS
+
+
+cdef void write_size(const short* high, const short* low, short* best, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        best[i] = high[i] if high[i] > -low[i] else -low[i]
 
 
 cdef struct Level:
@@ -124,7 +132,7 @@ cdef struct Plan:
 cdef Py_ssize_t make_plan(const int* n_cells, int n_levels, const int[:, ::1] links, Plan* plan) noexcept nogil:
     """Derive regions from the links; returns how many shorts of buffer a tile needs."""
     cdef int level, c, j, k = 0, n = 1 << n_levels, low, high
-    cdef Py_ssize_t size = TILE_ROWS * TILE_COLS
+    cdef Py_ssize_t size = 2 * TILE_ROWS * TILE_COLS
     cdef Level* one
     cdef Level* below
     plan.n_levels = n_levels
@@ -211,11 +219,12 @@ cdef inline Image half_of(
     )
 
 
-cdef void raise_top(Plan* plan, int p, int q, short* best) noexcept nogil:
+cdef void raise_top(Plan* plan, int p, int q, short* high) noexcept nogil:
     """All velocities of the top made of the cells p (rows) and q (columns) of the level below."""
     cdef Level* top = &plan.levels[plan.n_levels]
     cdef Level* below = &plan.levels[plan.n_levels - 1]
     cdef int i, j, n = 0, k
+    cdef short* low = high + TILE_ROWS * TILE_COLS
     cdef Image[4] a
     cdef Image[4] b
     for i in range(below.parents_from[p], below.parents_to[p]):
@@ -224,13 +233,13 @@ cdef void raise_top(Plan* plan, int p, int q, short* best) noexcept nogil:
             b[n] = half_of(below, 1, p, q, top.second[i], top.second[j])
             n += 1
             if n == 4:
-                top_four(a[0], b[0], a[1], b[1], a[2], b[2], a[3], b[3], below.stride, best, TILE_ROWS)
+                top_four(a[0], b[0], a[1], b[1], a[2], b[2], a[3], b[3], below.stride, high, low, TILE_ROWS)
                 n = 0
     if n > 0:
         for k in range(n, 4):
             a[k] = a[0]
             b[k] = b[0]
-        top_four(a[0], b[0], a[1], b[1], a[2], b[2], a[3], b[3], below.stride, best, TILE_ROWS)
+        top_four(a[0], b[0], a[1], b[1], a[2], b[2], a[3], b[3], below.stride, high, low, TILE_ROWS)
 
 
 cdef void make_sums(Plan* plan, int level, int p, int q) noexcept nogil:
@@ -251,7 +260,7 @@ cdef void make_sums(Plan* plan, int level, int p, int q) noexcept nogil:
         )
 
 
-cdef void visit_cells(Plan* plan, short* best) noexcept nogil:
+cdef void visit_cells(Plan* plan, short* high) noexcept nogil:
     """Walk the tree of one tile, depth first."""
     cdef int[MOST_LEVELS] p, q
     cdef int level = 0, last = plan.n_levels - 1
@@ -266,7 +275,7 @@ cdef void visit_cells(Plan* plan, short* best) noexcept nogil:
             p[level] = below.parents_from[p[level - 1]]
             q[level] = below.parents_from[q[level - 1]]
             continue
-        raise_top(plan, p[level], q[level], best)
+        raise_top(plan, p[level], q[level], high)
         while level > 0:
             below = &plan.levels[level - 1]
             q[level] += 1
@@ -286,8 +295,9 @@ cdef void stack_frames(
     short[:, ::1] out
 ) noexcept nogil:
     cdef Py_ssize_t rows = frames.shape[1], cols = frames.shape[2], row, col, r, level, down, along
-    cdef short* best = buffers
-    buffers += TILE_ROWS * TILE_COLS
+    cdef short* high = buffers
+    cdef short* low = high + TILE_ROWS * TILE_COLS
+    buffers += 2 * TILE_ROWS * TILE_COLS
     for level in range(plan.n_levels):
         plan.levels[level].images = buffers
         buffers += plan.levels[level].n_images * plan.levels[level].size
@@ -296,10 +306,11 @@ cdef void stack_frames(
         for along in range((cols + TILE_COLS - 1) // TILE_COLS):
             col = along * TILE_COLS
             load_tile(plan, frames, order, at, row, col)
-            memset(best, 0, TILE_ROWS * TILE_COLS * sizeof(short))
-            visit_cells(plan, best)
+            # Sizes are never below 0, so both may start there.
+            memset(high, 0, 2 * TILE_ROWS * TILE_COLS * sizeof(short))
+            visit_cells(plan, high)
             for r in range(min(TILE_ROWS, rows - row)):
-                memcpy(&out[row + r, col], best + r * TILE_COLS, min(TILE_COLS, cols - col) * sizeof(short))
+                write_size(high + r * TILE_COLS, low + r * TILE_COLS, &out[row + r, col], min(TILE_COLS, cols - col))
 
 
 def require_bank(n_cells, links):
