@@ -92,7 +92,7 @@ def main(n_noise: int) -> None:
             hits = []
             for _ in range(2):
                 movers = targets(noise.rng, SHAPE, 2.0, snr)
-                places, values = maxima(way(scores(noise, movers)), level)
+                places, _ = maxima(way(scores(noise, movers)), level)
                 ends = movers.at((N_FRAMES - 1) / 2)
                 hits.append((np.hypot(*(places[:, None] - ends).transpose(2, 0, 1)) <= 3.0).any(0))
             pd.append(np.mean(hits))

@@ -69,4 +69,6 @@ def test_velocity_bank(benchmark: BenchmarkFixture, size: str) -> None:
         multi_frame_stage_ms=amortised,
         multi_frame_window_ms=at_end,
     )
-    print(f"\nmulti-frame stage: {amortised:.2f} ms a frame amortised, {at_end:.0f} ms for the frame that ends a window")
+    print(
+        f"\nmulti-frame stage: {amortised:.2f} ms a frame amortised, {at_end:.0f} ms for the frame that ends a window"
+    )

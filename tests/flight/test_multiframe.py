@@ -299,8 +299,13 @@ def test_the_configuration_turns_it_on() -> None:
     config = parse_config("[chain.multi_frame]\nenabled = true\nframes = 8\nevery = 4", FlightConfig, "test")
     assert config.chain.multi_frame == MultiFrameParameters(True, 8, 4, 2.0)
     assert not FlightConfig().chain.multi_frame.enabled
-    for line, says in (("frames = 12", "frames: wanted 4, 8, 16 or 32"), ("every = 17", "every: wanted 1 to 16"),
-                       ("max_velocity_px = 9.0", "max_velocity_px: wanted"), ("frame = 8", "did you mean")):  # fmt: skip
+    refused = {
+        "frames = 12": "frames: wanted 4, 8, 16 or 32",
+        "every = 17": "every: wanted 1 to 16",
+        "max_velocity_px = 9.0": "max_velocity_px: wanted",
+        "frame = 8": "did you mean",
+    }
+    for line, says in refused.items():
         with pytest.raises(ConfigError, match=says):
             parse_config(f"[chain.multi_frame]\n{line}", FlightConfig, "test")
 

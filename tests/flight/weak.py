@@ -18,7 +18,7 @@ PEAK_OF_SNR = 2 * np.sqrt(np.pi) * PSF_SIGMA_PX  # total light of a spot of SNR 
 
 @dataclass(frozen=True)
 class Targets:
-    """Straight movers: place in the middle of a window, velocity against the background, polarity; shapes (n, 2), (n,)."""
+    """Straight movers: place in the middle of a window, velocity against the background, polarity, SNR; n of each."""
 
     place: np.ndarray
     velocity: np.ndarray
@@ -29,9 +29,13 @@ class Targets:
         return self.place + self.velocity * frames_from_middle
 
 
-def targets(rng: np.random.Generator, shape: tuple[int, int], most_velocity: float, snr: float | np.ndarray, apart: int = 64) -> Targets:
+def targets(
+    rng: np.random.Generator, shape: tuple[int, int], most_velocity: float, snr: float | np.ndarray, apart: int = 64
+) -> Targets:
     """Movers at random places within pixels of a lattice wide enough to keep them apart, at random velocities."""
-    lattice = np.stack(np.meshgrid(*(np.arange(56, side - 55, apart) for side in shape), indexing="ij"), -1).reshape(-1, 2)
+    lattice = np.stack(np.meshgrid(*(np.arange(56, side - 55, apart) for side in shape), indexing="ij"), -1).reshape(
+        -1, 2
+    )
     n = len(lattice)
     return Targets(
         lattice + rng.uniform(-0.5, 0.5, (n, 2)),

@@ -1,4 +1,4 @@
-"""The velocity bank gives, to the last bit, the largest sum along its paths; whatever the sizes, offsets and the tree."""
+"""The velocity bank gives, to the last bit, the largest sum along its paths, for any sizes, offsets and tree."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ BANKS = {(n, v): make_bank(n, v) for n, v in ((2, 2.0), (4, 2.0), (8, 1.0), (8, 
 
 def twin(frames: np.ndarray, order: np.ndarray, at: np.ndarray, bank: Bank) -> np.ndarray:
     """Sum along every path of the bank, one after the other."""
-    n, rows, cols = frames.shape
+    _, rows, cols = frames.shape
     margin = int(np.abs(bank.paths).max() + np.abs(at).max())
     wide = np.pad(frames.astype(np.int64), ((0, 0), (margin, margin), (margin, margin)))
     best = np.zeros((rows, cols), np.int64)
@@ -133,5 +133,5 @@ def test_quantise_equals_its_twin(shape: tuple[int, int], seed: int, per_unit: f
 
 @pytest.mark.parametrize(("per_unit", "most"), [(0.0, 9), (float("nan"), 9), (1.0, 0), (1.0, 40000)])
 def test_quantise_refuses_what_is_no_scale(per_unit: float, most: int) -> None:
-    with pytest.raises(ValueError, match="per_unit|most"):
+    with pytest.raises(ValueError, match=r"per_unit|most"):
         quantise(np.zeros((2, 2), np.float32), per_unit, most, np.zeros((2, 2), np.int16))
