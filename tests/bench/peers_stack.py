@@ -37,20 +37,16 @@ class Tree:
             image[m - down : m - down + rows, m - along : m - along + cols] = frame
         self.best[:] = 0
 
-    def halves(self, level: int, p: int, q: int, image: int) -> tuple[np.ndarray, np.ndarray]:
-        """The two parts of the level below that make a sum, as views of its size."""
+    def halves(self, level: int, p: int, q: int, image: int) -> tuple:
+        """The two parts of the level below that make a sum: image and first pixel of each."""
         below = self.images[level]
-        inner, outer = self.margins[level + 1], self.margins[level]
+        apart = self.margins[level] - self.margins[level + 1]
         (_, row_first, row_second), (_, col_first, col_second) = self.levels[level][p], self.levels[level][q]
-        rows, cols = self.shape[0] + 2 * inner, self.shape[1] + 2 * inner
-        parts = []
-        for half, down, along in ((0, row_first, col_first), (1, row_second, col_second)):
-            r, c = outer - inner + down, outer - inner + along
-            parts.append(below[2 * image + half, r : r + rows, c : c + cols])
-        return parts[0], parts[1]
+        first, second = below[2 * image], below[2 * image + 1]
+        return first, apart + row_first, apart + col_first, second, apart + row_second, apart + col_second
 
     def run(self, add, top) -> np.ndarray:
-        """Go through the tree with two functions: ``add(a, b, out)`` and ``top(a, b, best)``."""
+        """Go through the tree with two functions of the two halves and what they write to."""
         self.load()
         self._below(0, 0, 0, add, top)
         return self.best
@@ -67,32 +63,39 @@ class Tree:
                 self._below(level + 1, i, j, add, top)
 
 
+# Row by row: what is not known to be contiguous, or may count from the end, Numba does not vectorise.
 @numba.njit(cache=True, error_model="numpy")
-def add_numba(a, b, out):
+def add_numba(a, ar, ac, b, br, bc, out):
+    cols = out.shape[1]
     for r in range(out.shape[0]):
-        for c in range(out.shape[1]):
-            out[r, c] = a[r, c] + b[r, c]
+        x, y, z = a[ar + r, ac : ac + cols], b[br + r, bc : bc + cols], out[r]
+        for c in range(cols):
+            z[c] = np.int16(x[c] + y[c])
 
 
 @numba.njit(cache=True, error_model="numpy")
-def top_numba(a, b, best):
+def top_numba(a, ar, ac, b, br, bc, best):
+    cols = best.shape[1]
     for r in range(best.shape[0]):
-        for c in range(best.shape[1]):
-            total = np.int16(a[r, c] + b[r, c])
-            best[r, c] = max(best[r, c], np.int16(abs(total)))
+        x, y, z = a[ar + r, ac : ac + cols], b[br + r, bc : bc + cols], best[r]
+        for c in range(cols):
+            total = np.int16(x[c] + y[c])
+            size = np.int16(-total) if total < 0 else total
+            z[c] = size if size > z[c] else z[c]
 
 
 class OpenCv:
-    """The same with OpenCV; it has no maximum of sizes, so both signs are held against the best."""
+    """The same with OpenCV, on views."""
 
     def __init__(self, shape: tuple[int, int]) -> None:
         self._total = np.zeros(shape, np.int16)
         self._size = np.zeros(shape, np.int16)
 
-    def add(self, a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
-        cv2.add(a, b, out)
+    def add(self, a, ar, ac, b, br, bc, out) -> None:
+        rows, cols = out.shape
+        cv2.add(a[ar : ar + rows, ac : ac + cols], b[br : br + rows, bc : bc + cols], out)
 
-    def top(self, a: np.ndarray, b: np.ndarray, best: np.ndarray) -> None:
-        cv2.add(a, b, self._total)
+    def top(self, a, ar, ac, b, br, bc, best) -> None:
+        self.add(a, ar, ac, b, br, bc, self._total)
         cv2.absdiff(self._total, 0, self._size)
         cv2.max(best, self._size, best)
