@@ -299,7 +299,7 @@ class Chain:
         assert self._multi is not None
         self._settled_frames = 0 if result.flags & ReportFlag.WARM_UP else self._settled_frames + 1
         z = self._z if self._settled_frames > SETTLING_FRAMES else None
-        window = self._multi.step(z, result.shift, max(self.parameters.threshold, LEAST_PATH_SNR))
+        window = self._multi.step(z, result.shift, max(self.parameters.threshold, LEAST_PATH_SNR), self._time_tail)
         if window is None:
             return result
         window = self._in_frame_units(window)

@@ -22,12 +22,15 @@ class MultiFrameParameters:
         Frames from one window to the next, 1 to ``frames``.
     max_velocity_px : float
         Largest velocity against the background along an axis, 0.25 to 4 [px/frame].
+    min_velocity_px : float
+        Smallest speed of a path, 0 or more: what the background has not learnt yet stands still [px/frame].
     """
 
     enabled: bool = False
     frames: int = 16
     every: int = 8
     max_velocity_px: float = 2.0
+    min_velocity_px: float = 0.15
 
     def __post_init__(self) -> None:
         """Refuse values with which there is no window."""
@@ -35,6 +38,7 @@ class MultiFrameParameters:
             ("frames", self.frames in (4, 8, 16, 32), "4, 8, 16 or 32"),
             ("every", 1 <= self.every <= self.frames, f"1 to {self.frames}, the frames of a window"),
             ("max_velocity_px", 0.25 <= self.max_velocity_px <= 4.0, "0.25 to 4"),
+            ("min_velocity_px", 0.0 <= self.min_velocity_px < self.max_velocity_px, "0 to below max_velocity_px"),
         )
         for name, good, want in wanted:
             if not good:

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from lookdown.flight.bank import make_bank
 from lookdown.flight.config import MultiFrameParameters
 from lookdown.flight.pathtail import PathTail
+from lookdown.flight.tail import TailCalibration
 from lookdown.kernels.extract import DARK, PLOT_DTYPE
 from lookdown.kernels.paths import PATH_DTYPE, refine_paths
 from lookdown.kernels.shift import shift, shift_scratch_size
@@ -42,6 +43,13 @@ LIMIT = 4.0
 
 BEYOND_LIMIT = 0.5
 """What an e-fold beyond the limit adds [sigma]. A flat top would leave the place of a strong mover open by 2 px."""
+
+KNEE = 2.576
+"""Size from which on a score is mapped by the calibration of its tail; below it is scaled [sigma]. 1 % lie beyond."""
+
+LEAST_SIGMA = 0.93
+"""Smallest sigma of the mapped scores that is believed: where the tail is heavy the middle is narrow, and to widen it
+would undo the calibration [sigma]."""
 
 LARGEST = 6.0
 """Size of a score beyond which it no longer grows [sigma]."""
@@ -187,7 +195,13 @@ class MultiFrame:
         self._waiting = 0
         self._scale = 0.0
 
-    def step(self, z: Image | None, displacement: tuple[float, float], threshold: float) -> Window | None:
+    def step(
+        self,
+        z: Image | None,
+        displacement: tuple[float, float],
+        threshold: float,
+        tail: TailCalibration | None = None,
+    ) -> Window | None:
         """Take the scores of a frame; every few frames, look for paths.
 
         Parameters
@@ -199,6 +213,8 @@ class MultiFrame:
             Where the middle of the frame lies in the frame before (row, col) [px].
         threshold : float
             Smallest calibrated SNR of a path.
+        tail : TailCalibration, optional
+            Calibration of the scores; without it they are Gaussian.
 
         Returns
         -------
@@ -213,7 +229,7 @@ class MultiFrame:
         place = self._displacement[before] + displacement if self._count else np.zeros(2)
         self._displacement[slot] = place
         self._whole[slot] = np.rint(place)
-        self._keep(z, place - self._whole[slot], self._scores[slot])
+        self._keep(z, tail, place - self._whole[slot], self._scores[slot])
         self._count += 1
         self._waiting += 1
         if self._count < n or self._waiting < self.parameters.every:
@@ -244,18 +260,23 @@ class MultiFrame:
         paths = self._distinct(self._candidates(), order, at)
         self._tail.observe(np.abs(paths["score"]))
         snr = self._tail.snr_of_score(np.abs(paths["score"]))
-        kept = snr > threshold
+        speed = np.hypot(paths["row_velocity"], paths["col_velocity"])
+        kept = (snr > threshold) & (speed >= self.parameters.min_velocity_px)
         return self._window(paths[kept], snr[kept], self._displacement[order] - middle)
 
-    def _keep(self, z: Image, part: NDArray[np.float64], out: NDArray[np.int16]) -> None:
-        """Limit scores, bring them to unit sigma, move them by a part of a pixel."""
-        np.clip(z, -LIMIT, LIMIT, out=self._limited)
-        beyond = np.flatnonzero(np.abs(self._limited) >= LIMIT)
-        more = np.minimum(BEYOND_LIMIT * np.log(np.abs(z.flat[beyond]) / LIMIT), LARGEST - LIMIT)
-        sigma = float(np.sqrt(np.mean(self._limited[::3, ::5] ** 2, dtype=np.float64)))
-        # The first frames of a background are noisier than those after; one frame says enough about itself.
-        scale = PER_SIGMA / max(sigma, 1e-3)
-        self._limited.flat[beyond] += np.copysign(more, z.flat[beyond]).astype(np.float32)
+    def _keep(self, z: Image, tail: TailCalibration | None, part: NDArray[np.float64], out: NDArray[np.int16]) -> None:
+        """Give scores the tail and the sigma of a Gaussian, limit them, move them by a part of a pixel."""
+        score = self._limited
+        np.multiply(z, np.float32(KNEE / tail.score_of_snr(KNEE) if tail else 1.0), out=score)
+        strong = np.flatnonzero(np.abs(score) > KNEE)
+        size = np.abs(z.flat[strong])
+        size = tail.snr_of_score(size) if tail else size
+        score.flat[strong] = np.copysign(np.minimum(size, LIMIT), z.flat[strong])
+        sigma = float(np.sqrt(np.mean(score[::3, ::5] ** 2, dtype=np.float64)))
+        # Each frame by itself: the first ones of a background are noisier than those after.
+        scale = PER_SIGMA / max(sigma, LEAST_SIGMA)
+        more = np.minimum(BEYOND_LIMIT * np.log(np.maximum(size, LIMIT) / LIMIT), LARGEST - LIMIT)
+        score.flat[strong] += np.copysign(more, z.flat[strong]).astype(np.float32)
         for axis in range(2):
             scale /= self._sigma_between(float(part[axis]))
         shift(self._limited, -float(part[0]), -float(part[1]), self._shift_scratch, self._moved)

@@ -30,9 +30,6 @@ CALIBRATED = 3e-4
 APART = 0.5
 """Part of the maxima that noise has there which are found as paths of their own: .41 to .55 for 8 to 32 frames."""
 
-MOVERS_FROM = 1.3
-"""Paths so many times as strong as the level are movers and do not count: 6.7 sigma in white noise."""
-
 MEMORY_WINDOWS = 16.0
 """Windows over which the histogram fades to 1/e."""
 
@@ -90,18 +87,13 @@ class PathTail:
         bins = np.clip((scores - LEVELS[0]) * BINS_PER_UNIT, 0, len(LEVELS) - 1).astype(int)
         self._counts = fade * self._counts + np.bincount(bins, minlength=len(LEVELS))
         self._pixels = fade * self._pixels + self._n_pixels
-        beyond = np.append(np.cumsum(self._counts[::-1])[::-1], 0.0)
-        # Noise has next to nothing beyond 1.3 times the level; what is there are movers, however many.
-        band = beyond[:-1] - beyond[np.searchsorted(LEVELS, MOVERS_FROM * LEVELS)]
+        beyond = np.cumsum(self._counts[::-1])[::-1]
         wanted = CALIBRATED * self._pixels
-        enough = np.flatnonzero(band >= wanted)
-        if wanted < FEWEST or not len(enough):
+        if FEWEST <= wanted <= beyond[0]:
+            level = float(np.interp(-wanted, -beyond, LEVELS))
+            self.scale = max(1.0, level / self._white_level)
+        else:
             self.scale = 1.0
-            return
-        k = int(enough[-1])
-        following = band[k + 1] if k + 1 < len(band) else 0.0
-        level = LEVELS[k] + (band[k] - wanted) / max(band[k] - following, 1e-9) / BINS_PER_UNIT
-        self.scale = max(1.0, float(level) / self._white_level)
 
     def snr_of_score(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
         """Calibrated SNR of sums."""

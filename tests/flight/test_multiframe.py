@@ -15,6 +15,7 @@ from lookdown.flight.config import ChainParameters, FlightConfig, MultiFramePara
 from lookdown.flight.multiframe import MERGE_PX, MultiFrame, merged
 from lookdown.flight.pathtail import PathTail, log_density
 from lookdown.flight.report import report_of
+from lookdown.flight.tail import TailCalibration
 from lookdown.kernels.extract import PLOT_DTYPE
 from lookdown.wire.config import parse_config
 from lookdown.wire.errors import ConfigError
@@ -150,6 +151,29 @@ def test_the_same_scores_displaced_are_the_same_paths() -> None:
         place = window.plots(0)[0]
         found_.append((place["row"] + drift[0] * 7.5, place["col"] + drift[1] * 7.5))
     np.testing.assert_allclose(found_, [(84.5, 97.75)] * 3, atol=0.8)
+
+
+def test_what_stands_still_is_no_mover() -> None:
+    for least, count in ((0.15, 0), (0.0, 1)):
+        noise, multi = WhiteNoise((128, 128), 10), stage((128, 128), min_velocity_px=least)
+        rest = Targets(np.array([[60.0, 60.0]]), np.array([[0.05, 0.0]]), np.ones(1), np.full(1, 5.0))
+        assert len(noise.window(multi, rest, 7.0).snr) == count
+
+
+def test_scores_with_a_heavy_tail_are_taken_by_their_calibration() -> None:
+    """One pixel of a hundred is six times as noisy; strong scores are then worth less."""
+    shape, rng = (256, 320), np.random.default_rng(12)
+    rough = np.where(rng.random(shape) < 0.01, 6.0, 1.0).astype(np.float32)
+    false = {}
+    for calibrated in (False, True):
+        noise, multi, tail = WhiteNoise(shape, 12), stage(shape), TailCalibration(*shape)
+        for _ in range(16 * 4):
+            score = noise.score(None, 0.0) * rough
+            tail.observe(score)
+            window = multi.step(score, (0.0, 0.0), 4.0, tail if calibrated else None)
+        assert window is not None
+        false[calibrated] = float(np.abs(window.paths["score"]).max(initial=0.0))
+    assert false[True] < false[False]
 
 
 def plots_at(*places: tuple[float, float, float, int]) -> np.ndarray:
@@ -297,12 +321,13 @@ def test_refused_frames_keep_their_place(recording: Path, tmp_path: Path) -> Non
 
 def test_the_configuration_turns_it_on() -> None:
     config = parse_config("[chain.multi_frame]\nenabled = true\nframes = 8\nevery = 4", FlightConfig, "test")
-    assert config.chain.multi_frame == MultiFrameParameters(True, 8, 4, 2.0)
+    assert config.chain.multi_frame == MultiFrameParameters(True, 8, 4, 2.0, 0.15)
     assert not FlightConfig().chain.multi_frame.enabled
     refused = {
         "frames = 12": "frames: wanted 4, 8, 16 or 32",
         "every = 17": "every: wanted 1 to 16",
         "max_velocity_px = 9.0": "max_velocity_px: wanted",
+        "min_velocity_px = 2.0": "min_velocity_px: wanted",
         "frame = 8": "did you mean",
     }
     for line, says in refused.items():
