@@ -3,17 +3,17 @@
 The stage keeps the scores of the last frames (unit sigma in noise), aligned on the background, and every few frames
 looks for straight paths along which they add up:
 
-1. each score is limited: beyond ``LIMIT`` sigmas it grows with its logarithm alone, so that a spike counts as little
-   more than one frame and the top of a strong mover stays where it is; it is moved by the part of a
-   pixel that the background lies off whole pixels (cubic), and kept as int16;
+1. each score gets the tail of a Gaussian (`lookdown.flight.tail`) and is limited: beyond ``LIMIT`` sigmas it grows with
+   its logarithm alone, so that a spike counts as little more than one frame and the top of a strong mover stays where
+   it is; it is moved by the part of a pixel that the background lies off whole pixels (cubic), and kept as int16;
 2. `lookdown.kernels.stack` sums along every velocity of a bank and keeps the largest size at each pixel;
 3. the local maxima are refined to places and velocities between those of the bank (`lookdown.kernels.paths`);
 4. the strongest path takes the scores about it away from the others, then the next: the fan of paths that cross a
    strong mover at other velocities falls (CLEAN, Hogbom 1974, Astron. Astrophys. Suppl. 15, 417);
 5. a path whose sum comes from a few frames alone crosses something faster and is left out;
-6. the sum becomes a calibrated SNR (`lookdown.flight.pathtail`).
+6. the sum becomes a calibrated SNR (`lookdown.flight.pathtail`); what stands still is left out.
 
-With 16 frames SNR 1.9 in each is found as surely as 6 in one.
+With 16 frames SNR 1.9 in each is found as surely as 6 in one. Figures and what was tried stand in docs/decisions.md.
 """
 
 from dataclasses import dataclass

@@ -14,8 +14,8 @@ the same false-alarm meaning as that of a single frame.
 
 Clutter and noise that hangs together in time make larger sums: the level that paths exceed at a known density scales
 them down to those of white noise, never up. One scale is all: over recorded Earth the tail has the shape of that noise,
-and the rarer levels that would tell of another shape are those of real targets (with 60 of them in a frame a shape
-fitted at 4e-5 per pixel took SNR 2.5 from Pd 1 to .17; the scale takes .3 dB, and .03 dB with 10).
+and the rarer levels that would tell of another shape are those of real targets (with 63 of them in a frame a shape
+fitted at 4e-5 per pixel took SNR 2.5 from Pd 1 to .17; the scale takes .4 dB with 63 and nothing with 20).
 """
 
 from math import pi
