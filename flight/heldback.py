@@ -61,7 +61,7 @@ class HeldBack(Generic[Item]):
         if result is not None and result.window is not None:
             self._add(result.window, newest=1)
         n_stepped = sum(held.result is not None for held in self._held)
-        while self._held and (n_stepped >= self._n_frames or self._held[0].result is None):
+        while self._held and (n_stepped > self._n_frames or self._held[0].result is None):
             n_stepped -= self._held[0].result is not None
             yield self._let_go()
 

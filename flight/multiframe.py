@@ -316,6 +316,8 @@ class MultiFrame:
             self._bank.paths,
             self._bank.velocities,
             1.0 / PER_SIGMA,
+            LIMIT,
+            BEYOND_LIMIT,
             self._correlation,
             places,
             OWN_PX,
@@ -334,8 +336,11 @@ class MultiFrame:
         places = (self._lines(paths) - from_result).transpose(1, 0, 2).astype(np.float32)
         inside = ((places >= -0.5) & (places <= np.array([rows, cols]) - 0.5)).all(2)
         places[~inside] = np.nan
-        score = np.maximum(np.abs(paths["score"]), 1.0)
+        mean = np.abs(paths["score"]) / self.parameters.frames**0.5
+        # As it was before it was limited.
+        mean = np.where(mean > LIMIT, LIMIT * np.exp((mean - LIMIT) / BEYOND_LIMIT), mean)
+        score = np.maximum(mean * self.parameters.frames**0.5, 1.0)
         away = np.sqrt(1.0 + self._time**2 / np.mean(self._time**2))
         sigmas = np.hypot(away[:, None] * self._width_px / score, SIGMA_FLOOR_PX).astype(np.float32)
-        amplitude = (paths["score"] / self.parameters.frames**0.5).astype(np.float32)
+        amplitude = np.copysign(mean, paths["score"]).astype(np.float32)
         return Window(paths, snr, places, sigmas, amplitude)

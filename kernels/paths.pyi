@@ -12,6 +12,8 @@ def refine_paths(
     paths: NDArray[np.int32],
     velocities: NDArray[np.float64],
     unit: float,
+    limit: float,
+    beyond: float,
     correlation: float,
     places: NDArray[np.int32],
     own: float,

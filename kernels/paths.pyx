@@ -9,14 +9,16 @@ does not rise. At a Gaussian spot the four are uncorrelated when the line is cou
 
 Scores between pixels come from the four nearest along each axis (third-degree Lagrange), divided by the sigma that
 noise has there: filtered noise of correlation ``c`` from pixel to pixel has ``c^(d^2)`` at d pixels (Gaussian
-point-spread function), so that F has the same sigma at all places, 1, and none is favoured.
+point-spread function), so that F has the same sigma at all places, 1, and none is favoured. Scores that were limited
+are taken back for that and limited again between the pixels: the flat top of a strong spot would favour places where
+noise is divided by less than 1.
 
 Then the strongest path takes the scores about it away from the others, which are refined without, and so on (CLEAN,
 Hogbom 1974, Astron. Astrophys. Suppl. 15, 417): the fan of paths that cross a strong mover at other velocities falls.
 A path whose sum comes from few frames crosses something faster than the bank; it is left out and takes nothing.
 """
 
-from libc.math cimport fabsf, floorf, sqrt, sqrtf
+from libc.math cimport copysignf, exp, fabsf, floorf, logf, sqrt, sqrtf
 
 from lookdown.kernels.interpolate cimport cubic_taps
 
@@ -29,6 +31,7 @@ cdef enum:
     MOST_FRAMES = 32
     MOST_TURNS = 12
     HALVINGS = 3
+    LARGEST = 1024  # integer up to which scores are taken back to what they were before they were limited
 
 INT16 = np.dtype(np.int16)
 UINT32 = np.dtype(np.uint32)
@@ -65,6 +68,9 @@ cdef struct Window:
     Py_ssize_t cols
     float unit  # of an integer [sigma]
     float[PHASES + 1][4] taps
+    float[LARGEST + 1] plain  # score of an integer, before it was limited [sigma]
+    float limit  # size up to which a score counts in full [sigma]
+    float beyond  # what an e-fold beyond it adds [sigma]
     unsigned int left_out  # bit t: frame t does not count
     float sign
 
@@ -87,6 +93,20 @@ cdef void make_taps(Window* w, double correlation) noexcept nogil:
             w.taps[k][i] = <float>(w.taps[k][i] / sqrt(variance))
 
 
+cdef void make_scores(Window* w) noexcept nogil:
+    cdef Py_ssize_t k
+    cdef double score
+    for k in range(LARGEST + 1):
+        score = k * w.unit
+        if score > w.limit:
+            score = w.limit * exp(min((score - w.limit) / w.beyond, 20.0))
+        w.plain[k] = <float>score
+
+
+cdef inline float plain_score(Window* w, short x) noexcept nogil:
+    return w.plain[min(x, LARGEST)] if x >= 0 else -w.plain[min(-<int>x, LARGEST)]
+
+
 cdef bint score_at(Window* w, Py_ssize_t t, float row, float col, float* score) noexcept nogil:
     """Interpolated score of frame t at a place of the result; whether it lies inside."""
     cdef float top = floorf(row), left = floorf(col), total = 0
@@ -98,9 +118,14 @@ cdef bint score_at(Window* w, Py_ssize_t t, float row, float col, float* score) 
         return False
     x = w.frames + (w.order[t] * w.rows + r - 1) * w.cols + c - 1
     for i in range(4):
-        total += down[i] * ((along[0] * x[0] + along[1] * x[1]) + (along[2] * x[2] + along[3] * x[3]))
+        total += down[i] * (
+            (along[0] * plain_score(w, x[0]) + along[1] * plain_score(w, x[1]))
+            + (along[2] * plain_score(w, x[2]) + along[3] * plain_score(w, x[3]))
+        )
         x += w.cols
-    score[0] = total * w.unit
+    if fabsf(total) > w.limit:
+        total = copysignf(w.limit + w.beyond * logf(fabsf(total) / w.limit), total)
+    score[0] = total
     return True
 
 
@@ -174,7 +199,7 @@ cdef float climb(Window* w, float most_velocity, float* line) noexcept nogil:
             behind = along_line(w, trial)
             trial[k] = line[k]
             curvature = 2 * here - ahead - behind
-            if curvature > 1e-3 * fabsf(here):
+            if curvature > 1e-4 * fabsf(here):
                 move[k] = 0.5 * (ahead - behind) / curvature
                 move[k] = min(max(move[k], -1.0), 1.0) * step[k]
             else:
@@ -198,7 +223,7 @@ cdef float climb(Window* w, float most_velocity, float* line) noexcept nogil:
             continue
         for k in range(4):
             line[k] = trial[k]
-        if there - here < 2e-3 * there and step[0] < 0.3:
+        if there - here < 1e-4 * there and step[0] < 0.3:
             here = there
             break
         if there - here < 1e-2 * there:
@@ -311,7 +336,8 @@ cdef Py_ssize_t separate(
 
 
 def refine_paths(
-    frames, order, at, paths, velocities, unit, correlation, places, own, uneven, even_mean, left_out, work, out
+    frames, order, at, paths, velocities, unit, limit, beyond, correlation, places, own, uneven, even_mean, left_out,
+    work, out
 ):
     """Refine the best path of a bank through each of some pixels, and keep those that stand for themselves.
 
@@ -325,6 +351,8 @@ def refine_paths(
         Their velocities [px/frame].
     unit : float
         Sigmas of an integer of ``frames``.
+    limit, beyond : float
+        Scores s beyond ``limit`` are stored as ``limit + beyond ln(s / limit)``, and count so [sigma].
     correlation : float
         Correlation of the scores of neighbouring pixels in noise, 0 to 0.99.
     places : ndarray of int32, shape (n_places, 2)
@@ -389,9 +417,12 @@ def refine_paths(
     w.rows = x.shape[1]
     w.cols = x.shape[2]
     w.unit = require_number("unit", unit, 1e-6, 1e6)
+    w.limit = require_number("limit", limit, 1e-3, 1e6)
+    w.beyond = require_number("beyond", beyond, 1e-3, 1e6)
     cdef double noise_correlation = require_number("correlation", correlation, 0.0, 0.99)
     with nogil:
         make_taps(&w, noise_correlation)
+        make_scores(&w)
         n_found = separate(
             &w, cells, speeds, most_velocity, &starts[0, 0], n_places, distance, largest_spread, enough,
             &masks[0], &spare[0], &result[0],

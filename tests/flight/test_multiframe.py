@@ -10,13 +10,15 @@ import pytest
 
 from lookdown.flight import process
 from lookdown.flight.__main__ import main
-from lookdown.flight.chain import SETTLING_FRAMES, Chain
+from lookdown.flight.chain import SETTLING_FRAMES, Chain, ChainResult
 from lookdown.flight.config import ChainParameters, FlightConfig, MultiFrameParameters
-from lookdown.flight.multiframe import MERGE_PX, MultiFrame, merged
+from lookdown.flight.heldback import HeldBack
+from lookdown.flight.multiframe import MERGE_PX, MultiFrame, Window, merged
 from lookdown.flight.pathtail import PathTail, log_density
 from lookdown.flight.report import report_of
 from lookdown.flight.tail import TailCalibration
 from lookdown.kernels.extract import PLOT_DTYPE
+from lookdown.kernels.paths import PATH_DTYPE
 from lookdown.wire.config import parse_config
 from lookdown.wire.errors import ConfigError
 from lookdown.wire.messages import Frame, PlotFlag, ReportFlag, SensorState
@@ -137,20 +139,41 @@ def test_a_spike_a_blink_and_a_strong_mover_make_no_paths_of_their_own() -> None
 def test_the_same_scores_displaced_are_the_same_paths() -> None:
     """The window follows the background, in whole pixels exactly and in parts of a pixel nearly."""
     shape = (160, 200)
-    found_ = []
-    for drift in ((0.0, 0.0), (1.0, -2.0), (0.4, 0.7)):
+    for drift in ((0.0, 0.0), (1.0, -2.0), (0.4, 0.7), (-0.35, -0.15)):
         noise, multi = WhiteNoise(shape, 8), stage(shape)
-        movers = Targets(np.array([[80.0, 100.0]]), np.array([[0.6, -0.3]]), np.array([-1.0]), np.array([4.0]))
+        movers = Targets(np.array([[80.0, 100.0]]), np.array([[0.6, -0.3]]), np.array([-1.0]), np.array([10.0]))
+        seen = replace(movers, velocity=movers.velocity - drift)
         for k in range(16):
-            seen = replace(movers, velocity=movers.velocity - drift)
             window = multi.step(noise.score(seen, k - 7.5), drift if k else (0.0, 0.0), LEVEL)
         assert window is not None
         assert len(window.paths) == 1
-        velocity = window.paths["row_velocity"][0], window.paths["col_velocity"][0]
-        np.testing.assert_allclose(velocity, (0.6, -0.3), atol=0.08)
-        place = window.plots(0)[0]
-        found_.append((place["row"] + drift[0] * 7.5, place["col"] + drift[1] * 7.5))
-    np.testing.assert_allclose(found_, [(84.5, 97.75)] * 3, atol=0.8)
+        path = window.paths[0]
+        np.testing.assert_allclose((path["row_velocity"], path["col_velocity"]), (0.6, -0.3), atol=0.03)
+        assert path["score"] == pytest.approx(-17.6, abs=0.35)
+        for ago in (0, 8, 15):
+            np.testing.assert_allclose(window.places[15 - ago, 0], seen.at(7.5 - ago)[0], atol=0.2)
+
+
+def test_every_frame_of_a_recording_gets_the_plots_of_all_its_windows() -> None:
+    n = 4
+    places = np.arange(2.0 * n).reshape(n, 1, 2).astype(np.float32) * 10
+
+    def window(snr: float, first: int) -> Window:
+        score = np.array([snr], np.float32)
+        return Window(np.zeros(1, PATH_DTYPE), score, places + 1000 * first, np.ones((n, 1), np.float32), score)
+
+    held: HeldBack[int] = HeldBack(n, 9)
+    out = []
+    for k in range(7):
+        found_ = window(5.0 + k, k - n + 1) if k in (3, 5) else None
+        plots = found_.plots(0) if found_ else np.zeros(0, PLOT_DTYPE)
+        out += held.put(k, ChainResult(plots, ReportFlag.NONE, 0, (0.0, 0.0), found_))
+        out += held.put(-1, None) if k == 1 else []
+        assert len(out) <= max(0, k - n + 2) + 1
+    out += held.finish(window(20.0, 3))
+    assert [item for item, _ in out] == [0, 1, -1, 2, 3, 4, 5, 6]
+    snr = [result.plots["snr"].tolist() for _, result in out if result]
+    assert snr == [[8.0], [8.0], [10.0, 8.0], [20.0, 10.0, 8.0], [20.0, 10.0], [20.0, 10.0], [20.0]]
 
 
 def test_what_stands_still_is_no_mover() -> None:

@@ -65,7 +65,7 @@ def stacked(rng: np.random.Generator, shape: tuple[int, int]) -> bytes:
     places = np.ascontiguousarray(np.argwhere(best > 400)[:50], np.int32)
     found, work = (np.zeros(len(places), paths.PATH_DTYPE) for _ in range(2))
     masks, speeds = np.zeros(len(places), np.uint32), np.array([-1.0, 0.0, 1.0])
-    given = (frames, order, at, lines, speeds, 1 / 64, 0.73, places, 4.0, 9.0, 9.0, masks, work, found)
+    given = (frames, order, at, lines, speeds, 1 / 64, 4.0, 0.5, 0.73, places, 4.0, 9.0, 9.0, masks, work, found)
     assert paths.refine_paths(*given) > 5
     return best.tobytes() + found.tobytes()
 
