@@ -3,9 +3,9 @@
 The stage keeps the scores of the last frames (unit sigma in noise), aligned on the background, and every few frames
 looks for straight paths along which they add up:
 
-1. each score gets the tail of a Gaussian (`lookdown.flight.tail`) and is limited: beyond ``LIMIT`` sigmas it grows with
-   its logarithm alone, so that a spike counts as little more than one frame and the top of a strong mover stays where
-   it is; it is moved by the part of a pixel that the background lies off whole pixels (cubic), and kept as int16;
+1. each score gets the tail of a Gaussian (`lookdown.flight.tail`), is moved by the part of a pixel that the background
+   lies off whole pixels (cubic), is limited, and kept as int16: beyond ``LIMIT`` sigmas it grows with its logarithm
+   alone, so that a spike counts as little more than one frame and the top of a strong mover stays where it is;
 2. `lookdown.kernels.stack` sums along every velocity of a bank and keeps the largest size at each pixel;
 3. the local maxima are refined to places and velocities between those of the bank (`lookdown.kernels.paths`);
 4. the strongest path takes the scores about it away from the others, then the next: the fan of paths that cross a
@@ -184,7 +184,7 @@ class MultiFrame:
         self._displacement = np.zeros((n, 2))  # of each slot, from frame to background [px]
         self._whole = np.zeros((n, 2), np.int64)  # the same in whole pixels
         self._best = np.zeros((rows, cols), np.int16)
-        self._limited, self._moved = (np.zeros((rows, cols), np.float32) for _ in range(2))
+        self._mapped, self._moved = (np.zeros((rows, cols), np.float32) for _ in range(2))
         self._scratch = np.zeros(stack_scratch_size(self._bank.n_cells, self._bank.links), np.int16)
         self._shift_scratch = np.zeros(shift_scratch_size(cols), np.float32)
         self._correlation = float(np.exp(-0.25 / psf_sigma_px**2))
@@ -265,22 +265,24 @@ class MultiFrame:
         return self._window(paths[kept], snr[kept], self._displacement[order] - middle)
 
     def _keep(self, z: Image, tail: TailCalibration | None, part: NDArray[np.float64], out: NDArray[np.int16]) -> None:
-        """Give scores the tail and the sigma of a Gaussian, limit them, move them by a part of a pixel."""
-        score = self._limited
+        """Give scores the tail and the sigma of a Gaussian, move them by a part of a pixel, limit them."""
+        score, moved = self._mapped, self._moved
         np.multiply(z, np.float32(KNEE / tail.score_of_snr(KNEE) if tail else 1.0), out=score)
         strong = np.flatnonzero(np.abs(score) > KNEE)
         size = np.abs(z.flat[strong])
-        size = tail.snr_of_score(size) if tail else size
-        score.flat[strong] = np.copysign(np.minimum(size, LIMIT), z.flat[strong])
-        sigma = float(np.sqrt(np.mean(score[::3, ::5] ** 2, dtype=np.float64)))
+        score.flat[strong] = np.copysign(tail.snr_of_score(size) if tail else size, z.flat[strong])
+        sample = np.clip(score[::3, ::5], -LIMIT, LIMIT)
         # Each frame by itself: the first ones of a background are noisier than those after.
-        scale = PER_SIGMA / max(sigma, LEAST_SIGMA)
-        more = np.minimum(BEYOND_LIMIT * np.log(np.maximum(size, LIMIT) / LIMIT), LARGEST - LIMIT)
-        score.flat[strong] += np.copysign(more, z.flat[strong]).astype(np.float32)
+        scale = 1.0 / max(float(np.sqrt(np.mean(sample**2, dtype=np.float64))), LEAST_SIGMA)
         for axis in range(2):
             scale /= self._sigma_between(float(part[axis]))
-        shift(self._limited, -float(part[0]), -float(part[1]), self._shift_scratch, self._moved)
-        quantise(self._moved, scale, int(LARGEST * PER_SIGMA), out)
+        shift(score, -float(part[0]), -float(part[1]), self._shift_scratch, moved)
+        # Limited last: interpolation would bend the flat top of a strong spot.
+        moved *= np.float32(scale)
+        strong = np.flatnonzero(np.abs(moved) > LIMIT)
+        size = LIMIT + BEYOND_LIMIT * np.log(np.abs(moved.flat[strong]) / LIMIT)
+        moved.flat[strong] = np.copysign(size, moved.flat[strong])
+        quantise(moved, PER_SIGMA, int(LARGEST * PER_SIGMA), out)
 
     def _sigma_between(self, part: float) -> float:
         """Sigma of filtered noise, interpolated by third-degree Lagrange at a part of a pixel."""
