@@ -20,7 +20,8 @@ def process(frames: Iterable[NDArray[Any]], **parameters: Any) -> Iterator[NDArr
         Frames in order, of one size, integers or floats. uint16 goes in without a copy.
     **parameters
         Fields of `lookdown.flight.config.ChainParameters`, such as ``threshold`` (calibrated SNR, default 5),
-        ``psf_sigma_px`` or ``background_frames``.
+        ``psf_sigma_px`` or ``background_frames``. With ``multi_frame=MultiFrameParameters(enabled=True)`` targets too
+        weak for one frame are found along straight paths; each frame then comes a window later (16 frames).
 
     Yields
     ------
@@ -51,9 +52,11 @@ def process(frames: Iterable[NDArray[Any]], **parameters: Any) -> Iterator[NDArr
     # Imported when needed: the command starts faster without.
     from lookdown.flight.chain import Chain
     from lookdown.flight.config import ChainParameters
+    from lookdown.flight.heldback import HeldBack
 
     settings = ChainParameters(**parameters)
     chain: Chain | None = None
+    held = HeldBack[None](settings.multi_frame.frames, settings.max_plots) if settings.multi_frame.enabled else None
     for samples in frames:
         if chain is None:
             if getattr(samples, "ndim", 0) != 2:
@@ -62,4 +65,9 @@ def process(frames: Iterable[NDArray[Any]], **parameters: Any) -> Iterator[NDArr
                     "give an array [frames, rows, cols] or an iterable of frames"
                 )
             chain = Chain(settings, *samples.shape)
-        yield chain.step(samples).plots.copy()
+        if held is None:
+            yield chain.step(samples).plots.copy()
+        else:
+            yield from (result.plots for _, result in held.put(None, chain.step(samples)) if result)
+    if held and chain:
+        yield from (result.plots for _, result in held.finish(chain.last_window()) if result)

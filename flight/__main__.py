@@ -50,6 +50,11 @@ def _parser() -> argparse.ArgumentParser:
     process.add_argument(
         "--threshold", type=float, metavar="SNR", help="smallest calibrated SNR of a plot (default: 5, or the config's)"
     )
+    process.add_argument(
+        "--multi-frame",
+        action="store_true",
+        help="also find targets too weak for one frame, along straight paths through 16 (or as the config says)",
+    )
     process.add_argument("--rate", type=float, metavar="HZ", help="frame rate (default: the recording's own, else 10)")
 
     process.add_argument(
@@ -78,6 +83,9 @@ def _process(options: argparse.Namespace) -> int:
     config = load_config(options.config, FlightConfig) if options.config else FlightConfig()
     if options.threshold is not None:
         config = replace(config, chain=replace(config.chain, threshold=options.threshold))
+    if options.multi_frame:
+        multi_frame = replace(config.chain.multi_frame, enabled=True)
+        config = replace(config, chain=replace(config.chain, multi_frame=multi_frame))
     if options.rate is not None and not options.rate > 0:
         raise ConfigError(f"--rate: wanted frames per second above 0, came {options.rate}")
     recording = open_recording(options.source, options.rate, options.dataset)

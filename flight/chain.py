@@ -14,12 +14,13 @@ the same false-alarm probability.
                 filter; sigmas over ring and memory                  whiten in one pass)
     extract     calibrated threshold, plots less their trails        tail, extract
     renew       the frame enters the background                      moving
+    multi-frame paths through several frames, if it is enabled       stack, paths
 
 A first frame, or the first after a jump of the camera, has no background: it is scored in space alone and its report
 says so (`ReportFlag.WARM_UP`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from numpy.typing import NDArray
 from lookdown.flight.config import ChainParameters, FlightConfig
 from lookdown.flight.defects import DefectMap
 from lookdown.flight.memory import limit_memory
+from lookdown.flight.multiframe import MultiFrame, Window, merged
 from lookdown.flight.registration import Registration
 from lookdown.flight.regrid import lay_on_frame
 from lookdown.flight.tail import TailCalibration
@@ -61,6 +63,13 @@ HOLD_SCORE = 7.0
 """Score up to which a residual enters the background as it is. At 3 a mover's trail in its background is half as deep,
 but the dark place that it leaves where it stood at first lasts too long: the clips lose .17 of Pd at 1e-6."""
 
+LEAST_PATH_SNR = 4.0
+"""Smallest calibrated SNR of a path, whatever the threshold: below it noise makes more paths than can be refined."""
+
+SETTLING_FRAMES = 8
+"""Frames of a new background whose scores no path uses: a mover that stood in its first frame leaves a place of the
+other polarity, which fades with the number of frames and would add up like a target that stands still."""
+
 QUANTUM_SIGMA = 0.5
 """Smallest sigma of the filtered residual that is believed, in steps of integer samples."""
 
@@ -83,12 +92,15 @@ class ChainResult:
         Plots beyond `ChainParameters.max_plots`.
     shift : tuple of float
         Where the middle of the frame lies in the frame before (row, col) [px]; (0, 0) without a background.
+    window : Window or None
+        What the multi-frame stage found, if this frame ends a window; its plots of this frame are among ``plots``.
     """
 
     plots: NDArray[Any]
     flags: ReportFlag
     n_left_out: int
     shift: tuple[float, float]
+    window: Window | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -204,6 +216,9 @@ class Chain:
         self._space_tail = TailCalibration(rows, cols)
         self._time_tail = TailCalibration(rows, cols)
         self._quantum = self._floor = 0.0
+        multi = parameters.multi_frame
+        self._multi = MultiFrame(multi, rows, cols, parameters.psf_sigma_px) if multi.enabled else None
+        self._settled_frames = 0
         self._settled = False
 
     def step(self, samples: NDArray[Any], state: SensorState | None = None) -> ChainResult:
@@ -230,6 +245,8 @@ class Chain:
         self._calibrate(samples)
         if self._settled and np.ptp(self._frame[::7, ::7]) == 0 and np.ptp(self._frame) == 0:
             # All pixels alike: a shutter, a saturated or a lost frame. It says nothing about the background.
+            if self._multi:
+                self._multi.skip()
             return ChainResult(self._plots[:0], ReportFlag.REGISTRATION_FAILED, 0, (0.0, 0.0))
         self._despike()
         flags = ReportFlag.NONE
@@ -259,7 +276,34 @@ class Chain:
             flags |= ReportFlag.TRUNCATED
         self._settled = True
         n_kept = without_trails(self._plots[:n_written])
-        return ChainResult(self._plots[:n_kept], flags, n_found - n_written, found.shift)
+        result = ChainResult(self._plots[:n_kept], flags, n_found - n_written, found.shift)
+        return self._over_frames(result) if self._multi else result
+
+    def last_window(self) -> Window | None:
+        """Look for paths through the last frames, now that no more come; None without the multi-frame stage."""
+        window = self._multi.look(max(self.parameters.threshold, LEAST_PATH_SNR)) if self._multi else None
+        return self._in_frame_units(window) if window else None
+
+    def _over_frames(self, result: ChainResult) -> ChainResult:
+        """Take a frame into the multi-frame stage and add the plots of a window that it ends."""
+        assert self._multi is not None
+        self._settled_frames = 0 if result.flags & ReportFlag.WARM_UP else self._settled_frames + 1
+        z = self._z if self._settled_frames > SETTLING_FRAMES else None
+        window = self._multi.step(z, result.shift, max(self.parameters.threshold, LEAST_PATH_SNR), self._time_tail)
+        if window is None:
+            return result
+        window = self._in_frame_units(window)
+        plots, n_left_out = merged(result.plots, window.plots(0), self.parameters.max_plots)
+        plots = plots[: without_trails(plots)]
+        flags = result.flags | (ReportFlag.TRUNCATED if n_left_out else ReportFlag.NONE)
+        return ChainResult(plots, flags, result.n_left_out + n_left_out, result.shift, window)
+
+    def _in_frame_units(self, window: Window) -> Window:
+        """Turn amplitudes from sigmas into the unit of the frame, by the noise of the place in the newest frame."""
+        place = np.rint(np.nan_to_num(window.places[-1])).astype(int).clip(0, np.array(self.shape) - 1).T
+        floor = (QUANTUM_SIGMA * self._quantum) ** 2
+        sigma = np.sqrt(np.maximum(self._predicted[tuple(place)], self._variance[tuple(place)] + floor))
+        return replace(window, amplitude=window.amplitude * sigma)
 
     def _calibrate(self, samples: NDArray[Any]) -> None:
         if not isinstance(samples, np.ndarray) or samples.dtype.kind not in "uif":

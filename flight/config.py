@@ -9,6 +9,43 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
+class MultiFrameParameters:
+    """Parameters of the multi-frame stage (`lookdown.flight.multiframe`).
+
+    Attributes
+    ----------
+    enabled : bool
+        The stage runs.
+    frames : int
+        Frames of a window: 4, 8, 16 or 32.
+    every : int
+        Frames from one window to the next, 1 to ``frames``.
+    max_velocity_px : float
+        Largest velocity against the background along an axis, 0.25 to 4 [px/frame].
+    min_velocity_px : float
+        Smallest speed of a path, 0 or more: what the background has not learnt yet stands still [px/frame].
+    """
+
+    enabled: bool = False
+    frames: int = 16
+    every: int = 8
+    max_velocity_px: float = 2.0
+    min_velocity_px: float = 0.15
+
+    def __post_init__(self) -> None:
+        """Refuse values with which there is no window."""
+        wanted = (
+            ("frames", self.frames in (4, 8, 16, 32), "4, 8, 16 or 32"),
+            ("every", 1 <= self.every <= self.frames, f"1 to {self.frames}, the frames of a window"),
+            ("max_velocity_px", 0.25 <= self.max_velocity_px <= 4.0, "0.25 to 4"),
+            ("min_velocity_px", 0.0 <= self.min_velocity_px < self.max_velocity_px, "0 to below max_velocity_px"),
+        )
+        for name, good, want in wanted:
+            if not good:
+                raise ValueError(f"{name}: wanted {want}, got {getattr(self, name)}; change it in [chain.multi_frame]")
+
+
+@dataclass(frozen=True, slots=True)
 class ChainParameters:
     """Parameters of the infrared chain.
 
@@ -26,6 +63,8 @@ class ChainParameters:
         Odd sides of the window whose ring gives the local noise, and of its guard about the cell under test [px].
     background_height_m : float
         Height above the ellipsoid of the surface that fills the view, for the shift predicted from pointing [m].
+    multi_frame : MultiFrameParameters
+        Targets too weak for one frame; off unless it is enabled.
     """
 
     threshold: float = 5.0
@@ -35,6 +74,7 @@ class ChainParameters:
     window_px: int = 17
     guard_px: int = 7
     background_height_m: float = 0.0
+    multi_frame: MultiFrameParameters = field(default_factory=MultiFrameParameters)
 
     def __post_init__(self) -> None:
         """Refuse values with which no chain can work."""

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lookdown.flight.chain import Chain, ChainResult
+from lookdown.flight.heldback import HeldBack
 from lookdown.flight.sources import RecordedFrame, Recording, SourceError
 from lookdown.flight.view import ViewWriter
 
@@ -94,7 +95,7 @@ def through_chain(
     summary: Summary,
     warn: Callable[[str], None],
 ) -> Iterator[tuple[RecordedFrame, ChainResult | None]]:
-    """Step a chain through a recording.
+    """Step a chain through a recording; with the multi-frame stage, frames come out a window later with all its plots.
 
     Parameters
     ----------
@@ -112,32 +113,51 @@ def through_chain(
     frame, result : RecordedFrame, ChainResult or None
         Each frame with what the chain made of it; None if it was refused. Valid until the next.
     """
+    for frame, result in _stepped(recording, make_chain, summary, warn):
+        if result is not None:
+            summary.plots += len(result.plots)
+            summary.left_out += result.n_left_out
+        yield frame, result
+
+
+def _stepped(
+    recording: Recording,
+    make_chain: Callable[[int, int], Chain],
+    summary: Summary,
+    warn: Callable[[str], None],
+) -> Iterator[tuple[RecordedFrame, ChainResult | None]]:
     chain: Chain | None = None
+    held: HeldBack[RecordedFrame] | None = None
     shape: tuple[int, ...] = ()
     try:
         for frame in recording.frames:
             if chain is None:
                 shape = frame.samples.shape
                 chain = make_chain(*shape)
+                multi = chain.parameters.multi_frame
+                held = HeldBack(multi.frames, chain.parameters.max_plots) if multi.enabled else None
             why = refusal(frame.samples, shape)
             if why:
                 if not summary.refused:
                     warn(f"{recording.path}: frame {frame.index} refused: {why}; later ones like it are only counted")
                 summary.refused += 1
-                yield frame, None
-                continue
-            begun_s = time.perf_counter()
-            result = chain.step(frame.samples, frame.state)
-            summary.chain_s += time.perf_counter() - begun_s
-            summary.frames += 1
-            summary.plots += len(result.plots)
-            summary.left_out += result.n_left_out
-            yield frame, result
+                result = None
+            else:
+                begun_s = time.perf_counter()
+                result = chain.step(frame.samples, frame.state)
+                summary.chain_s += time.perf_counter() - begun_s
+                summary.frames += 1
+            if held:
+                yield from held.put(replace(frame, samples=frame.samples.copy()), result)
+            else:
+                yield frame, result
     except SourceError as error:
         if chain is None:
             raise
         summary.broken = str(error)
         warn(summary.broken)
+    if chain and held:
+        yield from held.finish(chain.last_window())
 
 
 def process_recording(

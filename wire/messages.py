@@ -39,6 +39,7 @@ class PlotFlag(IntFlag):
     EDGE = 2  # touches the border of the frame
     SATURATED = 4  # holds a saturated pixel
     NEAR_BAD_PIXEL = 8  # holds or touches a replaced pixel
+    MULTI_FRAME = 16  # a path through several frames that end with this one, too weak perhaps for each alone
 
 
 class ReportFlag(IntFlag):

@@ -14,7 +14,7 @@ from lookdown.hil.sampling import N_FIELDS, sample
 from lookdown.hil.scene.fields import Texture
 from lookdown.hil.sensor.charge import diffuse, trap
 from lookdown.hil.sensor.noise import expose
-from lookdown.kernels import background, calibrate, cfar, extract, register, shift, suppress
+from lookdown.kernels import background, calibrate, cfar, extract, paths, register, shift, stack, suppress
 from tests.kernels.reference_cfar import MODES, Detector
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,8 +51,28 @@ def digest() -> str:
     for mode in MODES:
         for window, guard in (((11, 11), (5, 5)), ((21, 33), (3, 5))):
             sums.update(Detector(mode, power.shape, window, guard, 0.01)(power).tobytes())
+    sums.update(stacked(rng, shape))
     sums.update(simulated(rng, shape).tobytes())
     return sums.hexdigest()
+
+
+def stacked(rng: np.random.Generator, shape: tuple[int, int]) -> bytes:
+    """Sum a window of scores along all paths and refine some."""
+    n_cells = np.array([3, 3], np.int32)
+    links = np.array([[0, 0, -1], [0, 0, 0], [0, 0, 1], [0, 1, -1], [1, 0, 0], [2, -1, 1]], np.int32)
+    lines = np.array([[1, 0, -1, -2], [0, 0, 0, 0], [-1, 0, 1, 2]], np.int32)
+    frames = np.zeros((4, *shape), np.int16)
+    for frame in frames:
+        stack.quantise(rng.standard_normal(shape).astype(np.float32), 64.0, 384, frame)
+    order, at, best = np.arange(4, dtype=np.int32), rng.integers(-3, 4, (4, 2)).astype(np.int32), frames[0].copy()
+    scratch = np.zeros(stack.stack_scratch_size(n_cells, links), np.int16)
+    stack.stack_velocities(frames, order, at, n_cells, links, scratch, best)
+    places = np.ascontiguousarray(np.argwhere(best > 400)[:50], np.int32)
+    found, work = (np.zeros(len(places), paths.PATH_DTYPE) for _ in range(2))
+    masks, speeds = np.zeros(len(places), np.uint32), np.array([-1.0, 0.0, 1.0])
+    given = (frames, order, at, lines, speeds, 1 / 64, 4.0, 0.5, 0.73, places, 4.0, 9.0, 9.0, masks, work, found)
+    assert paths.refine_paths(*given) > 5
+    return best.tobytes() + found.tobytes()
 
 
 def simulated(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:

@@ -196,7 +196,7 @@ NAN, ONE = struct.pack(">f", float("nan")), struct.pack(">d", 1.0)
         (STATE_AT + 88, bytes(4), "field", "ifov_rad.*came 0"),
         (ROWS_AT, NAN, "field", r"sights\[0\]\.x: .*came nan"),
         (ROWS_AT + 28 + 20, struct.pack(">f", -7.0), "field", r"sights\[1\]\.snr: .*came -7"),
-        (ROWS_AT + 26, b"\0\x10", "field", r"sights\[0\]\.flags: wanted 0 to 15"),
+        (ROWS_AT + 26, b"\0\x20", "field", r"sights\[0\]\.flags: wanted 0 to 31"),
         (ROWS_AT + 56, b"\0", "length", "PlotReport: wanted 102 . n . 28 octets, came 159"),
     ],
 )
