@@ -18,12 +18,12 @@ from scipy.optimize import minimize_scalar
 from lookdown.geo.earth import ecef_to_geodetic
 from lookdown.hil.plan import Scenario
 from lookdown.hil.render import Renderer
-from lookdown.hil.scene.fields import OUTER_SCALE_M
 from lookdown.hil.truth import Truth
 
 pytestmark = pytest.mark.proof
 
 BOUND = 0.08
+OUTER_SCALE_M = 40e3  # the scene's default
 Plan = Callable[..., Scenario]
 
 
