@@ -14,16 +14,21 @@ from lookdown.kernels import (
     background,
     calibrate,
     cfar,
+    cfar_ordered,
+    cfar_power,
     difference,
     extract,
     hold,
     local_shift,
     moving,
     register,
+    score,
     shift,
     spikes,
+    stack,
     suppress,
     tail,
+    thresholds,
     whiten,
 )
 from tests.bench.scenes import displaced, textured
@@ -215,6 +220,45 @@ def _whiten(r: int, c: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _score_background(r: int, c: int) -> dict[str, Any]:
+    given = _subtract_background(r, c)
+    kept = {name: given[name] for name in ("frame", "mean", "noise", "age", "field", "blur", "variance_floor")}
+    return {
+        **kept, "taps": TAPS.copy(), "edge": np.array([0.9, 0.95], np.float32), "window": 17, "guard": 7,
+        "scratch": floats(score.score_scratch_size(c, TAPS.size, 17)), "residual": out(r, c), "predicted": out(r, c),
+        "filtered": out(r, c), "variance": out(r, c), "z": out(r, c),
+    }  # fmt: skip
+
+
+def _power(table: Callable[..., Any]) -> Callable[[int, int], dict[str, Any]]:
+    """Arguments of a test of square-law cells, whose multipliers come from a table."""
+
+    def arguments(r: int, c: int) -> dict[str, Any]:
+        power = np.square(of(r, c, "residual")[0])
+        return {
+            "power": power, "window": (9, 7), "guard": (3, 3), "factors": table((r, c), (9, 7), (3, 3), 1e-3),
+            "scratch": floats(cfar_power.power_scratch_size(c, (9, 7), (3, 3))), "hits": np.zeros((r, c), np.uint8),
+        }  # fmt: skip
+
+    return arguments
+
+
+def _ordered(r: int, c: int) -> dict[str, Any]:
+    multipliers, ranks = thresholds.ordered_tables((r, c), (9, 7), (3, 3), 1e-3)
+    return {
+        "power": np.square(of(r, c, "residual")[0]), "window": (9, 7), "guard": (3, 3), "multipliers": multipliers,
+        "ranks": ranks, "scratch": floats(cfar_ordered.ordered_scratch_size(c, (9, 7))),
+        "hits": np.zeros((r, c), np.uint8),
+    }  # fmt: skip
+
+
+def _quantise(r: int, c: int) -> dict[str, Any]:
+    return {"z": of(r, c, "z")[0], "per_unit": 64.0, "most": 384, "out": np.zeros((r, c), np.int16)}
+
+
+ELSEWHERE = {"stack_velocities", "refine_paths"}
+"""Kernels on windows of frames and on lists of paths: their arguments are tested in test_stack.py and test_paths.py."""
+
 KERNELS = {
     kernel.call.__name__: kernel
     for kernel in (
@@ -247,6 +291,17 @@ KERNELS = {
         Kernel(suppress.local_normalise, _local_normalise, "frame", "scratch out"),
         Kernel(whiten.whiten, _whiten, "filtered predicted", "scratch variance z"),
         Kernel(cfar.ca_cfar, _ca_cfar, "frame", "scratch out"),
+        Kernel(
+            score.score_background,
+            _score_background,
+            "frame mean noise age field taps edge",
+            "scratch residual predicted filtered variance z",
+        ),
+        Kernel(cfar_power.cell_average, _power(thresholds.average_factors), "power factors", "scratch hits"),
+        Kernel(cfar_power.greatest_of, _power(thresholds.greatest_factors), "power factors", "scratch hits"),
+        Kernel(cfar_power.smallest_of, _power(thresholds.smallest_factors), "power factors", "scratch hits"),
+        Kernel(cfar_ordered.ordered_statistic, _ordered, "power multipliers ranks", "scratch hits"),
+        Kernel(stack.quantise, _quantise, "z", "out"),
         Kernel(tail.tail_histogram, _tail_histogram, "z", "counts"),
         Kernel(extract.extract_plots, _extract_plots, "z residual samples bad", "scratch plots_out"),
     )
@@ -262,4 +317,4 @@ def public_kernels() -> set[str]:
             own = callable(value) and getattr(value, "__module__", "") == module.__name__ and not inspect.isclass(value)
             if own and not name.startswith(("_", "require_")) and not name.endswith("_scratch_size"):
                 found.add(name)
-    return found
+    return found - ELSEWHERE
