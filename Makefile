@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 PY := .venv/bin/python
 STAMPS := build/stamps
-KERNEL_SOURCES := $(shell find kernels hil -name '*.pyx' -o -name '*.pxd' -o -name '*.h')
+KERNEL_SOURCES := $(shell find kernels wire hil -name '*.pyx' -o -name '*.pxd' -o -name '*.h')
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help demo test proof bench mca instructions figures sanitize lint clean check-tools
@@ -43,11 +43,11 @@ figures: $(STAMPS)/proof $(STAMPS)/kernels ## draw the figures of docs/simulator
 
 lint: $(STAMPS)/dev $(STAMPS)/kernels ## ruff, cython-lint and strict mypy
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
-	@PATH="$(CURDIR)/.venv/bin:$$PATH" cython-lint kernels hil
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" cython-lint kernels wire hil
 	@.venv/bin/mypy kernels wire geo flight ground hil
 
 clean: ## remove what was built (.venv stays)
-	rm -rf build && find kernels hil -name '*.so' -delete
+	rm -rf build && find kernels wire hil -name '*.so' -delete
 
 check-tools:
 	@deploy/check-tools $(PYTHON)

@@ -8,15 +8,14 @@ report depends on when it was made.
 import sys
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from statistics import median
 from typing import TypeAlias
 
+from lookdown.wire.capacity import within_capacity
 from lookdown.wire.clock import Clock
-from lookdown.wire.dictionary import MAX_SIGHTS
 from lookdown.wire.errors import WireError
 from lookdown.wire.frames import Part, decode_frame
-from lookdown.wire.messages import End, Frame, Health, PlotReport, ReportFlag
+from lookdown.wire.messages import End, Frame, Health, PlotReport
 from lookdown.wire.packet import decode, encode
 
 Reporter: TypeAlias = Callable[[Frame], PlotReport]
@@ -57,6 +56,7 @@ class Board:
         self.refused: Counter[str] = Counter()
         self.plots_sent = 0
         self.plots_left_out = 0
+        self.plots_out_of_range = 0
         self.overruns = 0
         self.step_max_us = 0
         self._sensor_id = sensor_id
@@ -91,7 +91,7 @@ class Board:
         period_ns = self._follow(frame, injected_ns)
         begun_ns = self._clock.steady_ns()
         try:
-            report = _within_capacity(self._reporter(frame))
+            report, out_of_range = within_capacity(self._reporter(frame))
             packet = encode(report, frame.frame_id)
         except ValueError as error:
             self.refuse("chain", f"chain: {error}")
@@ -104,6 +104,7 @@ class Board:
         self.frames_processed += 1
         self.plots_sent += len(report.sights)
         self.plots_left_out += report.n_left_out
+        self.plots_out_of_range += out_of_range
         return packet, injected_ns
 
     def is_end(self, packet: Part) -> bool:
@@ -150,6 +151,7 @@ class Board:
             "frames_refused": dict(self.refused),
             "plots_sent": self.plots_sent,
             "plots_left_out": self.plots_left_out,
+            "plots_out_of_range": self.plots_out_of_range,
             "overruns": self.overruns,
             "step_median_us": int(median(self._steps_us)) if self._steps_us else 0,
             "step_max_us": self.step_max_us,
@@ -184,16 +186,3 @@ class Board:
             period_ns = injected_ns - self._last[2]
         self._last = (frame.frame_id, frame.time_ns, injected_ns)
         return period_ns
-
-
-def _within_capacity(report: PlotReport) -> PlotReport:
-    """Leave out, and count, the weakest plots of a report that holds more than a packet may."""
-    surplus = len(report.sights) - MAX_SIGHTS
-    if surplus <= 0:
-        return report
-    return replace(
-        report,
-        sights=report.sights[:MAX_SIGHTS],
-        n_left_out=report.n_left_out + surplus,
-        flags=report.flags | ReportFlag.TRUNCATED,
-    )

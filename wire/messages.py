@@ -24,6 +24,7 @@ SIGHT_DTYPE = np.dtype(
         ("sigma_y", "<f4"),  # one sigma of y from the centroid alone [1]
         ("amplitude", "<f4"),  # peak over background, in units of the calibrated frame; negative if darker
         ("snr", "<f4"),  # calibrated signal-to-noise ratio, always positive
+        ("correlation", "<f4"),  # of the errors of x and y [1]
         ("n_pixels", "<u2"),  # pixels above the threshold
         ("flags", "<u2"),  # PlotFlag
     ]
@@ -40,6 +41,7 @@ class PlotFlag(IntFlag):
     SATURATED = 4  # holds a saturated pixel
     NEAR_BAD_PIXEL = 8  # holds or touches a replaced pixel
     MULTI_FRAME = 16  # a path through several frames that end with this one, too weak perhaps for each alone
+    MERGED = 32  # may be more than one mover
 
 
 class ReportFlag(IntFlag):
@@ -49,6 +51,7 @@ class ReportFlag(IntFlag):
     WARM_UP = 1  # the background is not yet settled: spatial stages alone
     REGISTRATION_FAILED = 2  # the image gave no shift: the prediction was used
     TRUNCATED = 4  # more plots than the report may hold: the weakest were counted and left out
+    OUT_OF_RANGE = 8  # plots with values that no report can carry were counted and left out
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -243,3 +246,92 @@ class Picture:
     time_ns: int
     tracks: tuple[Track, ...]
     n_left_out: int = 0
+
+
+class Severity(IntEnum):
+    """How much an event matters."""
+
+    INFORMATION = 0
+    WARNING = 1
+    ALARM = 2
+
+
+class EventKind(IntEnum):
+    """What happened on board."""
+
+    STARTED = 1
+    ENDED = 2
+    PACKETS_GIVEN_UP = 3  # a full spool gave up packets of the lowest priority
+    CONNECTED = 4
+    DISCONNECTED = 5
+    REFUSED = 6
+    COMMAND_DONE = 7
+    COMMAND_REFUSED = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened on board and that someone should know."""
+
+    sensor_id: int
+    time_ns: int  # clock of the process, TAI [ns]
+    severity: Severity
+    kind: EventKind
+    count: int  # how often, since the last event of this kind
+    value: float  # what the kind says
+    text: str  # one line
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """The value of one parameter of an onboard process, in the unit of the parameter."""
+
+    sensor_id: int
+    time_ns: int  # clock of the process, TAI [ns]
+    value: float
+    name: str
+
+
+class CommandKind(IntEnum):
+    """What a command asks for."""
+
+    SET_PARAMETER = 1
+    TELL_PARAMETER = 2
+    TELL_HEALTH = 3
+    END = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What an onboard process shall do."""
+
+    sensor_id: int
+    time_ns: int  # when it was given, TAI [ns]
+    command_id: int  # never used twice for a sensor
+    kind: CommandKind
+    execute_ns: int  # when it shall be done, TAI [ns]; 0 at once
+    value: float  # of the parameter, if one is set
+    name: str  # of the parameter; empty if none is meant
+
+
+class TaskMode(IntEnum):
+    """How a place is looked at."""
+
+    STARE = 1
+    SCAN = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Tasking:
+    """Where a sensor shall look, and when."""
+
+    sensor_id: int
+    time_ns: int  # when it was given, TAI [ns]
+    task_id: int  # never used twice
+    mode: TaskMode
+    priority: int  # 0 (gives way first) to 3
+    start_ns: int  # TAI [ns]
+    end_ns: int  # TAI [ns]
+    latitude_rad: float  # geodetic, WGS-84
+    longitude_rad: float  # east
+    height_m: float  # above the ellipsoid

@@ -1,154 +1,198 @@
-"""Packets: what a message is on the wire, driven by one table.
+"""Packets: what a message is on the wire, driven by the dictionary.
 
 A packet is a CCSDS space packet (133.0-B-2), all fields big-endian:
 
 ====== ==================================================================================================
 octets content
 ====== ==================================================================================================
-6      primary header: version 0, telemetry, secondary header present, APID = kind of message; unsegmented,
-       14-bit sequence count; octets that follow, less one
-12     secondary header: format version, a zero octet, sensor id, time (TAI since 1970-01-01) [ns]
-n      fields of the message, as `lookdown.wire.dictionary` lists them; then the sensor state, if the message
-       has one; then rows (plots, tracks) to the end
+6      primary header: version 0, telemetry or telecommand, secondary header present, APID = kind of message;
+       unsegmented, 14-bit sequence count; octets that follow, less one
+11     secondary header: format version, sensor id, time as CUC code (301.0-B-4)
+n      fields of the message, as ``dictionary.toml`` lists them; then plots, tracks or text to the end
 4      CRC-32C (Castagnoli) of all octets before
 ====== ==================================================================================================
 
 Equal messages give equal octets. Any octets whatever may be given to `decode`: it returns a message whose every
-field is within the bounds of the table, or raises `WireError` with a reason to count by: ``truncated``, ``length``,
-``version``, ``header``, ``crc``, ``type``, ``field``.
+field is within the bounds of the dictionary, or raises `WireError` with a reason to count by: ``truncated``,
+``length``, ``version``, ``header``, ``crc``, ``type``, ``field``.
 """
 
 import struct
-from collections.abc import Callable
-from itertools import groupby
+from enum import IntEnum, IntFlag
 from math import hypot, isclose
-from operator import attrgetter
 from typing import Any, TypeAlias
 
 import google_crc32c
 import numpy as np
-from numpy.typing import NDArray
 
-from lookdown.wire.dictionary import MAX_SIGHTS, MAX_TRACKS, PACKETS, STATE, Field, PacketType, Rows
+from lookdown.wire import messages
+from lookdown.wire.clock import NS_PER_S
+from lookdown.wire.dictionary import DICTIONARY, MAX_SIGHTS, MAX_TRACKS, DictionaryError, Packet
 from lookdown.wire.errors import WireError
-from lookdown.wire.messages import End, FrameHeader, Health, Picture, PlotReport, ReportFlag, SensorState
+from lookdown.wire.fields import FixedFields
+from lookdown.wire.messages import (
+    SIGHT_DTYPE,
+    Command,
+    End,
+    Event,
+    FrameHeader,
+    Health,
+    Parameter,
+    Picture,
+    PlotReport,
+    SensorState,
+    Tasking,
+)
+from lookdown.wire.plots import pack_plots, unpack_plots
+from lookdown.wire.tracks import TrackRows
 
 __all__ = ["FORMAT_VERSION", "MAX_PACKET_OCTETS", "MAX_SIGHTS", "MAX_TRACKS", "Message", "decode", "encode"]
 
-Message: TypeAlias = PlotReport | Health | End | Picture | FrameHeader
+Message: TypeAlias = PlotReport | Health | End | Picture | FrameHeader | Event | Parameter | Command | Tasking
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = DICTIONARY.version
 MAX_PACKET_OCTETS = 6 + 65536
 
 _PRIMARY = struct.Struct(">HHH")
-_SECONDARY = struct.Struct(">BBHq")
+_SECONDARY = struct.Struct(">BHII")
 _CRC = struct.Struct(">I")
-_OVERHEAD_OCTETS = _PRIMARY.size + _SECONDARY.size + _CRC.size
-_TELEMETRY_WITH_SECONDARY_HEADER = 0b000_0_1
+_BODY_AT = _PRIMARY.size + _SECONDARY.size
+_OVERHEAD_OCTETS = _BODY_AT + _CRC.size
+_SECONDARY_HEADER = 0b000_0_1
 _UNSEGMENTED = 0b11
-_UNIT_QUATERNION_TOLERANCE = 1e-6
+_UNIT_TOLERANCE = 1e-6
+_EPOCH_S = 378_691_200
+"""1970-01-01 after 1958-01-01, 4383 days of TAI [s]."""
+_TIME_END_NS = ((1 << 32) - _EPOCH_S) * NS_PER_S
+"""From here on the seconds of the time code are used up, in 2094 [ns]."""
 
 
-class _Fields:
-    """Fixed fields in order: to octets and back, each value held to its bounds."""
-
-    def __init__(self, fields: tuple[Field, ...]) -> None:
-        self.struct = struct.Struct(">" + "".join(field.format for field in fields))
-        self._spans: list[tuple[Callable[[Any], Any], Field, int, int]] = []
-        at = 0
-        for field in fields:
-            self._spans.append((attrgetter(field.name), field, at, at + field.count))
-            at += field.count
-
-    def pack(self, message: Any) -> bytes:
-        """Return the octets; the caller holds them to the bounds with `unpack`."""
-        values: list[Any] = []
-        for of, field, start, end in self._spans:
-            value = of(message)
-            if end - start > 1:
-                array = np.asarray(value, np.float64)
-                if array.shape != (end - start,):
-                    raise ValueError(f"{field.name}: wanted shape ({end - start},), came {array.shape}")
-                values += array.tolist()
-            else:
-                values.append(value)
-        try:
-            return self.struct.pack(*values)
-        except (struct.error, OverflowError, TypeError) as error:
-            raise ValueError(f"cannot pack {values}: {error}; give values within the table's bounds") from None
-
-    def unpack(self, octets: bytes) -> dict[str, Any]:
-        """Return the values by name; ValueError if one is out of its bounds."""
-        values = self.struct.unpack(octets)
-        result: dict[str, Any] = {}
-        for _, field, start, end in self._spans:
-            for value in values[start:end]:
-                if not field.low <= value <= field.high:
-                    raise ValueError(f"{field.name}: wanted {field.low:g} to {field.high:g} {field.unit}, came {value}")
-            result[field.name] = values[start] if end - start == 1 else np.array(values[start:end])
-        return result
+def _enumerations() -> dict[str, type[IntEnum] | type[IntFlag]]:
+    """Classes of the enumerations; they must say what the dictionary says."""
+    classes = {}
+    for name, enumeration in DICTIONARY.enumerations.items():
+        cls = getattr(messages, name)
+        members = {member.name: member.value for member in cls}
+        if members != enumeration.values:
+            where = f"{DICTIONARY.path}:{enumeration.line}"
+            raise DictionaryError(f"{where}: {name} is {members} in messages.py; make them one")
+        classes[name] = cls
+    return classes
 
 
-class _Rows:
-    """Rows to octets and back, each value held to its bounds.
-
-    Neighbouring columns of one format are checked as one matrix: with twenty plots in a report the calls cost, not
-    the numbers.
-    """
-
-    def __init__(self, rows: Rows) -> None:
-        self._rows = rows
-        self.dtype = rows.dtype
-        self._runs: list[tuple[slice, str, tuple[Field, ...], NDArray[Any], NDArray[Any]]] = []
-        at = 0
-        for code, run in groupby(rows.columns, lambda column: column.format[-1]):
-            columns = tuple(column for column in run for _ in range(column.count))
-            octets = slice(at, at + struct.calcsize(f">{len(columns)}{code}"))
-            low, high = (np.array([getattr(c, bound) for c in columns], code) for bound in ("low", "high"))
-            self._runs.append((octets, f">{code}", columns, low, high))
-            at = octets.stop
-
-    def pack(self, items: Any) -> bytes:
-        try:
-            array = self._rows.to_rows(items, self.dtype)
-        except (OverflowError, TypeError) as error:
-            raise ValueError(f"{self._rows.attribute}: cannot pack: {error}; give values within the bounds") from None
-        if array.ndim != 1:
-            raise ValueError(f"{self._rows.attribute}: wanted one axis, came shape {array.shape}")
-        packed = array.tobytes()
-        self._check(packed)
-        return packed
-
-    def unpack(self, octets: bytes) -> Any:
-        self._check(octets)
-        return self._rows.from_rows(np.frombuffer(octets, self.dtype))
-
-    def _check(self, octets: bytes) -> None:
-        table = np.frombuffer(octets, np.uint8).reshape(-1, self.dtype.itemsize)
-        if len(table) > self._rows.limit:
-            raise ValueError(f"{self._rows.attribute}: wanted at most {self._rows.limit} rows, came {len(table)}")
-        for part, code, columns, low, high in self._runs:
-            values = table[:, part].view(code)
-            good = (values >= low) & (values <= high)
-            if not good.all():
-                row, place = (int(i) for i in np.argwhere(~good)[0])
-                c, came = columns[place], values[row, place]
-                where = f"{self._rows.attribute}[{row}].{c.name}"
-                raise ValueError(f"{where}: wanted {c.low:g} to {c.high:g} {c.unit}, came {came}")
+_ENUMERATIONS = _enumerations()
 
 
 class _Layout:
-    """A row of the table made ready to run."""
+    """One kind of packet made ready to run."""
 
-    def __init__(self, kind: PacketType) -> None:
-        self.kind = kind
-        self.fields = _Fields(kind.fields)
-        self.rows = _Rows(kind.rows) if kind.rows else None
+    def __init__(self, packet: Packet) -> None:
+        self.packet = packet
+        self.name = packet.name
+        self.message = getattr(messages, packet.name)
+        self.first_word = (_SECONDARY_HEADER | 2 * packet.telecommand) << 11 | packet.apid
+        self.least_sensor = int(packet.sensor)
+        own = [f for f in packet.fields if f.name != "n_plots"]
+        self.fields = FixedFields(list(own), _ENUMERATIONS) if own else None
+        state = next((group for group in packet.groups if "state" in group.name), None)
+        self.state = FixedFields(list(state.fields), _ENUMERATIONS) if state else None
+        self.may_lack_state = bool(state and state.optional)
+        self.tail_at = packet.fixed_bits // 8
+        self.plots = packet.tail == "plots"
+        self.count_bits = next((f.bits for f in packet.fields if f.name == "n_plots"), 0)
+        self.tracks = TrackRows(packet) if packet.tail == "tracks" else None
+
+    def pack(self, message: Any) -> bytes:
+        """Return fields and tail."""
+        word = self.fields.pack(message) if self.fields else 0
+        tail = b""
+        if self.plots:
+            sights = np.ascontiguousarray(message.sights, SIGHT_DTYPE)
+            if sights.ndim != 1 or len(sights) > MAX_SIGHTS:
+                raise ValueError(f"sights: wanted one axis of at most {MAX_SIGHTS} rows, came shape {sights.shape}")
+            word = word << self.count_bits | len(sights)
+            tail = pack_plots(sights)
+        elif self.tracks:
+            tail = self.tracks.pack(message.tracks)
+        elif self.packet.tail == "text":
+            tail = self._pack_text(getattr(message, self.packet.attribute))
+        if self.state:
+            word = word << 8 * self.state.octets + self._odd_bits | self._pack_state(message.state)
+        return word.to_bytes(self.tail_at - _BODY_AT, "big") + tail
+
+    @property
+    def _odd_bits(self) -> int:
+        """Bits of a state beyond its whole octets."""
+        assert self.state
+        return (self.state.end - self.state.start) % 8
+
+    def unpack(self, data: bytes) -> dict[str, Any]:
+        """Return the values by attribute; ValueError if one is out of its bounds, or octets are missing or left."""
+        fixed = int.from_bytes(data[_BODY_AT : self.tail_at], "big")
+        values: dict[str, Any] = {}
+        bits = 0
+        if self.state:
+            bits = self.state.end - self.state.start
+            values["state"] = self._unpack_state(fixed & ((1 << bits) - 1))
+            fixed >>= bits
+        tail = data[self.tail_at : -_CRC.size]
+        if self.plots:
+            n_plots = fixed & ((1 << self.count_bits) - 1)
+            fixed >>= self.count_bits
+            if n_plots > MAX_SIGHTS:
+                raise ValueError(f"sights: wanted at most {MAX_SIGHTS} rows, came {n_plots}")
+            values["sights"] = sights = np.empty(n_plots, SIGHT_DTYPE)
+            unpack_plots(tail, sights)
+        elif self.tracks:
+            values["tracks"] = self.tracks.unpack(tail)
+        elif self.packet.tail == "text":
+            values[self.packet.attribute] = self._unpack_text(tail)
+        elif tail:
+            raise ValueError(f"length: wanted no octets after the fields, came {len(tail)}")
+        if self.fields:
+            values.update(self.fields.unpack(fixed))
+        return values
+
+    def _pack_state(self, state: SensorState | None) -> int:
+        assert self.state
+        if state is None:
+            if not self.may_lack_state:
+                raise ValueError("state: wanted a SensorState, came None; a report without pointing cannot be located")
+            return 0
+        if self.may_lack_state:
+            _check_unit(state)
+        return self.state.pack(state)
+
+    def _unpack_state(self, word: int) -> SensorState | None:
+        """Return the sensor state; all bits zero mean that there is none, where there may be none."""
+        assert self.state
+        if self.may_lack_state and not word:
+            return None
+        state = SensorState(**self.state.unpack(word))
+        if self.may_lack_state:
+            _check_unit(state)
+        return state
+
+    def _pack_text(self, text: str) -> bytes:
+        octets = text.encode()
+        self._check_text(octets)
+        return octets
+
+    def _unpack_text(self, octets: bytes) -> str:
+        self._check_text(octets)
+        try:
+            return octets.decode()
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{self.packet.attribute}: wanted UTF-8, came none: {error.reason}") from None
+
+    def _check_text(self, octets: bytes) -> None:
+        limit = self.packet.rows
+        if len(octets) > limit:
+            raise ValueError(f"{self.packet.attribute}: wanted at most {limit} octets of text, came {len(octets)}")
 
 
-_STATE = _Fields(STATE)
-_BY_MESSAGE = {kind.message: _Layout(kind) for kind in PACKETS}
-_BY_APID = {kind.apid: _BY_MESSAGE[kind.message] for kind in PACKETS}
+_BY_MESSAGE = {layout.message: layout for layout in map(_Layout, DICTIONARY.packets)}
+_BY_APID = {layout.packet.apid: layout for layout in _BY_MESSAGE.values()}
 
 
 def encode(message: Message, sequence: int = 0) -> bytes:
@@ -156,43 +200,36 @@ def encode(message: Message, sequence: int = 0) -> bytes:
 
     Parameters
     ----------
-    message : PlotReport, Health, End, Picture or FrameHeader
-        What to send.
+    message : Message
+        What to send: one of the messages of the dictionary.
     sequence : int
         Counts the packets of a sender and kind; its lowest 14 bits go into the primary header.
 
     Raises
     ------
     ValueError
-        The message is of no kind in the table, a value is out of its bounds or not finite, or there are too many rows.
+        The message is of no kind in the dictionary, a value is out of its bounds or not finite, or there are too many
+        rows.
 
     Examples
     --------
     >>> packet = encode(End(sensor_id=7, time_ns=1_000_000_000, frames_processed=3))
     >>> len(packet), decode(packet)
-    (30, End(sensor_id=7, time_ns=1000000000, frames_processed=3))
+    (29, End(sensor_id=7, time_ns=1000000000, frames_processed=3))
     """
     layout = _BY_MESSAGE.get(type(message))
     if layout is None:
-        raise ValueError(f"message: wanted one of {[k.message.__name__ for k in PACKETS]}, came {type(message)}")
-    kind = layout.kind
+        raise ValueError(f"message: wanted one of {[k.__name__ for k in _BY_MESSAGE]}, came {type(message)}")
     sensor_id = getattr(message, "sensor_id", 0)
-    if not kind.sensor <= sensor_id <= 2**16 - 1 or not 0 <= message.time_ns < 2**63:
-        raise ValueError(f"sensor_id, time_ns: wanted 1 to 65535 and 0 or later, came {sensor_id}, {message.time_ns}")
-    fields = layout.fields.pack(message)
-    layout.fields.unpack(fields)
-    parts = [_SECONDARY.pack(FORMAT_VERSION, 0, sensor_id, message.time_ns), fields]
-    if kind.state:
-        parts.append(_pack_state(getattr(message, "state", None), kind.state == "optional"))
-    if kind.rows and layout.rows:
-        parts.append(layout.rows.pack(getattr(message, kind.rows.attribute)))
-    data = b"".join(parts)
-    primary = _PRIMARY.pack(
-        _TELEMETRY_WITH_SECONDARY_HEADER << 11 | kind.apid,
-        _UNSEGMENTED << 14 | sequence & 0x3FFF,
-        len(data) + _CRC.size - 1,
-    )
-    return primary + data + _CRC.pack(google_crc32c.value(primary + data))
+    time_ns = message.time_ns
+    if not layout.least_sensor <= sensor_id <= 2**16 - 1 or not 0 <= time_ns < _TIME_END_NS:
+        raise ValueError(f"sensor_id, time_ns: wanted 1 to 65535 and 0 to {_TIME_END_NS}, came {sensor_id}, {time_ns}")
+    seconds, rest_ns = divmod(time_ns, NS_PER_S)
+    fine = ((rest_ns << 32) + NS_PER_S // 2) // NS_PER_S
+    data = _SECONDARY.pack(FORMAT_VERSION, sensor_id, seconds + _EPOCH_S, fine) + layout.pack(message)
+    octets = len(data) + _CRC.size - 1
+    packet = _PRIMARY.pack(layout.first_word, _UNSEGMENTED << 14 | sequence & 0x3FFF, octets) + data
+    return packet + _CRC.pack(google_crc32c.value(packet))
 
 
 def decode(data: bytes | bytearray | memoryview) -> Message:
@@ -204,50 +241,42 @@ def decode(data: bytes | bytearray | memoryview) -> Message:
         The octets are no packet of this format, or a field is out of its bounds; the reasons stand above.
     """
     data = bytes(data)
-    apid = _checked_apid(data)
-    version, zero, sensor_id, time_ns = _SECONDARY.unpack_from(data, _PRIMARY.size)
+    layout = _checked(data)
+    version, sensor_id, coarse_s, fine = _SECONDARY.unpack_from(data, _PRIMARY.size)
     if version != FORMAT_VERSION:
         raise WireError("version", f"wanted packet format {FORMAT_VERSION}, came {version}; update the older side")
-    layout = _BY_APID.get(apid)
     if layout is None:
-        raise WireError("type", f"wanted an APID of {[hex(known) for known in _BY_APID]}, came {apid:#x}")
-    kind = layout.kind
-    if zero or kind.sensor != (sensor_id > 0) or time_ns < 0:
-        raise WireError("field", f"secondary header: came sensor {sensor_id}, time {time_ns} ns, spare octet {zero}")
-    body = data[_PRIMARY.size + _SECONDARY.size : -_CRC.size]
-    fields = layout.fields.struct.size
-    fixed = fields + (_STATE.struct.size if kind.state else 0)
-    row_octets = layout.rows.dtype.itemsize if layout.rows else 0
-    rest = len(body) - fixed
-    if rest < 0 or (rest % row_octets if row_octets else rest):
-        name = kind.message.__name__
-        raise WireError("length", f"{name}: wanted {fixed} + n * {row_octets} octets, came {len(body)}")
+        came = int.from_bytes(data[:2], "big") & 0x7FF
+        raise WireError("type", f"wanted an APID of {[hex(known) for known in _BY_APID]}, came {came:#x}")
+    if (sensor_id > 0) != layout.packet.sensor or coarse_s < _EPOCH_S:
+        raise WireError("field", f"secondary header: came sensor {sensor_id}, {coarse_s} s of TAI since 1958")
+    if len(data) < layout.tail_at + _CRC.size:
+        raise WireError(
+            "length", f"{layout.name}: wanted at least {layout.tail_at + _CRC.size} octets, came {len(data)}"
+        )
     try:
-        values = layout.fields.unpack(body[:fields])
-        if kind.state:
-            values["state"] = _unpack_state(body[fields:fixed], kind.state == "optional")
-        if kind.rows and layout.rows:
-            values[kind.rows.attribute] = layout.rows.unpack(body[fixed:])
+        values = layout.unpack(data)
     except ValueError as error:
-        raise WireError("field", f"{kind.message.__name__}.{error}") from None
-    if kind.message is PlotReport:
-        values["flags"] = ReportFlag(values["flags"])
-    if kind.sensor:
+        raise WireError("field", f"{layout.name}.{error}") from None
+    values["time_ns"] = (coarse_s - _EPOCH_S) * NS_PER_S + (fine * NS_PER_S + (1 << 31) >> 32)
+    if layout.packet.sensor:
         values["sensor_id"] = sensor_id
-    message: Message = kind.message(time_ns=time_ns, **values)
+    message: Message = layout.message(**values)
     return message
 
 
-def _checked_apid(data: bytes) -> int:
-    """Hold a packet to its primary header, its length and its CRC; return its APID."""
+def _checked(data: bytes) -> _Layout | None:
+    """Hold a packet to its primary header, its length and its CRC; return its kind, None for an unknown APID."""
     if len(data) < _PRIMARY.size:
         raise WireError("truncated", f"wanted {_PRIMARY.size} octets of primary header, came {len(data)}")
-    words: tuple[int, int, int] = _PRIMARY.unpack_from(data)
-    if words[0] >> 13:
-        raise WireError("version", f"wanted space packet version 0, came {words[0] >> 13}; is this a space packet?")
-    if words[0] >> 11 != _TELEMETRY_WITH_SECONDARY_HEADER or words[1] >> 14 != _UNSEGMENTED:
-        raise WireError("header", f"wanted unsegmented telemetry with a secondary header, came {data[:4].hex()}")
-    wanted = _PRIMARY.size + words[2] + 1
+    first, second, octets = _PRIMARY.unpack_from(data)
+    if first >> 13:
+        raise WireError("version", f"wanted space packet version 0, came {first >> 13}; is this a space packet?")
+    layout = _BY_APID.get(first & 0x7FF)
+    wrong_way = layout is not None and first != layout.first_word
+    if not first >> 11 & 1 or wrong_way or second >> 14 != _UNSEGMENTED:
+        raise WireError("header", f"wanted an unsegmented packet with a secondary header, came {data[:4].hex()}")
+    wanted: int = _PRIMARY.size + octets + 1
     if len(data) < wanted:
         raise WireError("truncated", f"wanted {wanted} octets, came {len(data)}")
     if len(data) > wanted or wanted < _OVERHEAD_OCTETS:
@@ -256,25 +285,10 @@ def _checked_apid(data: bytes) -> int:
     computed = google_crc32c.value(data[: -_CRC.size])
     if came != computed:
         raise WireError("crc", f"wanted {computed:08x}, came {came:08x}")
-    return words[0] & 0x7FF
+    return layout
 
 
-def _pack_state(state: SensorState | None, may_lack: bool) -> bytes:
-    if state is None:
-        if not may_lack:
-            raise ValueError("state: wanted a SensorState, came None; a report without pointing cannot be located")
-        return bytes(_STATE.struct.size)
-    packed = _STATE.pack(state)
-    _unpack_state(packed, False)
-    return packed
-
-
-def _unpack_state(octets: bytes, may_lack: bool) -> SensorState | None:
-    """Return the sensor state; all octets zero mean that there is none."""
-    if may_lack and not any(octets):
-        return None
-    values = _STATE.unpack(octets)
-    norm = hypot(*values["attitude"].tolist())
-    if not isclose(norm, 1.0, abs_tol=_UNIT_QUATERNION_TOLERANCE):
+def _check_unit(state: SensorState) -> None:
+    norm = hypot(*np.asarray(state.attitude, np.float64).tolist())
+    if not isclose(norm, 1.0, abs_tol=_UNIT_TOLERANCE):
         raise ValueError(f"attitude: wanted a unit quaternion, came one of length {norm}")
-    return SensorState(**values)

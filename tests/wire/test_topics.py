@@ -2,13 +2,16 @@
 
 from pathlib import Path
 
-from lookdown.wire.dictionary import PACKETS
+from lookdown.wire.dictionary import DICTIONARY
 from lookdown.wire.topics import TOPICS, table
+
+NOT_SAID_YET = {"Event", "Parameter", "Command", "Tasking"}
+"""Packets of the dictionary that no process sends as yet."""
 
 
 def test_every_packet_has_a_topic_and_every_topic_packets() -> None:
-    said = {message for topic in TOPICS for message in topic.messages}
-    assert said == {kind.message for kind in PACKETS}
+    said = {message.__name__ for topic in TOPICS for message in topic.messages}
+    assert said == {packet.name for packet in DICTIONARY.packets} - NOT_SAID_YET
     assert len({topic.name for topic in TOPICS}) == len(TOPICS)
 
 
