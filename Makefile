@@ -6,7 +6,7 @@ STAMPS := build/stamps
 KERNEL_SOURCES := $(shell find kernels wire hil -name '*.pyx' -o -name '*.pxd' -o -name '*.h')
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test proof bench mca instructions figures sanitize lint clean check-tools
+.PHONY: help demo test proof bench mca instructions figures sanitize pages fuzz lint clean check-tools
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -45,6 +45,12 @@ lint: $(STAMPS)/dev $(STAMPS)/kernels ## ruff, cython-lint and strict mypy
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" cython-lint kernels wire hil
 	@.venv/bin/mypy kernels wire geo flight ground hil
+
+pages: $(STAMPS)/dev $(STAMPS)/kernels ## make docs/packets.md from the dictionary of packets
+	@$(PY) -m lookdown.wire page > docs/packets.md
+
+fuzz: $(STAMPS)/dev $(STAMPS)/kernels ## ten million mutated packets: none crashes, none is taken for another
+	@$(PY) -m pytest -q tests/wire/test_fuzz.py --packets 10000000 --timeout 3600 $(TESTS)
 
 clean: ## remove what was built (.venv stays)
 	rm -rf build && find kernels wire hil -name '*.so' -delete

@@ -21,6 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="fail, rather than skip, a test for which this machine lacks a tool (valgrind, cross compiler) or a count",
     )
+    parser.addoption("--packets", type=int, default=20_000, help="mutated packets that the reader is tried with")
 
 
 @pytest.fixture(scope="session")
