@@ -123,6 +123,8 @@ class FlightConfig:
         ZeroMQ endpoint that the process binds and frames arrive at; needed by ``run`` alone.
     ground_endpoint : str
         ZeroMQ endpoint of the ground process; needed by ``run`` alone.
+    link_bits_per_s : float
+        Rate at which messages leave for the ground at most; 0 for no bound [bit/s].
     rows, cols : int
         Size of the focal plane [px]; 0: that of the first frame.
     bit_depth : int
@@ -136,6 +138,7 @@ class FlightConfig:
     sensor_id: int = 1
     frames_endpoint: str = ""
     ground_endpoint: str = ""
+    link_bits_per_s: float = 0.0
     rows: int = 0
     cols: int = 0
     bit_depth: int = 16
@@ -148,6 +151,8 @@ class FlightConfig:
             raise ValueError(f"sensor_id: wanted 1 to 65535, got {self.sensor_id}; give the sensor its own number")
         if not 1 <= self.bit_depth <= 16:
             raise ValueError(f"bit_depth: wanted 1 to 16, got {self.bit_depth}; samples are uint16")
+        if not 0.0 <= self.link_bits_per_s < float("inf"):
+            raise ValueError(f"link_bits_per_s: wanted a rate, or 0 for no bound; got {self.link_bits_per_s}")
         if self.rows < 0 or self.cols < 0:
             raise ValueError(
                 f"rows, cols: wanted sizes, or 0 for that of the first frame; got {self.rows}, {self.cols}"

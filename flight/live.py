@@ -20,7 +20,7 @@ from lookdown.flight.board import Board, Reporter
 from lookdown.flight.config import FlightConfig
 from lookdown.wire.clock import NS_PER_S, Clock, SystemClock
 from lookdown.wire.errors import ConfigError, WireError
-from lookdown.wire.link import LinkSender, attach
+from lookdown.wire.link import LinkLimits, LinkSender, attach
 from lookdown.wire.messages import FrameHeader
 from lookdown.wire.packet import decode
 from lookdown.wire.topics import END, FRAMES, HEALTH, REPORTS
@@ -250,7 +250,8 @@ def run(
         stack.callback(context.term)
         frames = FrameReceiver(context, config.frames_endpoint, 2 * config.rows * config.cols)
         stack.callback(frames.close)
-        link = LinkSender(context, config.ground_endpoint, config.sensor_id, clock)
+        limits = LinkLimits(bits_per_s=config.link_bits_per_s)
+        link = LinkSender(context, config.ground_endpoint, config.sensor_id, clock, limits=limits)
         stack.callback(link.close)
         live = Live(board, frames, link, clock, wake)
         while not live.ended_by:

@@ -16,6 +16,7 @@ from lookdown.wire.envelope import Delivery
 from lookdown.wire.errors import ConfigError
 from lookdown.wire.inbox import UNKNOWN, Inbox, ReceiverCounts
 from lookdown.wire.outbox import LinkLimits, Outbox, SenderCounts
+from lookdown.wire.pacing import Pacer
 
 __all__ = ["UNKNOWN", "Delivery", "LinkLimits", "LinkReceiver", "LinkSender", "ReceiverCounts", "SenderCounts"]
 
@@ -65,7 +66,7 @@ class LinkSender:
     boot_id : int or None
         Number of this start, not 0, 64 bit; None draws one.
     limits : LinkLimits or None
-        Bounds of what is held and in flight; None for the defaults.
+        Bounds of what is held, in flight and a second; None for the defaults.
 
     Raises
     ------
@@ -86,7 +87,8 @@ class LinkSender:
         limits = limits or LinkLimits()
         self._outbox = Outbox(sender_id, boot_id or secrets.randbits(64) | 1, limits)
         self._clock = clock
-        self._blocked = False
+        self._pacer = Pacer(limits.bits_per_s)
+        self._blocked = self._paced = False
         self.connections = 0
         """Connections made since the start."""
         self._socket = context.socket(zmq.DEALER)
@@ -133,10 +135,12 @@ class LinkSender:
 
     def wait_ms(self, limit_ms: int) -> int:
         """Return how long the owner may wait before it calls `service`, at most ``limit_ms``."""
-        due_ns = self._outbox.due_ns
-        if due_ns is None:
+        due_ns = [self._pacer.due_ns] if self._paced else []
+        if self._outbox.due_ns is not None:
+            due_ns.append(self._outbox.due_ns)
+        if not due_ns:
             return limit_ms
-        return min(limit_ms, max(0, -((self._clock.steady_ns() - due_ns) * 1000 // NS_PER_S)))
+        return min(limit_ms, max(0, -((self._clock.steady_ns() - min(due_ns)) * 1000 // NS_PER_S)))
 
     @property
     def stats(self) -> SenderCounts:
@@ -160,16 +164,20 @@ class LinkSender:
         self._socket.close(linger=0)
 
     def _send(self) -> None:
-        """Send until nothing is to be sent or the socket takes no more."""
-        self._blocked = False
+        """Send until nothing is to be sent, the rate is used up or the socket takes no more."""
+        self._blocked = self._paced = False
         now_ns = self._clock.steady_ns()
         while (message := self._outbox.next()) is not None:
+            if not self._pacer.ready(now_ns):
+                self._paced = True
+                return
             try:
                 self._socket.send(message, zmq.NOBLOCK)
             except zmq.Again:
                 self._blocked = True
                 return
             self._outbox.sent(now_ns)
+            self._pacer.sent(len(message), now_ns)
 
 
 class LinkReceiver:

@@ -34,12 +34,15 @@ class LinkLimits:
         Octets of the packets held; what is in flight may exceed it.
     resend_after_s : float
         Wait for an acknowledgement before all in flight is sent again; doubles, up to eightfold, while none comes [s].
+    bits_per_s : float
+        Rate at which messages leave at most, their envelopes included, what is sent again too; 0 for no bound [bit/s].
     """
 
     window: int = 256
     capacity: int = 20_000
     capacity_octets: int = 32 * 1024 * 1024
     resend_after_s: float = 2.0
+    bits_per_s: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse bounds within which nothing can be sent."""
@@ -50,6 +53,8 @@ class LinkLimits:
             )
         if not self.resend_after_s > 0:
             raise ValueError(f"resend_after_s: wanted more than 0, came {self.resend_after_s}")
+        if not 0 <= self.bits_per_s < float("inf"):
+            raise ValueError(f"bits_per_s: wanted a rate, or 0 for no bound, came {self.bits_per_s}")
 
 
 @dataclass(slots=True)
