@@ -15,7 +15,7 @@ from lookdown.wire.capacity import within_capacity
 from lookdown.wire.clock import Clock
 from lookdown.wire.errors import WireError
 from lookdown.wire.frames import Part, decode_frame
-from lookdown.wire.messages import End, Frame, Health, PlotReport
+from lookdown.wire.messages import End, Event, EventKind, Frame, Health, PlotReport, Severity
 from lookdown.wire.packet import decode, encode
 
 Reporter: TypeAlias = Callable[[Frame], PlotReport]
@@ -69,7 +69,7 @@ class Board:
         self._last: tuple[int, int, int] | None = None  # frame_id, time, injection of the last frame
         self._interval_us: list[int] = []
         self._steps_us: deque[int] = deque(maxlen=_STEPS_REMEMBERED)
-        self._n_health = 0
+        self._n_health = self._n_events = 0
 
     def frame(self, parts: Sequence[Part]) -> tuple[bytes, int] | None:
         """Take one frame message.
@@ -137,6 +137,15 @@ class Board:
             step_max_us=min(self.step_max_us, _U32),
         )
         return encode(message, self._n_health - 1)
+
+    def given_up(self, count: int, total: int) -> bytes:
+        """Return the event that says how many packets a full link gave up since the last one, and in all."""
+        text = f"the link is full: {count} packets of the lowest priority given up, {total} since the start"
+        kind = EventKind.PACKETS_GIVEN_UP
+        count = min(count, _U32)
+        self._n_events += 1
+        event = Event(self._sensor_id, self._clock.now_ns(), Severity.WARNING, kind, count, float(total), text)
+        return encode(event, self._n_events - 1)
 
     def end(self) -> bytes:
         """Return the packet that says that nothing follows."""

@@ -23,7 +23,7 @@ from lookdown.wire.errors import ConfigError, WireError
 from lookdown.wire.link import LinkLimits, LinkSender, attach
 from lookdown.wire.messages import FrameHeader
 from lookdown.wire.packet import decode
-from lookdown.wire.topics import END, FRAMES, HEALTH, REPORTS
+from lookdown.wire.topics import END, EVENTS, FRAMES, HEALTH, REPORTS
 
 _HEALTH_EVERY_NS = NS_PER_S
 _FLUSH_S = 10.0  # wait at the end for the ground's acknowledgements
@@ -141,6 +141,7 @@ class Live:
         self._poller.register(frames.socket, zmq.POLLIN)
         self._poller.register(wake, zmq.POLLIN)
         self._health_due_ns = clock.steady_ns()
+        self._given_up_told = 0
         self.ended_by = ""
         """``end`` after the last frame, ``signal`` after SIGTERM or SIGINT; empty while running."""
 
@@ -198,7 +199,12 @@ class Live:
         now_ns = self._clock.steady_ns()
         if now_ns < self._health_due_ns:
             return
-        self._link.offer(self._board.health(self._link.stats.dropped), HEALTH.priority, self._clock.now_ns())
+        given_up = self._link.stats.dropped
+        self._link.offer(self._board.health(given_up), HEALTH.priority, self._clock.now_ns())
+        if given_up > self._given_up_told:
+            event = self._board.given_up(given_up - self._given_up_told, given_up)
+            self._link.offer(event, EVENTS.priority, self._clock.now_ns())
+            self._given_up_told = given_up
         # Beats that were missed during a long step are not made up for.
         self._health_due_ns += _HEALTH_EVERY_NS * (1 + (now_ns - self._health_due_ns) // _HEALTH_EVERY_NS)
 

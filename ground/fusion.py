@@ -58,8 +58,8 @@ class Happening:
     Attributes
     ----------
     kind : str
-        Of a track ``confirmed``, ``coasting``, ``resumed``, ``dropped`` or ``merged``; of a stream ``refused`` or
-        ``end``.
+        Of a track ``confirmed``, ``coasting``, ``resumed``, ``dropped`` or ``merged``; of a stream ``refused``,
+        ``onboard`` (an event that a board told) or ``end``.
     time_ns : int
         Data time, TAI [ns].
     sensor_id : int

@@ -161,7 +161,7 @@ class Ground:
     def _note(self, events: list[Event]) -> None:
         self._history.add(events, self._clock.now_ns())
         for event in events:
-            if isinstance(event, Happening) and event.kind == "refused":
+            if isinstance(event, Happening) and event.kind in ("refused", "onboard"):
                 _LOG.warning("%s", event.text)
 
     def _publish_due(self) -> None:

@@ -9,6 +9,7 @@ from collections import Counter
 from lookdown.ground.fusion import Event, Fusion, Happening
 from lookdown.ground.ingest import Arrival, Ingest
 from lookdown.ground.parameters import Parameters
+from lookdown.wire import messages
 from lookdown.wire.envelope import Delivery
 from lookdown.wire.errors import WireError
 from lookdown.wire.messages import End, Health, PlotReport
@@ -71,8 +72,8 @@ class Pipeline:
             if isinstance(message, PlotReport):
                 arrivals = self.ingest.offer(message, sender, delivery.origin_ns, delivery.arrival_ns)
                 return self._fuse(arrivals)
-            if not isinstance(message, End | Health):
-                raise WireError("unexpected", f"wanted PlotReport, Health or End, came {type(message).__name__}")
+            if not isinstance(message, End | Health | messages.Event):
+                raise WireError("unexpected", f"wanted PlotReport, Health, Event or End, came {type(message).__name__}")
             if sender not in self._known:
                 raise WireError("unknown_sensor", f"sender {sender} wanted one of {sorted(self._known)}")
             if message.sensor_id != sender:
@@ -82,6 +83,9 @@ class Pipeline:
         if isinstance(message, Health):
             self.health[sender] = message
             return []
+        if isinstance(message, messages.Event):
+            name = message.kind.name.lower().replace("_", " ")
+            return [Happening("onboard", self.time_ns, sender, f"sensor {sender}, {name}: {message.text}")]
         end = Happening("end", self.time_ns, sender, f"sensor {sender} ended, {message.frames_processed} frames")
         return [end, *self._fuse(self.ingest.end(sender))]
 

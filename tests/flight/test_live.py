@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -15,13 +16,24 @@ import numpy as np
 import pytest
 import zmq
 
+from lookdown.flight.board import Board
 from lookdown.flight.config import FlightConfig
-from lookdown.flight.live import run
-from lookdown.wire.clock import SystemClock
+from lookdown.flight.live import FrameReceiver, Live, run
+from lookdown.wire.clock import SteppedClock, SystemClock
 from lookdown.wire.errors import ConfigError
 from lookdown.wire.frames import encode_frame
-from lookdown.wire.link import Delivery, LinkReceiver
-from lookdown.wire.messages import SIGHT_DTYPE, End, Frame, Health, PlotReport, SensorState
+from lookdown.wire.link import Delivery, LinkLimits, LinkReceiver, LinkSender
+from lookdown.wire.messages import (
+    SIGHT_DTYPE,
+    End,
+    Event,
+    EventKind,
+    Frame,
+    Health,
+    PlotReport,
+    SensorState,
+    Severity,
+)
 from lookdown.wire.packet import decode, encode
 
 STATE = SensorState(np.array([7e6, 1.0, 2.0]), np.zeros(3), np.array([1.0, 0.0, 0.0, 0.0]), 5.0, 2.0**-15, 2.0**-15)
@@ -229,3 +241,36 @@ def test_the_command_flies_the_infrared_chain(tmp_path: Path) -> None:
         assert abs(report.sights["x"][0] - wanted[0]) < 2.0**-15
         assert abs(report.sights["y"][0] - wanted[1]) < 2.0**-15
     assert json.loads(done.stdout)["frames_processed"] == 30
+
+
+def test_what_a_full_link_gives_up_is_told_by_an_event(tmp_path: Path) -> None:
+    clock = SteppedClock(10**18)
+    context = zmq.Context()
+    link = LinkSender(
+        context, f"ipc://{tmp_path}/ground", 3, clock, limits=LinkLimits(window=1, capacity=3, resend_after_s=1e6)
+    )
+    frames = FrameReceiver(context, f"ipc://{tmp_path}/frames", 0)
+    near, far = socket.socketpair()
+    live = Live(Board(3, 0, 0, make_reporter, clock), frames, link, clock, near)
+    for _ in range(6):
+        far.send(b"x")  # ends the turn without a wait
+        live.turn()
+        clock.advance(1.0)
+    # Three of six health packets fit; from the fifth turn on an event takes the place of another.
+    assert link.stats.dropped == 5
+    receiver = LinkReceiver(context, f"ipc://{tmp_path}/ground", clock)
+    got: list[Any] = []
+    for _ in range(1000):
+        link.service(10)
+        got += [decode(delivery.packet) for delivery in receiver.service(10)]
+        receiver.commit()
+        if link.idle:
+            break
+    events = [message for message in got if isinstance(message, Event)]
+    assert [(event.kind, event.severity) for event in events] == [(EventKind.PACKETS_GIVEN_UP, Severity.WARNING)] * 2
+    assert [(event.count, event.value) for event in events] == [(1, 1.0), (2, 3.0)]
+    assert events[0].text.startswith("the link is full: ")
+    assert receiver.stats[3].lost == 5
+    for one in (near, far, frames, link, receiver):
+        one.close()
+    context.term()

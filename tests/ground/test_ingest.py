@@ -12,7 +12,7 @@ from lookdown.ground.parameters import Parameters, SensorField
 from lookdown.ground.pipeline import Pipeline
 from lookdown.wire.envelope import Delivery
 from lookdown.wire.errors import WireError
-from lookdown.wire.messages import End, Picture
+from lookdown.wire.messages import End, Event, EventKind, Picture, Severity
 from lookdown.wire.packet import encode
 
 THREE = Parameters(sensors=tuple(SensorField(i) for i in (1, 2, 3)), hold_s=0.5)
@@ -186,6 +186,16 @@ def test_pipeline_counts_packets_that_are_wrong(stream):
     pipeline.take(Delivery(1, 5, 6, good))
     fused = pipeline.finish()
     assert [event.arrival.origin_ns for event in fused] == [5]
+
+
+def test_pipeline_passes_on_what_a_board_tells():
+    pipeline = Pipeline(THREE)
+    told = Event(2, 5, Severity.WARNING, EventKind.PACKETS_GIVEN_UP, 7, 7.0, "the link is full: 7 packets given up")
+    (event,) = pipeline.take(Delivery(2, 0, 0, encode(told)))
+    assert (event.kind, event.sensor_id) == ("onboard", 2)
+    assert event.text == "sensor 2, packets given up: the link is full: 7 packets given up"
+    pipeline.take(Delivery(1, 0, 0, encode(told)))
+    assert pipeline.counters[1, "refused_sender"] == 1
 
 
 def test_parameters_refuse_what_cannot_work():

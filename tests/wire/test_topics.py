@@ -5,7 +5,7 @@ from pathlib import Path
 from lookdown.wire.dictionary import DICTIONARY
 from lookdown.wire.topics import TOPICS, table
 
-NOT_SAID_YET = {"Event", "Parameter", "Command", "Tasking"}
+NOT_SAID_YET = {"Parameter", "Command", "Tasking"}
 """Packets of the dictionary that no process sends as yet."""
 
 
