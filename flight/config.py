@@ -123,6 +123,8 @@ class FlightConfig:
         ZeroMQ endpoint that the process binds and frames arrive at; needed by ``run`` alone.
     ground_endpoint : str
         ZeroMQ endpoint of the ground process; needed by ``run`` alone.
+    spool : Path or None
+        Database that keeps packets until the ground has stored them, through the death of the process; None: memory.
     link_bits_per_s : float
         Rate at which messages leave for the ground at most; 0 for no bound [bit/s].
     rows, cols : int
@@ -138,6 +140,7 @@ class FlightConfig:
     sensor_id: int = 1
     frames_endpoint: str = ""
     ground_endpoint: str = ""
+    spool: Path | None = None
     link_bits_per_s: float = 0.0
     rows: int = 0
     cols: int = 0

@@ -20,9 +20,10 @@ from lookdown.flight.board import Board, Reporter
 from lookdown.flight.config import FlightConfig
 from lookdown.wire.clock import NS_PER_S, Clock, SystemClock
 from lookdown.wire.errors import ConfigError, WireError
-from lookdown.wire.link import LinkLimits, LinkSender, attach
+from lookdown.wire.link import LinkLimits, LinkSender, attach, draw_boot_id
 from lookdown.wire.messages import FrameHeader
 from lookdown.wire.packet import decode
+from lookdown.wire.spool import Spool
 from lookdown.wire.topics import END, EVENTS, FRAMES, HEALTH, REPORTS
 
 _HEALTH_EVERY_NS = NS_PER_S
@@ -257,7 +258,8 @@ def run(
         frames = FrameReceiver(context, config.frames_endpoint, 2 * config.rows * config.cols)
         stack.callback(frames.close)
         limits = LinkLimits(bits_per_s=config.link_bits_per_s)
-        link = LinkSender(context, config.ground_endpoint, config.sensor_id, clock, limits=limits)
+        spool = Spool(config.spool, config.sensor_id, draw_boot_id()) if config.spool else None
+        link = LinkSender(context, config.ground_endpoint, config.sensor_id, clock, spool=spool, limits=limits)
         stack.callback(link.close)
         live = Live(board, frames, link, clock, wake)
         while not live.ended_by:

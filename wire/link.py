@@ -6,7 +6,9 @@ most as long as it is told, and is bounded in what it does. The rules stand in `
 """
 
 import secrets
+from collections import deque
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 
 import zmq
 from zmq.utils.monitor import recv_monitor_message
@@ -17,6 +19,8 @@ from lookdown.wire.errors import ConfigError
 from lookdown.wire.inbox import UNKNOWN, Inbox, ReceiverCounts
 from lookdown.wire.outbox import LinkLimits, Outbox, SenderCounts
 from lookdown.wire.pacing import Pacer
+from lookdown.wire.packet import MAX_PACKET_OCTETS
+from lookdown.wire.spool import Spool
 
 __all__ = ["UNKNOWN", "Delivery", "LinkLimits", "LinkReceiver", "LinkSender", "ReceiverCounts", "SenderCounts"]
 
@@ -64,7 +68,9 @@ class LinkSender:
     clock : Clock
         Its steady reading times the resending.
     boot_id : int or None
-        Number of this start, not 0, 64 bit; None draws one.
+        Number of this start, not 0, 64 bit; None draws one, or takes that of the spool.
+    spool : Spool or None
+        Keeps what is held on disk; what earlier starts left in it goes out first. None: it is held in memory alone.
     limits : LinkLimits or None
         Bounds of what is held, in flight and a second; None for the defaults.
 
@@ -82,10 +88,19 @@ class LinkSender:
         clock: Clock,
         *,
         boot_id: int | None = None,
+        spool: Spool | None = None,
         limits: LinkLimits | None = None,
     ) -> None:
         limits = limits or LinkLimits()
-        self._outbox = Outbox(sender_id, boot_id or secrets.randbits(64) | 1, limits)
+        boot_id = boot_id or (spool.boot_id if spool else draw_boot_id())
+        self._spool = spool
+        # One after the other: the receiver hears a start of a sender no more when it has heard a later one.
+        self._outboxes = deque(
+            Outbox(sender_id, left.boot_id, limits, journal=spool, held=left.packets, acknowledged=left.acknowledged)
+            for left in (spool.left if spool else ())
+        )
+        self._newest = Outbox(sender_id, boot_id, _less(limits, self._outboxes), journal=spool)
+        self._outboxes.append(self._newest)
         self._clock = clock
         self._pacer = Pacer(limits.bits_per_s)
         self._blocked = self._paced = False
@@ -105,7 +120,7 @@ class LinkSender:
 
     def offer(self, packet: bytes, priority: int = 0, origin_ns: int = 0) -> bool:
         """Take a packet to send; see `Outbox.offer`. Nothing is sent before the next `service`."""
-        return self._outbox.offer(packet, priority, origin_ns)
+        return self._newest.offer(packet, priority, origin_ns)
 
     def service(self, timeout_ms: int = 0) -> None:
         """Send and resend what is due, take acknowledgements; wait at most ``timeout_ms`` for something to do."""
@@ -144,28 +159,42 @@ class LinkSender:
 
     @property
     def stats(self) -> SenderCounts:
-        """What was offered, sent, resent, acknowledged, given up and refused so far."""
-        return self._outbox.counts
+        """What was offered, sent, resent, acknowledged, given up and refused so far, of this start alone."""
+        return self._newest.counts
 
     @property
     def held(self) -> int:
-        """Packets that are neither acknowledged nor given up."""
-        return self._outbox.held
+        """Packets that are neither acknowledged nor given up, those of earlier starts among them."""
+        return sum(outbox.held for outbox in self._outboxes)
 
     @property
     def idle(self) -> bool:
         """Whether every packet is acknowledged or was given up."""
-        return not self._outbox.held
+        return not self.held
 
     def close(self) -> None:
-        """Close the sockets; what is not acknowledged is gone."""
+        """Close sockets and spool; without a spool, what is not acknowledged is gone."""
+        if self._spool:
+            self._spool.close()
         self._socket.disable_monitor()
         self._monitor.close(linger=0)
         self._socket.close(linger=0)
 
+    @property
+    def _outbox(self) -> Outbox:
+        """The oldest start that has something to send, or else this one."""
+        while len(self._outboxes) > 1 and not self._outboxes[0].held:
+            done = self._outboxes.popleft()
+            if self._spool:
+                self._spool.forget(done.boot_id)
+        return self._outboxes[0]
+
     def _send(self) -> None:
         """Send until nothing is to be sent, the rate is used up or the socket takes no more."""
         self._blocked = self._paced = False
+        if self._spool:
+            self._spool.commit()  # nothing is sent that could be forgotten, as long as the disk takes it
+            self._newest.counts.unspooled = self._spool.unspooled
         now_ns = self._clock.steady_ns()
         while (message := self._outbox.next()) is not None:
             if not self._pacer.ready(now_ns):
@@ -178,6 +207,20 @@ class LinkSender:
                 return
             self._outbox.sent(now_ns)
             self._pacer.sent(len(message), now_ns)
+
+
+def draw_boot_id() -> int:
+    """Return a number for a start of a sender, random: a clock may be set back."""
+    return secrets.randbits(64) | 1
+
+
+def _less(limits: LinkLimits, left: Collection[Outbox]) -> LinkLimits:
+    """Return the limits less what earlier starts left: all together keep within them."""
+    return replace(
+        limits,
+        capacity=max(limits.capacity - sum(outbox.held for outbox in left), limits.window + 1),
+        capacity_octets=max(limits.capacity_octets - sum(outbox.octets for outbox in left), MAX_PACKET_OCTETS),
+    )
 
 
 class LinkReceiver:

@@ -7,8 +7,9 @@ the packets given up here: ``offered = received + lost`` on the other side, to t
 """
 
 from collections import Counter, deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from lookdown.wire.clock import NS_PER_S
 from lookdown.wire.envelope import ACKNOWLEDGEMENT, DATA, Envelope, decode_envelope
@@ -66,6 +67,7 @@ class SenderCounts:
     resent: int = 0
     acknowledged: int = 0
     dropped: int = 0  # given up because the outbox was full
+    unspooled: int = 0  # could not be written to the spool: in memory alone
     refused: Counter[str] = field(default_factory=Counter)  # acknowledgements, by reason
 
 
@@ -73,6 +75,22 @@ class _Held(NamedTuple):
     sequence: int
     packet: bytes
     origin_ns: int
+
+
+class Journal(Protocol):
+    """What is told of each packet: `lookdown.wire.spool.Spool` keeps it on disk."""
+
+    def add(self, sequence: int, priority: int, origin_ns: int, packet: bytes) -> None:
+        """Note a packet that is held."""
+        ...
+
+    def give_up(self, sequence: int) -> None:
+        """Note one that is held no more."""
+        ...
+
+    def acknowledge(self, boot_id: int, sequence: int) -> None:
+        """Note that all up to ``sequence`` are stored by the receiver."""
+        ...
 
 
 class Outbox:
@@ -86,9 +104,25 @@ class Outbox:
         Number of this start of the sender, 64 bit; no two starts may share one.
     limits : LinkLimits
         Bounds of what is held and in flight.
+    journal : Journal or None
+        Told of each packet; None: they are held in memory alone.
+    held : iterable of (sequence, priority, origin_ns, packet)
+        What a journal kept of this start, in order of sequence. Some of it may have been sent: nothing more may be
+        offered, so that nothing of it is given up.
+    acknowledged : int
+        Highest sequence of which the journal knows that the receiver stored it.
     """
 
-    def __init__(self, sender_id: int, boot_id: int, limits: LinkLimits | None = None) -> None:
+    def __init__(
+        self,
+        sender_id: int,
+        boot_id: int,
+        limits: LinkLimits | None = None,
+        *,
+        journal: Journal | None = None,
+        held: Iterable[tuple[int, int, int, bytes]] = (),
+        acknowledged: int = 0,
+    ) -> None:
         self.counts = SenderCounts()
         self._sender_id = sender_id
         self._boot_id = boot_id
@@ -97,15 +131,30 @@ class Outbox:
         self._in_window: deque[tuple[_Held, int]] = deque()  # sent once or more, with their ``after``
         self._cursor = 0  # place in the window of the packet to send again next
         self._octets = 0
-        self._acknowledged = 0
+        self._acknowledged = acknowledged
         self._sent_up_to = 0
         self._timer_ns = 0
         self._backoff = 1
+        self._journal = journal
+        for sequence, priority, origin_ns, packet in held:
+            self._waiting[priority].append(_Held(sequence, packet, origin_ns))
+            self._octets += len(packet)
+            self._sent_up_to = sequence  # for all that is known
 
     @property
     def held(self) -> int:
         """Packets that are neither acknowledged nor given up."""
         return len(self._in_window) + sum(map(len, self._waiting))
+
+    @property
+    def octets(self) -> int:
+        """Octets of the packets that are held."""
+        return self._octets
+
+    @property
+    def boot_id(self) -> int:
+        """Number of this start of the sender."""
+        return self._boot_id
 
     @property
     def due_ns(self) -> int | None:
@@ -135,6 +184,8 @@ class Outbox:
         offered = _Held(self.counts.offered, packet, origin_ns)
         self._waiting[priority].append(offered)
         self._octets += len(packet)
+        if self._journal:
+            self._journal.add(offered.sequence, priority, origin_ns, packet)
         kept = True
         while self.held > self._limits.capacity or self._octets > self._limits.capacity_octets:
             lowest = next((queue for queue in self._waiting if queue), None)
@@ -143,6 +194,8 @@ class Outbox:
             given_up = lowest.popleft()
             self._octets -= len(given_up.packet)
             self.counts.dropped += 1
+            if self._journal:
+                self._journal.give_up(given_up.sequence)
             kept = kept and given_up is not offered
         return kept
 
@@ -190,14 +243,22 @@ class Outbox:
         except WireError as error:
             self.counts.refused[error.reason] += 1
             return
+        before = self.counts.acknowledged
         while self._in_window and self._in_window[0][0].sequence <= envelope.sequence:
             held, _ = self._in_window.popleft()
             self._octets -= len(held.packet)
             self._cursor = max(self._cursor - 1, 0)
             self.counts.acknowledged += 1
+        for queue in self._waiting:  # what an earlier process sent, and this one has not yet sent again
+            while queue and queue[0].sequence <= envelope.sequence:
+                self._octets -= len(queue.popleft().packet)
+                self.counts.acknowledged += 1
+        if self.counts.acknowledged > before:
             self._acknowledged = envelope.sequence
             self._timer_ns = now_ns
             self._backoff = 1
+            if self._journal:
+                self._journal.acknowledge(self._boot_id, envelope.sequence)
 
     def go_back(self) -> None:
         """Send all in flight again: the connection is new, so what was on it may be gone."""

@@ -35,6 +35,7 @@ from lookdown.wire.messages import (
     Severity,
 )
 from lookdown.wire.packet import decode, encode
+from lookdown.wire.spool import Spool
 
 STATE = SensorState(np.array([7e6, 1.0, 2.0]), np.zeros(3), np.array([1.0, 0.0, 0.0, 0.0]), 5.0, 2.0**-15, 2.0**-15)
 
@@ -197,6 +198,32 @@ def test_a_ground_that_never_comes_is_told_and_not_waited_for_without_end(
     captured = capsys.readouterr()
     assert json.loads(captured.out)["link"]["unacknowledged"] == 4  # health twice, a report, the end
     assert f"the ground at {config.ground_endpoint} left 4 packets unacknowledged" in captured.err
+
+
+def test_what_the_ground_did_not_store_waits_in_the_spool(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = config_in(tmp_path, spool=tmp_path / "spool.sqlite")
+    context = zmq.Context()
+    push = context.socket(zmq.PUSH)
+    push.connect(config.frames_endpoint)
+    for parts in (encode_frame(frame(1)), END):
+        push.send_multipart(parts)
+    assert run(config, make_reporter=make_reporter, flush_s=0.05) == 1
+    assert json.loads(capsys.readouterr().out)["link"]["unspooled"] == 0
+    sender = LinkSender(context, config.ground_endpoint, 3, SystemClock(), spool=Spool(config.spool, 3, 1))
+    receiver = LinkReceiver(context, config.ground_endpoint, SystemClock())
+    got: list[Delivery] = []
+    for _ in range(1000):
+        sender.service(10)
+        got += receiver.service(10)
+        receiver.commit()
+        if sender.idle:
+            break
+    assert [type(decode(delivery.packet)) for delivery in got] == [Health, PlotReport, Health, End]
+    for one in (push, sender, receiver):
+        one.close()
+    context.term()
+    with pytest.raises(ConfigError, match="it is that of sender 3, wanted 4; choose another"):
+        run(config_in(tmp_path, spool=tmp_path / "spool.sqlite", sensor_id=4), make_reporter=make_reporter)
 
 
 def test_missing_or_impossible_endpoints_are_named(tmp_path: Path) -> None:
