@@ -16,7 +16,7 @@ from tests.detection.orbital import SENSORS, SNRS
 from tests.detection.results import OURS, OURS_MULTI, TRANSFER, Results
 from tests.detection.scoring import RATES, pd_at, pfa_at, threshold_at, transfer
 
-COLOURS = ("#7c6f64", "#b58900", "#1f9d75", "#e8702a", "#a855f7", "#d6336c", "#0ea5b7")
+COLOURS = ("#7c6f64", "#b58900", "#1f9d75", "#e8702a", "#a855f7", "#d6336c", "#0ea5b7", "#111827")
 OURS_COLOUR = "#1b4fd6"
 PICTURES = ("detection-clips.png", "detection-orbital.png")
 

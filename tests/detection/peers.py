@@ -80,7 +80,7 @@ def two_scales(frames: Iterable[np.ndarray]) -> Iterator[Plots]:
     """The larger of two scales."""
     for frame in frames:
         image = frame.astype(np.float32)
-        yield plots_of(np.maximum(centre_surround(image), centre_surround(image, 2 * PSF_SIGMA_PX)))
+        yield plots_of(np.maximum(centre_surround(image), centre_surround(image, 2 * PSF_SIGMA_PX, WIDE_PX)))
 
 
 def mixture_of_gaussians(frames: Iterable[np.ndarray]) -> Iterator[Plots]:
