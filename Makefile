@@ -27,6 +27,7 @@ bench: $(STAMPS)/bench $(STAMPS)/kernels ## measure beside the peers: build/benc
 	@$(PY) -m tests.bench.numbers build/bench.json docs/numbers.md
 
 detection: $(STAMPS)/dev $(STAMPS)/kernels ## the chain beside its peers on recordings: docs/detection-numbers.md
+	@$(PY) -m tests.detection.stages
 	@$(PY) -m tests.detection.compare
 
 mca: $(STAMPS)/dev $(STAMPS)/kernels ## cycles per pixel on the board's processors, by model: docs/numbers.md
