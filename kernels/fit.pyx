@@ -32,6 +32,7 @@ cdef enum:
     BESIDE = 2  # where the score is compared with that of the peak [pixel]
 
 cdef double FARTHEST_PX = 1.5  # from the peak pixel to the place of the plot's only spot
+cdef double LEAST_SHARE = 0.5  # of a plot's snr that its spot has, less a sigma; the rest is flat light
 cdef float CORRELATION = 3.5449077  # 2 sqrt(pi): side of the square of the filter's correlation [sigma]
 cdef double FOUR_PI = 12.566370614359172  # light of a spot over the peak of its filtered residual [sigma^2]
 cdef double FLOOR_PX = 0.005  # error of a place that no light takes away
@@ -90,7 +91,7 @@ cdef Py_ssize_t place(Scene* scene, Plot* plot, Spots* s, double* noise2) noexce
         part(scene, plot, sign, noise2[0], s)
         if s.n > 1:
             return s.n
-    if not explains(s, noise2[0]):
+    if not (explains(s, noise2[0]) and sqrt(s.energy / noise2[0]) > LEAST_SHARE * plot.snr - 1):
         plot.flags |= IS_EXTENDED
         return 0
     near = fabs(s.row[0] - plot.peak_row) <= FARTHEST_PX and fabs(s.col[0] - plot.peak_col) <= FARTHEST_PX

@@ -290,7 +290,7 @@ def test_extract(benchmark: BenchmarkFixture, size: str, hits: str) -> None:
     residual = cv2.GaussianBlur(points, (0, 0), PSF_SIGMA_PX)
     z = residual / np.sqrt(1 / (4 * np.pi * PSF_SIGMA_PX**2), dtype=np.float32)
     threshold = float(np.quantile(np.abs(z), 1 - float(hits[:-2]) / 100))
-    plots, scratch = np.empty(16384, PLOT_DTYPE), np.empty(extract.extract_scratch_size(shape[1]), np.int64)
+    plots, scratch = np.empty(16384, PLOT_DTYPE), np.empty(extract.extract_scratch_size(shape[1], 16384), np.int64)
     none_bad = np.empty(0, np.int32)
 
     def ours() -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.ndimage import correlate1d
 from scipy.special import erf
 
-from lookdown.kernels.extract import PLOT_DTYPE, extract_plots, extract_scratch_size
+from lookdown.kernels.extract import MERGED, PLOT_DTYPE, extract_plots, extract_scratch_size
 from lookdown.kernels.fit import fit_plots
 
 CELL_PX = 32
@@ -45,22 +45,65 @@ def bound_px(sigma_px: float, snr: float) -> float:
 
 @dataclass
 class Trials:
-    """One frame: sources by cell, and the plots found in it with the cell of each."""
+    """One frame of cells with sources, and its plots.
 
-    row: np.ndarray  # [cells, sources], in the frame [px]
+    Attributes
+    ----------
+    row, col : ndarray, shape (cells, sources)
+        Where the sources are [px].
+    plots : ndarray of PLOT_DTYPE
+        Plots of the frame, strongest first.
+    cell : ndarray of int
+        The cell of each plot.
+    frame : ndarray
+        Sources in noise of unit sigma.
+    """
+
+    row: np.ndarray
     col: np.ndarray
     plots: np.ndarray
     cell: np.ndarray
-    n_cells: int
+    frame: np.ndarray
 
-    def of_cell(self, k: int) -> np.ndarray:
-        return self.plots[self.cell == k]
+    def strongest(self) -> tuple[np.ndarray, np.ndarray]:
+        """Strongest plot of each cell that lies within 3 px of its only source, with the cell."""
+        apart = np.hypot(self.plots["row"] - self.row[self.cell, 0], self.plots["col"] - self.col[self.cell, 0])
+        near = np.flatnonzero(apart < 3)
+        cell, first = np.unique(self.cell[near], return_index=True)
+        return self.plots[near[first]], cell
+
+    def errors(self) -> tuple[np.ndarray, np.ndarray]:
+        """Errors of the places of `strongest`, shape (2, n) [px], and by their sigmas."""
+        plots, cell = self.strongest()
+        error = np.stack([plots["row"] - self.row[cell, 0], plots["col"] - self.col[cell, 0]])
+        return error, error / np.stack([plots["sigma_row_px"], plots["sigma_col_px"]])
+
+    def n_plots(self, least_snr: float) -> np.ndarray:
+        """How many plots each cell has near its sources, noise left out by ``least_snr``."""
+        apart = np.hypot(
+            self.plots["row"][:, None] - self.row[self.cell], self.plots["col"][:, None] - self.col[self.cell]
+        ).min(axis=1)
+        counted = self.cell[(apart < 8) & (self.plots["snr"] > least_snr)]
+        return np.bincount(counted, minlength=len(self.row))
+
+    def told_apart(self, within_px: float) -> np.ndarray:
+        """Whether each cell has as many merged plots as sources, one within ``within_px`` of each."""
+        merged = (self.plots["flags"] & MERGED) > 0
+        found = np.zeros(self.row.shape, bool)
+        for k in range(self.row.shape[1]):
+            apart = np.hypot(self.plots["row"] - self.row[self.cell, k], self.plots["col"] - self.col[self.cell, k])
+            found[self.cell[merged & (apart < within_px)], k] = True
+        return found.all(axis=1) & (np.bincount(self.cell[merged], minlength=len(self.row)) == self.row.shape[1])
 
 
 def taps_of(psf_sigma_px: float) -> np.ndarray:
     half = max(1, int(np.ceil(3 * psf_sigma_px)))
     taps = np.exp(-0.5 * (np.arange(-half, half + 1) / psf_sigma_px) ** 2)
     return taps / taps.sum()
+
+
+def filtered_by(frame: np.ndarray, taps: np.ndarray) -> np.ndarray:
+    return correlate1d(correlate1d(frame.astype(np.float64), taps, 0), taps, 1).astype(np.float32)
 
 
 def plots_of(
@@ -70,7 +113,7 @@ def plots_of(
     """Filter a residual, score it by the true noise, and extract its plots; psf_sigma_px includes the pixel."""
     taps = taps_of(psf_sigma_px)
     gain = (taps**2).sum()
-    filtered = correlate1d(correlate1d(frame, taps, 0), taps, 1).astype(np.float32)
+    filtered = filtered_by(frame, taps)
     z = (filtered / (noise * gain)).astype(np.float32)
     plots = np.zeros(capacity, PLOT_DTYPE)
     scratch = np.zeros(extract_scratch_size(frame.shape[1], capacity), np.int64)
@@ -109,6 +152,6 @@ def run(
     frame = image.reshape(CELLS, CELLS, CELL_PX, CELL_PX).transpose(0, 2, 1, 3).reshape(CELLS * CELL_PX, -1)
     frame = frame + rng.standard_normal(frame.shape)
     plots = plots_of(frame, np.sqrt(sigma_px**2 + 1 / 12), fit=fit, threshold=threshold)
-    down, along = (np.repeat(np.arange(CELLS) * CELL_PX, CELLS), np.tile(np.arange(CELLS) * CELL_PX, CELLS))
-    inside = (plots["peak_row"] // CELL_PX) * CELLS + plots["peak_col"] // CELL_PX
-    return Trials(place[0] + down[:, None], place[1] + along[:, None], plots, inside, n)
+    corner = np.divmod(np.arange(n), CELLS)
+    cell = (plots["peak_row"] // CELL_PX) * CELLS + plots["peak_col"] // CELL_PX
+    return Trials(*(place + CELL_PX * np.stack(corner)[:, :, None]), plots, cell, frame)
