@@ -41,7 +41,7 @@ PLOT_DTYPE = np.dtype(
         ("n_rows", "<u2"),  # extent of the pixels over the threshold [pixel]
         ("n_cols", "<u2"),
         ("covariance_px2", "<f4"),  # of the errors of row and column [pixel^2]
-        ("flux", "<f4"),  # its whole light: sum of the residual over its pixels, or that of the fitted spot [frame unit]
+        ("flux", "<f4"),  # its light: sum of the residual over its pixels, or that of the fitted spot [frame unit]
         ("moment_row_px2", "<f4"),  # second moments about the centroid, weighted by |residual|, of its pixels [pixel^2]
         ("moment_col_px2", "<f4"),
         ("moment_row_col_px2", "<f4"),

@@ -214,7 +214,7 @@ def fit_plots(residual, filtered, z, threshold, psf_sigma_px, white_gain, n_plot
     scene.sigma = sqrt(sigma_px * sigma_px - 1.0 / 12.0)
     for i in range(n):
         if not (0 <= all_plots[i].peak_row < scene.rows and 0 <= all_plots[i].peak_col < scene.cols):
-            raise ValueError(f"plots: wanted peaks inside the frame, got plot {i} outside; extract them from this frame")
+            raise ValueError(f"plots: wanted peaks inside the frame, got plot {i} outside; extract them first")
         if not 0 < all_plots[i].snr < 1e30:
             raise ValueError(f"plots: wanted snr above 0, got {all_plots[i].snr} in plot {i}; extract them first")
     if n == 0:

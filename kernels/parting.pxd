@@ -84,9 +84,9 @@ cdef inline bint fit(Scene* scene, double sigma, double noise2, Spots* s) noexce
     """Least squares from where the spots are; False if there is no minimum near."""
     cdef Spots other
     cdef double damping = 1e-4, worst
-    cdef int i
+    cdef int _i
     evaluate(scene.residual, scene.cols, sigma, s)
-    for i in range(MOST_STEPS):
+    for _i in range(MOST_STEPS):
         other = s[0]
         if not step_from(s, damping, &other, &worst):
             return False
@@ -212,7 +212,9 @@ cdef inline void give_way(Spots* s) noexcept nogil:
     s.flux[last] = s.flux[nearest] = 0.5 * s.flux[nearest]
 
 
-cdef inline bint fit_one_more(Scene* scene, Plot* plot, double sign, double noise2, Spots* s, double* gain) noexcept nogil:
+cdef inline bint fit_one_more(
+    Scene* scene, Plot* plot, double sign, double noise2, Spots* s, double* gain
+) noexcept nogil:
     """Fit a spot more, from two starts; ``gain`` is what it takes off the misfit in the same window."""
     cdef Spots fewer = s[0], other
     cdef bint found, by_other

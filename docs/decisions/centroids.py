@@ -1,12 +1,12 @@
-"""How well are places measured, and from where on are pairs told apart? Draws docs/centroids.png and prints its figures.
+"""How well are places measured, and from where on are pairs told apart? Draws docs/centroids.png, prints its figures.
 
 Left: root mean square error of places over the Cramer-Rao bound (light, level and both coordinates unknown, averaged
 over the place within the pixel), for the fit, for the parabola through the logarithms that extraction gives it to start
 from, and for sep's windowed centroid (SExtractor's XWIN). Right: part of the pairs that become two merged plots, each
 within 0.6 sigma of its source.
 
-usage: PYTHONPATH=. .venv/bin/python docs/decisions/centroids.py [frames of 256 trials a point, default 8]    (from the root
-of the checkout)
+usage: PYTHONPATH=. .venv/bin/python docs/decisions/centroids.py [frames of 256 trials a point, default 8]
+(from the root of the checkout)
 """
 
 import sys
@@ -38,6 +38,7 @@ def windowed_errors(trials: Trials, sigma_px: float) -> np.ndarray:
 
 
 def places(frames: int, axes: plt.Axes) -> None:
+    """Draw the error of places over its bound."""
     for sigma, colour in zip(SIGMAS_PX, COLOURS, strict=False):
         ratios: dict[str, list[float]] = {"fit": [], "parabola": [], "sep.winpos": []}
         for snr in SNRS:
@@ -52,7 +53,8 @@ def places(frames: int, axes: plt.Axes) -> None:
                 ratios[name].append(rms / bound_px(sigma, snr))
         for (name, ratio), line in zip(ratios.items(), ("-", "--", ":"), strict=True):
             axes.semilogx(SNRS, ratio, line, color=colour, label=f"{name}, sigma {sigma} px")
-            print(f"sigma {sigma} px, {name:10}: " + "  ".join(f"SNR {s} {r:.2f}" for s, r in zip(SNRS, ratio, strict=True)))
+            figures = "  ".join(f"SNR {s} {r:.2f}" for s, r in zip(SNRS, ratio, strict=True))
+            print(f"sigma {sigma} px, {name:10}: {figures}")
     axes.axhline(1.2, color="#888888", linewidth=0.8)
     axes.set(ylim=(0.95, 2.0), xlabel="SNR after the matched filter", ylabel="RMS of a place / Cramer-Rao bound")
     axes.set_xticks(SNRS, [str(snr) for snr in SNRS])
@@ -60,6 +62,7 @@ def places(frames: int, axes: plt.Axes) -> None:
 
 
 def pairs(frames: int, axes: plt.Axes) -> None:
+    """Draw how many pairs are told apart."""
     for snrs, colour in zip(PAIRS, COLOURS, strict=True):
         parts = []
         for separation in SEPARATIONS:

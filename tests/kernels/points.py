@@ -107,7 +107,11 @@ def filtered_by(frame: np.ndarray, taps: np.ndarray) -> np.ndarray:
 
 
 def plots_of(
-    frame: np.ndarray, psf_sigma_px: float, noise: float = 1.0, threshold: float = THRESHOLD, fit: bool = True,
+    frame: np.ndarray,
+    psf_sigma_px: float,
+    noise: float = 1.0,
+    threshold: float = THRESHOLD,
+    fit: bool = True,
     capacity: int = 4096,
 ) -> np.ndarray:
     """Filter a residual, score it by the true noise, and extract its plots; psf_sigma_px includes the pixel."""
@@ -125,8 +129,14 @@ def plots_of(
 
 
 def run(
-    rng: np.random.Generator, sigma_px: float, snrs: tuple[float, ...], separation_px: float = 0.0,
-    smear_px: float = 0.0, shape_sigma_px: float | None = None, fit: bool = True, threshold: float = THRESHOLD,
+    rng: np.random.Generator,
+    sigma_px: float,
+    snrs: tuple[float, ...],
+    separation_px: float = 0.0,
+    smear_px: float = 0.0,
+    shape_sigma_px: float | None = None,
+    fit: bool = True,
+    threshold: float = THRESHOLD,
 ) -> Trials:
     """One frame of cells, each with sources of the given SNR, ``separation_px`` apart in a random direction.
 

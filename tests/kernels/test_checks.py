@@ -27,7 +27,10 @@ OUT_OF_RANGE: dict[str, dict[str, tuple[Any, ...]]] = {
     "tail_histogram": {"step": (0, 65, 1.5), "per_unit": (0.0,)},
     "extract_plots": {"threshold": (0.0, -5.0), "saturation": (-1, 65537, 0.5)},
     "fit_plots": {
-        "threshold": (0.0, -5.0), "psf_sigma_px": (0.2, 3.1), "white_gain": (0.0, -1.0), "n_plots": (-1, 101, 0.5),
+        "threshold": (0.0, -5.0),
+        "psf_sigma_px": (0.2, 3.1),
+        "white_gain": (0.0, -1.0),
+        "n_plots": (-1, 101, 0.5),
     },
 }
 NO_NUMBER = (float("nan"), float("inf"), float("-inf"), 1e40, "3", None, [1.0], 1j)

@@ -108,7 +108,8 @@ def test_dark_pairs_are_told_apart_too() -> None:
     plots = plots_of(frame, PSF_SIGMA_PX)
     pair = plots[(plots["flags"] & MERGED) > 0]
     assert pair["flags"].tolist() == [MERGED | DARK] * 2
-    assert (pair["amplitude"] < 0).all() and (pair["flux"] < 0).all()
+    assert (pair["amplitude"] < 0).all()
+    assert (pair["flux"] < 0).all()
     assert pair["row"] == pytest.approx([15.2, 16.9], abs=0.2)
 
 
