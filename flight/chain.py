@@ -71,6 +71,9 @@ SETTLING_FRAMES = 8
 """Frames of a new background whose scores no path uses: a mover that stood in its first frame leaves a place of the
 other polarity, which fades with the number of frames and would add up like a target that stands still."""
 
+MOST_TRIED = 32
+"""Plots of a frame that may be told apart into several, the strongest that one spot does not explain."""
+
 QUANTUM_SIGMA = 0.5
 """Smallest sigma of the filtered residual that is believed, in steps of integer samples."""
 
@@ -407,6 +410,7 @@ class Chain:
             threshold,
             self.parameters.psf_sigma_px,
             self._white_gain,
+            MOST_TRIED,
             n_written,
             self._words,
             self._plots,

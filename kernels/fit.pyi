@@ -13,6 +13,7 @@ def fit_plots(
     threshold: float,
     psf_sigma_px: float,
     white_gain: float,
+    most_tried: int,
     n_plots: int,
     scratch: NDArray[np.int64],
     plots: NDArray[Any],

@@ -87,7 +87,8 @@ cdef Py_ssize_t place(Scene* scene, Plot* plot, Spots* s, double* noise2) noexce
     if not (noise2[0] > 0 and lay_window(scene, s)):
         return 0
     settled = fit(scene, scene.sigma, noise2[0], s)  # between two spots one may find no rest
-    if not plot.flags & IS_SATURATED and may_be_several(scene, plot, s, noise2[0]):
+    if not plot.flags & IS_SATURATED and scene.tries > 0 and may_be_several(scene, plot, s, noise2[0]):
+        scene.tries -= 1
         part(scene, plot, sign, noise2[0], s)
         if s.n > 1:
             return s.n
@@ -151,7 +152,7 @@ def fit_scratch_size(capacity):
     return 2 * capacity
 
 
-def fit_plots(residual, filtered, z, threshold, psf_sigma_px, white_gain, n_plots, scratch, plots):
+def fit_plots(residual, filtered, z, threshold, psf_sigma_px, white_gain, most_tried, n_plots, scratch, plots):
     """Fit the point-spread function to extracted plots and part those that are several.
 
     Plots that a point explains get the fitted place, its covariance and the light of the spot. Those that two to four
@@ -171,6 +172,8 @@ def fit_plots(residual, filtered, z, threshold, psf_sigma_px, white_gain, n_plot
         One sigma of the point-spread function, optics and detector together, 0.3 to 3 [px].
     white_gain : float
         Variance of white noise in ``residual`` over that in ``filtered``, above 0 [1].
+    most_tried : int
+        Plots that are tried with several spots, the strongest that need it; it bounds the time. Some 0.1 to 0.3 ms each.
     n_plots : int
         Plots that there are, strongest first.
     scratch : ndarray of int64
@@ -209,6 +212,7 @@ def fit_plots(residual, filtered, z, threshold, psf_sigma_px, white_gain, n_plot
     scene.rows = x.shape[0]
     scene.cols = x.shape[1]
     scene.threshold = require_number("threshold", threshold, 1e-6, 1e30)
+    scene.tries = <int>require_integer("most_tried", most_tried, 0, 65535)
     scene.white_gain = require_number("white_gain", white_gain, 1e-6, 1e6)
     # A Gaussian of this sigma, integrated over a pixel, has the variance of psf_sigma_px.
     scene.sigma = sqrt(sigma_px * sigma_px - 1.0 / 12.0)

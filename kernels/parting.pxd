@@ -14,7 +14,7 @@ from lookdown.kernels.extract cimport Plot
 from lookdown.kernels.spots cimport LONGEST, MOST_SPOTS, Spots, evaluate, profile, step_from
 
 cdef enum:
-    MOST_STEPS = 40
+    MOST_STEPS = 25
 
 cdef extern from *:
     """
@@ -52,6 +52,7 @@ cdef struct Scene:
     double sigma  # of the point-spread function without the pixel
     double white_gain
     double threshold
+    int tries  # plots that may still be tried with several spots
 
 
 cdef struct Region:  # about a plot, with the pixels that are its own

@@ -51,19 +51,35 @@ cdef inline void profile(
 
 
 cdef inline double dot(const double* a, const double* b, Py_ssize_t n) noexcept nogil:
-    cdef Py_ssize_t i
-    cdef double total = 0
-    for i in range(n):
-        total += a[i] * b[i]
-    return total
+    # Four sums side by side: one would wait for itself at each addition.
+    cdef Py_ssize_t i = 0
+    cdef double first = 0, second = 0, third = 0, fourth = 0
+    while i + 4 <= n:
+        first += a[i] * b[i]
+        second += a[i + 1] * b[i + 1]
+        third += a[i + 2] * b[i + 2]
+        fourth += a[i + 3] * b[i + 3]
+        i += 4
+    while i < n:
+        first += a[i] * b[i]
+        i += 1
+    return (first + second) + (third + fourth)
 
 
 cdef inline double dot_data(const float* a, const double* b, Py_ssize_t n) noexcept nogil:
-    cdef Py_ssize_t i
-    cdef double total = 0
-    for i in range(n):
-        total += a[i] * b[i]
-    return total
+    # Four sums side by side: one would wait for itself at each addition.
+    cdef Py_ssize_t i = 0
+    cdef double first = 0, second = 0, third = 0, fourth = 0
+    while i + 4 <= n:
+        first += a[i] * b[i]
+        second += a[i + 1] * b[i + 1]
+        third += a[i + 2] * b[i + 2]
+        fourth += a[i + 3] * b[i + 3]
+        i += 4
+    while i < n:
+        first += a[i] * b[i]
+        i += 1
+    return (first + second) + (third + fourth)
 
 
 cdef inline void evaluate(const float* residual, Py_ssize_t stride, double sigma, Spots* s) noexcept nogil:

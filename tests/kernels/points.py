@@ -124,7 +124,7 @@ def plots_of(
     _, n = extract_plots(z, filtered, threshold, None, 65536, NONE_BAD, scratch, plots)
     if fit:
         residual = frame.astype(np.float32)
-        _, n = fit_plots(residual, filtered, z, threshold, psf_sigma_px, 1 / gain**2, n, scratch, plots)
+        _, n = fit_plots(residual, filtered, z, threshold, psf_sigma_px, 1 / gain**2, 65535, n, scratch, plots)
     return plots[:n]
 
 

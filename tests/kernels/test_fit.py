@@ -136,7 +136,7 @@ def test_the_centroid_of_an_extended_plot_has_an_honest_sigma() -> None:
     assert 0.4 < np.mean(np.square(by_sigma)) < 2.0
 
 
-def parts(capacity: int) -> tuple[int, np.ndarray]:
+def parts(capacity: int, most_tried: int = 9) -> tuple[int, np.ndarray]:
     """A bright pair, five spots by themselves of falling SNR; how many plots came of parting, and all plots."""
     places = [(30, 30), (30, 33.5), *((60, 10 + 20 * k) for k in range(5))]
     frame = frame_of(places, [60, 40, *(50, 30, 20, 15, 12)], 3, size=100)
@@ -147,7 +147,7 @@ def parts(capacity: int) -> tuple[int, np.ndarray]:
     scratch = np.zeros(extract_scratch_size(100, capacity), np.int64)
     n_found, n = extract_plots(z, filtered, 6.0, None, 65536, points.NONE_BAD, scratch, plots)
     assert n_found == 6
-    given = (frame.astype(np.float32), filtered, z, 6.0, PSF_SIGMA_PX, (taps**2).sum() ** -2.0)
+    given = (frame.astype(np.float32), filtered, z, 6.0, PSF_SIGMA_PX, (taps**2).sum() ** -2.0, most_tried)
     n_parted, n = fit_plots(*given, n, scratch, plots)
     assert n == min(6 + n_parted, capacity)
     return n_parted, plots[:n]
@@ -164,6 +164,13 @@ def test_capacity_keeps_the_strongest_parts_and_counts_the_rest() -> None:
     assert parts(0)[0] == 0
 
 
+def test_no_more_plots_are_tried_with_several_spots_than_allowed() -> None:
+    n_parted, plots = parts(10, most_tried=0)
+    assert n_parted == 0
+    assert len(plots) == 6
+    assert parts(10, most_tried=1)[0] == 1
+
+
 def test_a_saturated_plot_is_not_told_apart() -> None:
     frame = frame_of([(15, 15), (15, 17.7)], [90, 90], 2).astype(np.float32)
     taps = points.taps_of(PSF_SIGMA_PX)
@@ -173,5 +180,5 @@ def test_a_saturated_plot_is_not_told_apart() -> None:
     for saturation, several in ((10, 1), (65536, 2)):
         plots, scratch = np.zeros(20, PLOT_DTYPE), np.zeros(extract_scratch_size(32, 20), np.int64)
         _, n = extract_plots(z, filtered, 6.0, samples, saturation, points.NONE_BAD, scratch, plots)
-        _, n = fit_plots(frame, filtered, z, 6.0, PSF_SIGMA_PX, (taps**2).sum() ** -2.0, n, scratch, plots)
+        _, n = fit_plots(frame, filtered, z, 6.0, PSF_SIGMA_PX, (taps**2).sum() ** -2.0, 9, n, scratch, plots)
         assert n == several
