@@ -173,7 +173,7 @@ def fit_plots(residual, filtered, z, threshold, psf_sigma_px, white_gain, most_t
     white_gain : float
         Variance of white noise in ``residual`` over that in ``filtered``, above 0 [1].
     most_tried : int
-        Plots that are tried with several spots, the strongest that need it; it bounds the time. Some 0.1 to 0.35 ms each.
+        Plots that are tried with several spots, the strongest that need it; it bounds the time. 0.1 to 0.35 ms each.
     n_plots : int
         Plots that there are, strongest first.
     scratch : ndarray of int64
