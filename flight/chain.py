@@ -12,7 +12,7 @@ the same false-alarm probability.
     register    where the background went                            register
     score       frame less background, predicted noise; matched      score (moving, suppress,
                 filter; sigmas over ring and memory                  whiten in one pass)
-    extract     calibrated threshold, plots less their trails        tail, extract
+    extract     calibrated threshold, plots less their trails        tail, extract, fit
     renew       the frame enters the background                      moving
     multi-frame paths through several frames, if it is enabled       stack, paths
 
@@ -36,6 +36,7 @@ from lookdown.flight.tail import TailCalibration
 from lookdown.flight.trails import without_trails
 from lookdown.kernels.calibrate import calibrate, convert, replace_bad
 from lookdown.kernels.extract import PLOT_DTYPE, extract_plots, extract_scratch_size
+from lookdown.kernels.fit import fit_plots
 from lookdown.kernels.hold import hold_back
 from lookdown.kernels.moving import renew_background
 from lookdown.kernels.score import score_background, score_scratch_size
@@ -69,6 +70,9 @@ LEAST_PATH_SNR = 4.0
 SETTLING_FRAMES = 8
 """Frames of a new background whose scores no path uses: a mover that stood in its first frame leaves a place of the
 other polarity, which fades with the number of frames and would add up like a target that stands still."""
+
+MOST_TRIED = 32
+"""Plots of a frame that may be told apart into several, the strongest that one spot does not explain."""
 
 QUANTUM_SIGMA = 0.5
 """Smallest sigma of the filtered residual that is believed, in steps of integer samples."""
@@ -201,7 +205,7 @@ class Chain:
         self._age, self._next_age = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
         self._scratch = np.zeros(score_scratch_size(cols, self._taps.size, self._window), np.float32)
         self._noise_step = max(1, round((rows * cols / NOISE_SAMPLES) ** 0.5))
-        self._words = np.zeros(extract_scratch_size(cols), np.int64)
+        self._words = np.zeros(extract_scratch_size(cols, parameters.max_plots), np.int64)
         self._plots = np.zeros(parameters.max_plots, PLOT_DTYPE)
         self._spikes = np.zeros(4096, np.int32)
         if calibration is None:
@@ -388,16 +392,30 @@ class Chain:
         tail = self._time_tail if self._settled else self._space_tail
         tail.observe(self._z)
         raw = samples if samples.dtype == np.uint16 and samples.flags.c_contiguous and samples.dtype.isnative else None
+        threshold = tail.score_of_snr(self.parameters.threshold)
         n_found, n_written = extract_plots(
             self._z,
             self._filtered,
-            tail.score_of_snr(self.parameters.threshold),
+            threshold,
             raw,
             self.saturation_dn,
             self._defects.indices,
             self._words,
             self._plots,
         )
+        n_parted, n_written = fit_plots(
+            self._residual,
+            self._filtered,
+            self._z,
+            threshold,
+            self.parameters.psf_sigma_px,
+            self._white_gain,
+            MOST_TRIED,
+            n_written,
+            self._words,
+            self._plots,
+        )
+        n_found += n_parted
         plots = self._plots[:n_written]
         plots["snr"] = tail.snr_of_score(plots["snr"])
         return n_found, n_written

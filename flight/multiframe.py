@@ -122,6 +122,7 @@ class Window:
         plots["amplitude"], plots["snr"] = self.amplitude[inside], self.snr[inside]
         plots["flags"] = np.where(plots["amplitude"] < 0, DARK, 0) | PlotFlag.MULTI_FRAME
         plots["n_pixels"] = plots["n_rows"] = plots["n_cols"] = 1
+        plots["peak_row"], plots["peak_col"] = np.rint(self.places[frame, inside].T)
         return plots
 
 

@@ -13,10 +13,13 @@ from numpy.typing import NDArray
 from lookdown.flight.board import Reporter
 from lookdown.flight.config import FlightConfig
 from lookdown.geo.camera import Camera
-from lookdown.wire.messages import SIGHT_DTYPE, Frame, PlotReport
+from lookdown.wire.messages import SIGHT_DTYPE, Frame, PlotFlag, PlotReport
 
 if TYPE_CHECKING:
     from lookdown.flight.chain import ChainResult
+
+ALL_FLAGS = sum(PlotFlag)
+"""Flags that a report carries; extraction knows more."""
 
 
 def sights_of(plots: NDArray[Any], camera: Camera) -> NDArray[Any]:
@@ -39,8 +42,9 @@ def sights_of(plots: NDArray[Any], camera: Camera) -> NDArray[Any]:
     sights["sigma_x"], sights["sigma_y"] = camera.tangent_sigmas(
         sights["x"], sights["y"], plots["sigma_row_px"], plots["sigma_col_px"]
     )
-    for name in ("amplitude", "snr", "n_pixels", "flags"):
+    for name in ("amplitude", "snr", "n_pixels"):
         sights[name] = plots[name]
+    sights["flags"] = plots["flags"] & ALL_FLAGS
     return sights
 
 

@@ -11,3 +11,10 @@ cdef packed struct Plot:
     unsigned short flags
     unsigned short n_rows
     unsigned short n_cols
+    float covariance_px2
+    float flux
+    float moment_row_px2
+    float moment_col_px2
+    float moment_row_col_px2
+    int peak_row
+    int peak_col

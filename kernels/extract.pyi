@@ -10,8 +10,10 @@ DARK: int
 EDGE: int
 SATURATED: int
 NEAR_BAD_PIXEL: int
+MERGED: int
+EXTENDED: int
 
-def extract_scratch_size(cols: int) -> int: ...
+def extract_scratch_size(cols: int, capacity: int) -> int: ...
 def extract_plots(
     z: NDArray[np.float32],
     residual: NDArray[np.float32],

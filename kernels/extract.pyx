@@ -16,11 +16,12 @@ the squared width of the spot there. A plot wider than 7 pixels takes the centro
 pixels, with ``sigma^2 = noise^2 sum (row - centroid)^2 / (sum of weights)^2 + floor^2``.
 """
 
-from libc.math cimport fabsf, isfinite
+from libc.math cimport fabsf
+from libc.stdint cimport uint64_t
 
+from lookdown.kernels.component cimport Component, Frame, Run, measure, merge, open_component
 from lookdown.kernels.extract cimport Plot
 from lookdown.kernels.rows cimport RowIn, cloned
-from lookdown.kernels.spot cimport refine_axis, spread
 from lookdown.kernels.strongest cimport insert, order
 
 import numpy as np
@@ -39,6 +40,13 @@ PLOT_DTYPE = np.dtype(
         ("flags", "<u2"),  # the constants below
         ("n_rows", "<u2"),  # extent of the pixels over the threshold [pixel]
         ("n_cols", "<u2"),
+        ("covariance_px2", "<f4"),  # of the errors of row and column [pixel^2]
+        ("flux", "<f4"),  # its light: sum of the residual over its pixels, or that of the fitted spot [frame unit]
+        ("moment_row_px2", "<f4"),  # second moments about the centroid, weighted by |residual|, of its pixels [pixel^2]
+        ("moment_col_px2", "<f4"),
+        ("moment_row_col_px2", "<f4"),
+        ("peak_row", "<i4"),  # pixel of the largest |z| [pixel]
+        ("peak_col", "<i4"),
     ]
 )
 """One plot in pixels of its frame."""
@@ -47,55 +55,22 @@ DARK = 1  # darker than its surroundings
 EDGE = 2  # touches the border of the frame
 SATURATED = 4  # holds a saturated pixel
 NEAR_BAD_PIXEL = 8  # holds or touches a replaced pixel
+MERGED = 32  # shares its connected pixels with other plots, which a fit has told apart
+EXTENDED = 64  # a fit has shown that its light is not that of points
+
+cdef extern from *:
+    """
+    #define lookdown_prefetch(address) __builtin_prefetch(address)
+    """
+    void prefetch "lookdown_prefetch"(const void* address) noexcept nogil
+
 
 cdef enum:
-    IS_DARK = 1
-    AT_EDGE = 2
-    IS_SATURATED = 4
-    NEAR_BAD = 8
     BLOCK = 64  # pixels tested at once for the presence of any hit
     PART = 8  # and those of a block that holds one
-    COMPACT = 7  # largest extent of a plot whose place is that of its peak [pixel]
     RUN_WORDS = 4  # int64 words of scratch that hold one Run
-    COMPONENT_WORDS = 16
-
-
-cdef struct Run:
-    Py_ssize_t first
-    Py_ssize_t last
-    Py_ssize_t component
-    Py_ssize_t dark
-
-
-cdef struct Component:
-    Py_ssize_t parent  # itself while it is a root
-    Py_ssize_t last_row
-    Py_ssize_t first_row
-    Py_ssize_t first_col
-    Py_ssize_t last_col
-    Py_ssize_t n_pixels
-    Py_ssize_t peak  # flat index
-    Py_ssize_t flags
-    double weight  # sums over its pixels of |residual|, and of that times row and column
-    double weight_row
-    double weight_col
-    double sum_row  # sums of row, column and their squares
-    double sum_col
-    double square_row
-    double square_col
-    float score  # largest |z|
-
-
-cdef struct Frame:
-    const float* z
-    const float* residual
-    const unsigned short* samples
-    const int* bad
-    Py_ssize_t rows
-    Py_ssize_t cols
-    Py_ssize_t n_bad
-    Py_ssize_t saturation
-    float threshold
+    COMPONENT_WORDS = 20
+    KEY_WORDS = 2  # and the keys of one plot for the sort
 
 
 cdef cloned seek_hit(RowIn z, float threshold, Py_ssize_t n, int* found) noexcept nogil:
@@ -154,119 +129,6 @@ cdef inline Py_ssize_t root_of(Component* components, Py_ssize_t i) noexcept nog
     return i
 
 
-cdef inline bint is_near_bad(Frame* frame, Py_ssize_t row, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
-    """Whether a bad pixel lies in the run or touches it."""
-    cdef Py_ssize_t r, low, high, middle, start, end
-    first = max(first - 1, 0)
-    last = min(last + 1, frame.cols - 1)
-    for r in range(max(row - 1, 0), min(row + 1, frame.rows - 1) + 1):
-        start = r * frame.cols + first
-        end = r * frame.cols + last
-        low = 0
-        high = frame.n_bad
-        while low < high:
-            middle = (low + high) >> 1
-            if frame.bad[middle] < start:
-                low = middle + 1
-            else:
-                high = middle
-        if low < frame.n_bad and frame.bad[low] <= end:
-            return True
-    return False
-
-
-cdef void open_component(Frame* frame, Component* one, Py_ssize_t itself, Py_ssize_t row, Run* run) noexcept nogil:
-    """Make a component of one run."""
-    cdef Py_ssize_t c, n = run.last - run.first + 1
-    cdef const float* z = frame.z + row * frame.cols
-    cdef const float* residual = frame.residual + row * frame.cols
-    cdef const unsigned short* samples = frame.samples + row * frame.cols if frame.samples != NULL else NULL
-    cdef double weight
-    one.parent = itself
-    one.first_row = one.last_row = row
-    one.first_col = run.first
-    one.last_col = run.last
-    one.n_pixels = n
-    one.flags = IS_DARK if run.dark else 0
-    if row == 0 or row == frame.rows - 1 or run.first == 0 or run.last == frame.cols - 1:
-        one.flags |= AT_EDGE
-    if frame.n_bad > 0 and is_near_bad(frame, row, run.first, run.last):
-        one.flags |= NEAR_BAD
-    one.score = -1
-    one.weight = one.weight_col = one.sum_col = one.square_col = 0
-    for c in range(run.first, run.last + 1):
-        if fabsf(z[c]) > one.score:
-            one.score = fabsf(z[c])
-            one.peak = row * frame.cols + c
-        weight = fabsf(residual[c])
-        one.weight += weight
-        one.weight_col += weight * c
-        one.sum_col += c
-        one.square_col += <double>c * c
-        if samples != NULL and samples[c] >= frame.saturation:
-            one.flags |= IS_SATURATED
-    one.weight_row = one.weight * row
-    one.sum_row = <double>n * row
-    one.square_row = <double>n * row * row
-
-
-cdef void merge(Component* into, Component* other) noexcept nogil:
-    """Add another component, or a run below, to a component."""
-    other.parent = into.parent
-    into.last_row = max(into.last_row, other.last_row)
-    into.first_row = min(into.first_row, other.first_row)
-    into.first_col = min(into.first_col, other.first_col)
-    into.last_col = max(into.last_col, other.last_col)
-    into.n_pixels += other.n_pixels
-    into.flags |= other.flags
-    into.weight += other.weight
-    into.weight_row += other.weight_row
-    into.weight_col += other.weight_col
-    into.sum_row += other.sum_row
-    into.sum_col += other.sum_col
-    into.square_row += other.square_row
-    into.square_col += other.square_col
-    if other.score > into.score or (other.score == into.score and other.peak < into.peak):
-        into.score = other.score
-        into.peak = other.peak
-
-
-cdef Plot measure(Frame* frame, Component* one) noexcept nogil:
-    """The plot of a closed component."""
-    cdef Plot plot
-    cdef Py_ssize_t cols = frame.cols, row = one.peak // cols, col = one.peak % cols
-    cdef const float* peak = frame.residual + one.peak
-    cdef float sign = -1 if one.flags & IS_DARK else 1
-    cdef float offset_row, offset_col, sigma
-    cdef double noise, n = one.n_pixels
-    plot.amplitude = peak[0]
-    plot.snr = one.score
-    plot.n_pixels = <unsigned short>min(one.n_pixels, 65535)
-    plot.n_rows = <unsigned short>min(one.last_row - one.first_row + 1, 65535)
-    plot.n_cols = <unsigned short>min(one.last_col - one.first_col + 1, 65535)
-    plot.flags = <unsigned short>one.flags
-    if plot.n_rows <= COMPACT and plot.n_cols <= COMPACT or not (one.weight > 0 and isfinite(one.weight)):
-        refine_axis(
-            peak, cols, 1, row > 0, row < frame.rows - 1, col > 0, col < cols - 1, sign, plot.snr,
-            &offset_row, &sigma,
-        )
-        plot.sigma_row_px = sigma
-        refine_axis(
-            peak, 1, cols, col > 0, col < cols - 1, row > 0, row < frame.rows - 1, sign, plot.snr,
-            &offset_col, &sigma,
-        )
-        plot.sigma_col_px = sigma
-        plot.row = row + offset_row
-        plot.col = col + offset_col
-    else:
-        plot.row = <float>(one.weight_row / one.weight)
-        plot.col = <float>(one.weight_col / one.weight)
-        noise = fabsf(plot.amplitude) / plot.snr / one.weight
-        plot.sigma_row_px = <float>spread(noise, n, one.sum_row, one.square_row, one.weight_row / one.weight)
-        plot.sigma_col_px = <float>spread(noise, n, one.sum_col, one.square_col, one.weight_col / one.weight)
-    return plot
-
-
 cdef Py_ssize_t keep(Frame* frame, Component* one, Plot* plots, Py_ssize_t n, Py_ssize_t capacity) noexcept nogil:
     """Add the plot of a component, in place of the weakest if there is no room; returns how many are kept."""
     cdef Plot plot
@@ -318,6 +180,7 @@ cdef Py_ssize_t scan(
     cdef Run* runs = before + cols
     cdef Run* spare
     cdef Component* one
+    cdef const float* peak
     cdef Pool pool
     pool.free = scratch + 2 * cols * RUN_WORDS
     pool.merged = pool.free + 2 * cols
@@ -329,6 +192,14 @@ cdef Py_ssize_t scan(
     n_written[0] = 0
     for r in range(frame.rows + 1):
         count = find_runs(frame.z + r * cols, cols, frame.threshold, runs) if r < frame.rows else 0
+        for i in range(count):
+            # The residual is read here and there alone: all these reads wait for memory at once, not in turn.
+            peak = frame.residual + r * cols + runs[i].first
+            prefetch(peak)
+            if r > 0:
+                prefetch(peak - cols)
+            if r + 1 < frame.rows:
+                prefetch(peak + cols)
         above = 0
         for i in range(count):
             while above < n_before and before[above].last < runs[i].first - 1:
@@ -352,13 +223,13 @@ cdef Py_ssize_t scan(
         before = runs
         runs = spare
         n_before = count
-    order(plots, n_written[0])
+    order(plots, n_written[0], <uint64_t*>scratch)  # the components are done with it
     return n_found
 
 
-def extract_scratch_size(cols):
-    """Elements of scratch that `extract_plots` needs."""
-    return 2 * cols * (RUN_WORDS + COMPONENT_WORDS + 2)
+def extract_scratch_size(cols, capacity):
+    """Elements of scratch that `extract_plots` needs for frames with ``cols`` columns and ``capacity`` plots."""
+    return max(2 * cols * (RUN_WORDS + COMPONENT_WORDS + 2), KEY_WORDS * capacity)
 
 
 def extract_plots(z, residual, threshold, samples, saturation, bad, scratch, plots_out):
@@ -403,9 +274,10 @@ def extract_plots(z, residual, threshold, samples, saturation, bad, scratch, plo
     cdef long long[::1] words = require_array("scratch", scratch, "int64", 1, out=True)
     cdef Frame frame
     cdef Py_ssize_t n_found, n_written
-    if words.shape[0] < extract_scratch_size(score.shape[1]):
+    cdef Py_ssize_t needed = extract_scratch_size(score.shape[1], plots.shape[0])
+    if words.shape[0] < needed:
         raise ValueError(
-            f"scratch: wanted at least {extract_scratch_size(score.shape[1])} int64, got {words.shape[0]}; "
+            f"scratch: wanted at least {needed} int64, got {words.shape[0]}; "
             "see extract_scratch_size"
         )
     frame.z = &score[0, 0]

@@ -6,7 +6,8 @@ transitions about the cell's own, 81 cells of 0.5 px/frame with 2 x 2, or one ce
 noise alone: counts of plots by level, a straight line through the logarithm of the density against the level squared
 between 1e-3 and 1e-5, read at 1e-6 (the bank's own calibration needs no such line).
 
-usage: python docs/decisions/track_before_detect.py [windows of noise, default 12]     (from the root of the checkout)
+usage: PYTHONPATH=. .venv/bin/python docs/decisions/track_before_detect.py [windows of noise, default 12]
+(from the root of the checkout)
 """
 
 import sys

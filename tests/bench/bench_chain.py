@@ -20,6 +20,7 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from lookdown.flight.config import ChainParameters
+from lookdown.kernels.fit import fit_plots
 from tests.bench import peers_moving, peers_register, peers_score
 from tests.bench.measure import SIZES, contest
 from tests.bench.scenes import MovingScene
@@ -35,7 +36,7 @@ STAGES = {
     "despike": ("remove_spikes",),
     "register": ("estimate_shift",),
     "score": ("score_background", "matched_filter", "whiten"),
-    "extract": ("tail_histogram", "extract_plots"),
+    "extract": ("tail_histogram", "extract_plots", "fit_plots"),
     "renew": ("renew_background",),
 }
 MODULES = ("chain", "registration", "tail")
@@ -78,6 +79,7 @@ def numba_kernels(rows: int, cols: int) -> dict[str, Callable[..., Any]]:
         "whiten": whiten,
         "tail_histogram": peers_score.tail_histogram,
         "extract_plots": peers_score.Extract().numba,
+        "fit_plots": fit_plots,  # ours in all chains: no peer parts plots
         "renew_background": lines.renew,
     }
 

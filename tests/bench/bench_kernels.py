@@ -3,10 +3,11 @@
 import cv2
 import numpy as np
 import pytest
+import sep
 from pytest_benchmark.fixture import BenchmarkFixture
 from scipy.stats import norm
 
-from lookdown.kernels import background, calibrate, cfar, difference, extract, register, shift, suppress
+from lookdown.kernels import background, calibrate, cfar, difference, extract, fit, register, shift, suppress
 from lookdown.kernels.extract import PLOT_DTYPE
 from tests.bench import peers, peers_extract, peers_numba, peers_register
 from tests.bench.measure import SIZES, close, contest
@@ -290,7 +291,7 @@ def test_extract(benchmark: BenchmarkFixture, size: str, hits: str) -> None:
     residual = cv2.GaussianBlur(points, (0, 0), PSF_SIGMA_PX)
     z = residual / np.sqrt(1 / (4 * np.pi * PSF_SIGMA_PX**2), dtype=np.float32)
     threshold = float(np.quantile(np.abs(z), 1 - float(hits[:-2]) / 100))
-    plots, scratch = np.empty(16384, PLOT_DTYPE), np.empty(extract.extract_scratch_size(shape[1]), np.int64)
+    plots, scratch = np.empty(16384, PLOT_DTYPE), np.empty(extract.extract_scratch_size(shape[1], 16384), np.int64)
     none_bad = np.empty(0, np.int32)
 
     def ours() -> np.ndarray:
@@ -315,3 +316,38 @@ def test_extract(benchmark: BenchmarkFixture, size: str, hits: str) -> None:
         goal(size, 0.2 if hits == "0.012 %" else 0.7),
         plots=int(ours().size),
     )
+
+
+@every_size
+def test_fit(benchmark: BenchmarkFixture, size: str) -> None:
+    """Places of the 128 spots of one frame; sep's windowed centroid has no covariance, light or pairs told apart."""
+    shape = SIZES[size]
+    rng = np.random.default_rng(10)
+    points = np.zeros(shape, np.float32)
+    at = (np.indices((8, 16)).reshape(2, -1) + 0.5) * np.array([[shape[0] / 8], [shape[1] / 16]])
+    points[tuple(at.astype(int))] = 200 * rng.choice([1, 2, 4], 128)
+    residual = cv2.GaussianBlur(points, (0, 0), PSF_SIGMA_PX) + rng.standard_normal(shape).astype(np.float32)
+    filtered = cv2.GaussianBlur(residual, (0, 0), PSF_SIGMA_PX)
+    white_gain = float(4 * np.pi * PSF_SIGMA_PX**2)
+    z = filtered * np.float32(white_gain**0.5)
+    first, plots = np.zeros(1024, PLOT_DTYPE), np.zeros(1024, PLOT_DTYPE)
+    scratch = np.empty(extract.extract_scratch_size(shape[1], 1024), np.int64)
+    _, n = extract.extract_plots(z, filtered, 6.0, None, 65535, np.empty(0, np.int32), scratch, first)
+    rows, cols = first["row"][:n].astype(float), first["col"][:n].astype(float)
+
+    def ours() -> np.ndarray:
+        plots[:] = first
+        fit.fit_plots(residual, filtered, z, 6.0, PSF_SIGMA_PX, white_gain, 32, n, scratch, plots)
+        return np.stack([plots["row"][:n], plots["col"][:n]])
+
+    def windowed() -> np.ndarray:
+        along, down, _ = sep.winpos(residual, cols, rows, PSF_SIGMA_PX)
+        return np.stack([down, along])
+
+    def agree(mine: np.ndarray, theirs: np.ndarray) -> float:
+        assert n == 128
+        worst = float(np.sqrt(np.mean((mine - theirs) ** 2)))
+        assert worst < 0.03, f"places differ by {worst:.2g} px RMS"
+        return worst
+
+    contest(benchmark, "places of 128 plots", size, ours, {"sep winpos": windowed}, agree, plots=n)

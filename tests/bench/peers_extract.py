@@ -28,11 +28,15 @@ def agree_plots(ours: np.ndarray, theirs: np.ndarray) -> float:
     # A plot's snr is one pixel's score, bit for bit, so it names the plot; the rest parts the few that share it.
     key = [name for name in ("snr", "n_pixels", "row") if name in theirs.dtype.names]
     ours, theirs = np.sort(ours, order=key), np.sort(theirs, order=key)
-    for name in set(theirs.dtype.names) & {"snr", "n_pixels", "n_rows", "n_cols", "flags", "amplitude"}:
+    same = set(theirs.dtype.names) & {"snr", "n_pixels", "n_rows", "n_cols", "flags", "amplitude"}
+    same |= {"peak_row", "peak_col"} & set(theirs.dtype.names)
+    for name in same:
         np.testing.assert_array_equal(ours[name], theirs[name], name)
     worst = 0.0
     for name in set(theirs.dtype.names) & {"row", "col", "sigma_row_px", "sigma_col_px"}:
         worst = max(worst, float(np.abs(ours[name] - theirs[name]).max(initial=0)))
+    for name in set(theirs.dtype.names) & {"flux", "moment_row_px2", "moment_col_px2", "moment_row_col_px2"}:
+        np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-4, atol=1e-4, err_msg=name)
     assert worst <= 0.002, f"places differ by {worst:.2g} px"
     return worst
 
@@ -119,14 +123,20 @@ def measure(
     plots["row"], plots["sigma_row_px"] = peak_row + np.where(at_end, 0, down), np.where(at_end, widest, sigma_down)
     at_end = (peak_col == 0) | (peak_col == cols - 1)
     plots["col"], plots["sigma_col_px"] = peak_col + np.where(at_end, 0, along), np.where(at_end, widest, sigma_along)
+    plots["peak_row"], plots["peak_col"] = peak_row, peak_col
+    light = residual.ravel()[flat].astype(float)
+    plots["flux"] = np.bincount(component, light, n)
+    weight = np.abs(light)
+    total = np.bincount(component, weight, n)
+    row_centre, col_centre = (np.bincount(component, weight * place, n) / total for place in (row, col))
+    down, along = row - row_centre[component], col - col_centre[component]
+    for name, square in (("row", down * down), ("col", along * along), ("row_col", down * along)):
+        plots[f"moment_{name}_px2"] = np.bincount(component, weight * square, n) / total
     wide = (plots["n_rows"] > COMPACT) | (plots["n_cols"] > COMPACT)
     if wide.any():
-        weight = np.abs(residual.ravel()[flat]).astype(float)
-        total = np.bincount(component, weight, n)
         noise = np.abs(plots["amplitude"]) / plots["snr"] / total
-        for name, place in (("row", row), ("col", col)):
-            centre = np.bincount(component, weight * place, n) / total
-            about = np.bincount(component, (place - centre[component]) ** 2, n)
+        for name, centre, away in (("row", row_centre, down), ("col", col_centre, along)):
+            about = np.bincount(component, away**2, n)
             plots[name][wide] = centre[wide]
             plots[f"sigma_{name}_px"][wide] = np.sqrt(noise**2 * about + PLACE_FLOOR_PX**2)[wide]
     return plots[np.argsort(-plots["snr"], kind="stable")]
@@ -343,6 +353,10 @@ def extract_loop(
         sums[k, 4] += col
         sums[k, 5] += row * row
         sums[k, 6] += col * col
+        sums[k, 7] += residual[at]
+        sums[k, 8] += weight * row * row
+        sums[k, 9] += weight * col * col
+        sums[k, 10] += weight * row * col
         limits[k, 1] = row
         limits[k, 2] = min(limits[k, 2], col)
         limits[k, 3] = max(limits[k, 3], col)
@@ -359,6 +373,14 @@ def extract_loop(
         one.flags |= (DARK if dark else 0) | (EDGE if edge else 0)
         one.snr = abs(z[at])
         one.amplitude = residual[at]
+        total = sums[k, 0]
+        centre_row, centre_col = sums[k, 1] / total, sums[k, 2] / total
+        one.flux = sums[k, 7]
+        one.moment_row_px2 = max(sums[k, 8] / total - centre_row * centre_row, 0.0)
+        one.moment_col_px2 = max(sums[k, 9] / total - centre_col * centre_col, 0.0)
+        one.moment_row_col_px2 = sums[k, 10] / total - centre_row * centre_col
+        one.covariance_px2 = 0
+        one.peak_row, one.peak_col = row, col
         one.n_rows = limits[k, 1] - limits[k, 0] + 1
         one.n_cols = limits[k, 3] - limits[k, 2] + 1
         if one.n_rows <= COMPACT and one.n_cols <= COMPACT:
@@ -368,9 +390,9 @@ def extract_loop(
             offset, sigma = refine_axis(residual, at, 1, cols, col, cols, row, rows, sign, one.snr)
             one.col, one.sigma_col_px = col + offset, sigma
         else:
-            total, count = sums[k, 0], np.float64(one.n_pixels)
+            count = np.float64(one.n_pixels)
             noise = abs(one.amplitude) / one.snr / total
-            one.row, one.col = sums[k, 1] / total, sums[k, 2] / total
+            one.row, one.col = centre_row, centre_col
             about = sums[k, 5] - 2 * one.row * sums[k, 3] + count * one.row * one.row
             one.sigma_row_px = np.sqrt(noise**2 * max(about, 0.0) + PLACE_FLOOR_PX**2)
             about = sums[k, 6] - 2 * one.col * sums[k, 4] + count * one.col * one.col
@@ -383,7 +405,7 @@ class Pool:
 
     def __init__(self, capacity: int) -> None:
         self.flat, self.parent, self.place = (np.empty(capacity, np.int64) for _ in range(3))
-        self.sums, self.limits = np.empty((capacity, 7)), np.empty((capacity, 5), np.int64)
+        self.sums, self.limits = np.empty((capacity, 11)), np.empty((capacity, 5), np.int64)
         self.plots = np.zeros(capacity, PLOT_DTYPE)
 
     def extract(self, z: np.ndarray, residual: np.ndarray, threshold: float, flags: HitFlags = NO_FLAGS) -> np.ndarray:

@@ -7,16 +7,16 @@ import pytest
 
 from lookdown.flight.report import report_of, sights_of
 from lookdown.geo.camera import Camera
-from lookdown.kernels.extract import PLOT_DTYPE
-from lookdown.wire.messages import Frame, ReportFlag, SensorState
+from lookdown.kernels.extract import DARK, EXTENDED, MERGED, PLOT_DTYPE
+from lookdown.wire.messages import Frame, PlotFlag, ReportFlag, SensorState
 
 STATE = SensorState(np.array([7e6, 1.0, 2.0]), np.zeros(3), np.array([1.0, 0.0, 0.0, 0.0]), 5.0, 2e-5, 3e-5)
 
 
 def plots() -> np.ndarray:
     array = np.zeros(2, PLOT_DTYPE)
-    array[0] = (255.5, 319.5, 0.1, 0.2, 50.0, 9.5, 4, 2, 2, 2)
-    array[1] = (0.0, 639.0, 0.3, 0.4, -20.0, 6.5, 2, 1, 1, 2)
+    names = list(PLOT_DTYPE.names[:8])
+    array[names] = [(255.5, 319.5, 0.1, 0.2, 50.0, 9.5, 4, 2), (0.0, 639.0, 0.3, 0.4, -20.0, 6.5, 2, 1)]
     return array
 
 
@@ -28,6 +28,15 @@ def test_pixels_become_tangents_with_sigmas() -> None:
     np.testing.assert_allclose(sights["sigma_y"], [3e-6, 9e-6], rtol=1e-6)
     for name in ("amplitude", "snr", "n_pixels", "flags"):
         np.testing.assert_array_equal(sights[name], plots()[name])
+
+
+def test_flags_that_the_wire_does_not_know_stay_on_board() -> None:
+    array = plots()
+    array["flags"] |= MERGED | EXTENDED
+    sights = sights_of(array, Camera(512, 640, 3e-5))
+    for flag in (MERGED, EXTENDED):
+        assert ((sights["flags"] & flag) == (flag if flag & sum(PlotFlag) else 0)).all()
+    assert (sights["flags"] & DARK).tolist() == [0, DARK]
 
 
 def test_a_report_carries_the_frame_and_the_result() -> None:

@@ -209,6 +209,14 @@ def compact_place(residual: Array, row: int, col: int, snr: float) -> tuple[floa
     return place[0][0], place[1][0], place[0][1], place[1][1]
 
 
+def moments_of(rows: NDArray[np.int64], cols: NDArray[np.int64], weights: Array) -> tuple[float, float, float]:
+    """Second moments of row, of column and of both about the weighted mean."""
+    down, along = (x - (x * weights).sum() / weights.sum() for x in (rows, cols))
+    row_row, col_col, row_col = (float((weights * a * b).sum() / weights.sum()) for a, b in
+                                 ((down, down), (along, along), (down, along)))  # fmt: skip
+    return row_row, col_col, row_col
+
+
 def extract_plots(
     z: Array, residual: Array, threshold: float, samples: Array | None, saturation: int, bad: NDArray[np.int32]
 ) -> NDArray[np.void]:
@@ -246,6 +254,9 @@ def extract_plots(
                     sqrt(noise**2 * ((rows - row) ** 2).sum() + 0.02**2),
                     sqrt(noise**2 * ((cols - col) ** 2).sum() + 0.02**2),
                 )
-            plots.append((*place, amplitude, snr, min(rows.size, 65535), flags, n_rows, n_cols))
+            shape = min(rows.size, 65535), flags, n_rows, n_cols
+            flux = residual[rows, cols].astype(np.float64).sum()
+            moments = moments_of(rows, cols, weights) if weights.sum() else (0.0, 0.0, 0.0)
+            plots.append((*place, amplitude, snr, *shape, 0.0, flux, *moments, rows[peak], cols[peak]))
     out = np.array(plots, PLOT_DTYPE)
     return out[np.lexsort((out["col"], out["row"], -out["snr"]))]

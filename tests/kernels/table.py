@@ -18,6 +18,7 @@ from lookdown.kernels import (
     cfar_power,
     difference,
     extract,
+    fit,
     hold,
     local_shift,
     moving,
@@ -166,7 +167,19 @@ def _extract_plots(r: int, c: int) -> dict[str, Any]:
     z, residual, samples, bad = of(r, c, "z", "residual", "samples", "bad")
     return {
         "z": z, "residual": residual, "threshold": 5.0, "samples": samples, "saturation": 16383, "bad": bad,
-        "scratch": np.zeros(extract.extract_scratch_size(c), np.int64), "plots_out": np.zeros(100, extract.PLOT_DTYPE),
+        "scratch": np.zeros(extract.extract_scratch_size(c, 100), np.int64),
+        "plots_out": np.zeros(100, extract.PLOT_DTYPE),
+    }  # fmt: skip
+
+
+def _fit_plots(r: int, c: int) -> dict[str, Any]:
+    extracted = _extract_plots(r, c)
+    _, n_plots = extract.extract_plots(*extracted.values())
+    residual, filtered, z = of(r, c, "residual", "residual", "z")
+    return {
+        "residual": residual, "filtered": filtered, "z": z, "threshold": 5.0, "psf_sigma_px": 0.9, "white_gain": 1.0,
+        "most_tried": 32,
+        "n_plots": n_plots, "scratch": np.zeros(fit.fit_scratch_size(100), np.int64), "plots": extracted["plots_out"],
     }  # fmt: skip
 
 
@@ -304,6 +317,7 @@ KERNELS = {
         Kernel(stack.quantise, _quantise, "z", "out"),
         Kernel(tail.tail_histogram, _tail_histogram, "z", "counts"),
         Kernel(extract.extract_plots, _extract_plots, "z residual samples bad", "scratch plots_out"),
+        Kernel(fit.fit_plots, _fit_plots, "residual filtered z", "scratch plots"),
     )
 }
 

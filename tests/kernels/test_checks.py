@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lookdown.kernels.extract import PLOT_DTYPE
 from tests.kernels.table import KERNELS
 
 SHAPE = (24, 30)
@@ -25,8 +26,25 @@ OUT_OF_RANGE: dict[str, dict[str, tuple[Any, ...]]] = {
     "ca_cfar": {"window": (1, 16, 257), "guard": (0, 4, 17), "design": (0.9, 13.0), "sigma_floor": (0.0,)},
     "tail_histogram": {"step": (0, 65, 1.5), "per_unit": (0.0,)},
     "extract_plots": {"threshold": (0.0, -5.0), "saturation": (-1, 65537, 0.5)},
+    "fit_plots": {
+        "threshold": (0.0, -5.0),
+        "psf_sigma_px": (0.2, 3.1),
+        "white_gain": (0.0, -1.0),
+        "n_plots": (-1, 101, 0.5),
+        "most_tried": (-1, 65536, 0.5),
+    },
 }
 NO_NUMBER = (float("nan"), float("inf"), float("-inf"), 1e40, "3", None, [1.0], 1j)
+
+
+def one_plot(**fields: float) -> np.ndarray:
+    """One hundred plots of which the first is like none that extraction makes."""
+    plots = np.zeros(100, PLOT_DTYPE)
+    plots["snr"] = 9
+    for name, value in fields.items():
+        plots[name][0] = value
+    return plots
+
 
 # Displacements and lists of places with a wrong shape or content.
 WRONG_CONTENT: dict[str, dict[str, tuple[Any, ...]]] = {
@@ -47,6 +65,8 @@ WRONG_CONTENT: dict[str, dict[str, tuple[Any, ...]]] = {
         "col_taps": (np.array([np.nan], "f4"),),
     },
     "tail_histogram": {"counts": (np.zeros(0, np.int32),)},
+    "fit_plots": {"plots": tuple(one_plot(**{name: value}) for name, value in
+                                 (("peak_row", 24), ("peak_row", -1), ("peak_col", 30), ("snr", 0), ("snr", np.nan)))},
 }  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from lookdown.hil.sampling import N_FIELDS, sample
 from lookdown.hil.scene.fields import Texture
 from lookdown.hil.sensor.charge import diffuse, trap
 from lookdown.hil.sensor.noise import expose
-from lookdown.kernels import background, calibrate, cfar, extract, paths, register, shift, stack, suppress
+from lookdown.kernels import background, calibrate, cfar, extract, fit, paths, register, shift, stack, suppress
 from tests.kernels.reference_cfar import MODES, Detector
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,10 +42,11 @@ def digest() -> str:
         shift.shift(filtered, 0.3, -1.6, scratch, moved)
         found = register.estimate_shift(filtered, moved, 0.0, -1.0, 3.0, 1, scratch)
         counts = extract.extract_plots(score, residual, 2.5, samples, 16000, bad, words, plots)
+        parted = fit.fit_plots(filtered, residual, score, 2.5, 0.9, 8.0, 32, counts[1], words, plots)
         suppress.local_normalise(moved, 9, 0.1, scratch, out)
         for array in (filtered, mean, variance, residual, z, score, moved, out, plots):
             sums.update(array.tobytes())
-        sums.update(repr((found, counts)).encode())
+        sums.update(repr((found, counts, parted)).encode())
         samples = np.roll(samples, 1, axis=1)
     power = rng.standard_exponential((67, 301), np.float32)
     for mode in MODES:

@@ -26,7 +26,7 @@ def extract_all(
     capacity: int = 4000,
 ) -> tuple[int, np.ndarray]:
     out = np.zeros(capacity, PLOT_DTYPE)
-    scratch = np.full(extract_scratch_size(z.shape[1]), -1, np.int64)
+    scratch = np.full(extract_scratch_size(z.shape[1], capacity), -1, np.int64)
     n_found, n_written = extract_plots(z, residual, threshold, samples, saturation, bad, scratch, out)
     assert n_written == min(n_found, capacity)
     assert not out[n_written:].view(np.uint8).any()
@@ -50,9 +50,9 @@ def test_plots_equal_the_twin(shape: tuple[int, int], seed: int, threshold: floa
     assert len(plots) == len(want)
     # Equal scores may stand in either order when their places differ by rounding.
     plots, want = (np.sort(p, order=["snr", "n_pixels", "n_rows", "amplitude", "row"]) for p in (plots, want))
-    for name in ("snr", "amplitude", "n_pixels", "flags", "n_rows", "n_cols"):
+    for name in ("snr", "amplitude", "n_pixels", "flags", "n_rows", "n_cols", "peak_row", "peak_col", "covariance_px2"):
         np.testing.assert_array_equal(plots[name], want[name], err_msg=name)
-    for name in ("row", "col", "sigma_row_px", "sigma_col_px"):
+    for name in ("row", "col", "sigma_row_px", "sigma_col_px", "flux", *(n for n in PLOT_DTYPE.names if "moment" in n)):
         np.testing.assert_allclose(plots[name], want[name], atol=2e-3, rtol=2e-3, err_msg=name)
 
 
