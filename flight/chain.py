@@ -26,18 +26,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lookdown.flight.calibration import Calibration, Intake, read_calibration
 from lookdown.flight.config import ChainParameters, FlightConfig
 from lookdown.flight.defects import DefectMap
 from lookdown.flight.memory import limit_memory
 from lookdown.flight.multiframe import MultiFrame, Window, merged
+from lookdown.flight.psf import edge_factors, psf_taps
 from lookdown.flight.registration import Registration
 from lookdown.flight.regrid import lay_on_frame
 from lookdown.flight.tail import TailCalibration
 from lookdown.flight.trails import without_trails
-from lookdown.kernels.calibrate import calibrate, convert, replace_bad
+from lookdown.kernels.calibrate import replace_bad
 from lookdown.kernels.extract import PLOT_DTYPE, extract_plots, extract_scratch_size
 from lookdown.kernels.hold import hold_back
-from lookdown.kernels.moving import renew_background
+from lookdown.kernels.renew import renew_background
 from lookdown.kernels.score import score_background, score_scratch_size
 from lookdown.kernels.spikes import remove_spikes
 from lookdown.kernels.suppress import matched_filter
@@ -73,9 +75,6 @@ other polarity, which fades with the number of frames and would add up like a ta
 QUANTUM_SIGMA = 0.5
 """Smallest sigma of the filtered residual that is believed, in steps of integer samples."""
 
-FLOAT_QUANTUM = 1e-4
-"""Step taken for samples that are not integers, as a part of the first frame's standard deviation."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ChainResult:
@@ -103,46 +102,6 @@ class ChainResult:
     window: Window | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Calibration:
-    """Factory calibration of a focal plane.
-
-    Attributes
-    ----------
-    gain, offset : ndarray of float32, shape (rows, cols)
-        Calibrated = (sample - offset) * gain.
-    bad_pixels : ndarray of int32, shape (n,)
-        Flat indices of the pixels to replace, increasing.
-    """
-
-    gain: Image
-    offset: Image
-    bad_pixels: NDArray[np.int32]
-
-
-def psf_taps(sigma_px: float) -> Image:
-    """Taps of a Gaussian point-spread function along one axis, summing to 1, to three sigmas.
-
-    Examples
-    --------
-    >>> psf_taps(0.9).size
-    7
-    """
-    half = max(1, int(np.ceil(3.0 * sigma_px)))
-    taps = np.exp(-0.5 * (np.arange(-half, half + 1) / sigma_px) ** 2)
-    return np.asarray(taps / taps.sum(), np.float32)
-
-
-def edge_factors(taps: Image) -> Image:
-    """Sigma of white noise after the filter, from the border inwards, over its value inside.
-
-    Replicated edges count the border pixel more than once, so filtered noise is stronger there.
-    """
-    half = taps.size // 2
-    weights = [np.append(taps[: half - k + 1].sum(), taps[half - k + 1 :]) for k in range(half)]
-    return np.asarray([np.sqrt((w**2).sum() / (taps**2).sum()) for w in weights], np.float32)
-
-
 class Chain:
     """The chain of one focal plane, with all its buffers.
 
@@ -162,7 +121,7 @@ class Chain:
     Raises
     ------
     ValueError
-        If there is no pixel or a calibration has another shape.
+        If there is no pixel, a sample cannot saturate there, or a calibration is none of such frames.
 
     Examples
     --------
@@ -183,10 +142,11 @@ class Chain:
     ) -> None:
         if rows < 1 or cols < 1:
             raise ValueError(f"rows, cols: wanted at least 1 pixel each, got {rows} x {cols}; give the frame's size")
+        if not 1 <= saturation_dn <= 65536:
+            raise ValueError(f"saturation_dn: wanted 1 to 65536, got {saturation_dn}; 65536 means that none saturates")
         self.parameters = parameters
         self.shape = (rows, cols)
         self.saturation_dn = saturation_dn
-        self.calibration = calibration
         shape = self.shape
         self._taps = psf_taps(parameters.psf_sigma_px)
         self._edge = edge_factors(self._taps)
@@ -204,18 +164,13 @@ class Chain:
         self._words = np.zeros(extract_scratch_size(cols), np.int64)
         self._plots = np.zeros(parameters.max_plots, PLOT_DTYPE)
         self._spikes = np.zeros(4096, np.int32)
-        if calibration is None:
-            factory = np.zeros(0, np.int32)
-        else:
-            factory = calibration.bad_pixels
-            for name in ("gain", "offset"):
-                if getattr(calibration, name).shape != shape:
-                    raise ValueError(f"{name}: wanted shape {shape}, got {getattr(calibration, name).shape}")
+        self._intake = Intake(rows, cols, calibration)
+        factory = np.zeros(0, np.int32) if calibration is None else calibration.bad_pixels
         self._defects = DefectMap(rows * cols, factory)
         self._registration = Registration(rows, cols, parameters.background_height_m, distortion)
         self._space_tail = TailCalibration(rows, cols)
         self._time_tail = TailCalibration(rows, cols)
-        self._quantum = self._floor = 0.0
+        self._floor = 0.0
         multi = parameters.multi_frame
         self._multi = MultiFrame(multi, rows, cols, parameters.psf_sigma_px) if multi.enabled else None
         self._settled_frames = 0
@@ -266,7 +221,7 @@ class Chain:
                 self._registration.follow_tiles(self._frame, self._residual, self._predicted, self._white_gain)
         else:
             self._score_in_space()
-        n_found, n_written = self._extract(samples)
+        n_found, n_written = self._extract()
         if self._settled:
             hold_back(self._z, HOLD_SCORE, self._residual)
         self._renew(found.field, found.step)
@@ -301,40 +256,14 @@ class Chain:
     def _in_frame_units(self, window: Window) -> Window:
         """Turn amplitudes from sigmas into the unit of the frame, by the noise of the place in the newest frame."""
         place = np.rint(np.nan_to_num(window.places[-1])).astype(int).clip(0, np.array(self.shape) - 1).T
-        floor = (QUANTUM_SIGMA * self._quantum) ** 2
-        sigma = np.sqrt(np.maximum(self._predicted[tuple(place)], self._variance[tuple(place)] + floor))
+        sigma = np.sqrt(np.maximum(self._predicted[tuple(place)], self._variance[tuple(place)] + self._floor))
         return replace(window, amplitude=window.amplitude * sigma)
 
     def _calibrate(self, samples: NDArray[Any]) -> None:
-        if not isinstance(samples, np.ndarray) or samples.dtype.kind not in "uif":
-            raise ValueError(f"samples: wanted an array of numbers, got {getattr(samples, 'dtype', type(samples))}")
-        if samples.shape != self.shape:
-            raise ValueError(
-                f"samples: wanted shape {self.shape}, got {samples.shape}; start a new chain for that size"
-            )
-        if samples.dtype.kind == "f" and not np.isfinite(samples).all():
-            raise ValueError("samples: wanted finite numbers, got NaN or infinity; leave the frame out")
-        if samples.dtype == np.uint16:
-            raw = (
-                samples
-                if samples.flags.c_contiguous and samples.dtype.isnative
-                else np.ascontiguousarray(samples, "=u2")
-            )
-            if self.calibration is None:
-                convert(raw, self._frame)
-            else:
-                calibrate(raw, self.calibration.gain, self.calibration.offset, self._frame)
-        else:
-            self._frame[...] = samples
-            if self.calibration is not None:
-                self._frame -= self.calibration.offset
-                self._frame *= self.calibration.gain
-        if not self._quantum:
-            step = 1.0 if samples.dtype.kind in "ui" else FLOAT_QUANTUM * float(self._frame.std())
-            gain = 1.0 if self.calibration is None else float(np.abs(np.median(self.calibration.gain)))
-            self._quantum = max(step * gain, 1e-12)
-            self._floor = (QUANTUM_SIGMA * self._quantum) ** 2
-            self._registration.least_rms = self._quantum
+        self._intake.take(samples, self._frame)
+        if not self._floor:
+            self._floor = (QUANTUM_SIGMA * self._intake.quantum) ** 2
+            self._registration.least_rms = self._intake.quantum
         replace_bad(self._frame, self._defects.indices)
 
     def _score(self, field: NDArray[np.float32]) -> None:
@@ -384,15 +313,14 @@ class Chain:
         n = remove_spikes(self._frame, sigma, SPIKE_LEVEL, self._spike_ratio, self._spikes)
         self._defects.saw(self._spikes[: min(n, self._spikes.size)])
 
-    def _extract(self, samples: NDArray[Any]) -> tuple[int, int]:
+    def _extract(self) -> tuple[int, int]:
         tail = self._time_tail if self._settled else self._space_tail
         tail.observe(self._z)
-        raw = samples if samples.dtype == np.uint16 and samples.flags.c_contiguous and samples.dtype.isnative else None
         n_found, n_written = extract_plots(
             self._z,
             self._filtered,
             tail.score_of_snr(self.parameters.threshold),
-            raw,
+            self._intake.raw,
             self.saturation_dn,
             self._defects.indices,
             self._words,
@@ -443,21 +371,5 @@ def make_chain(config: FlightConfig, rows: int, cols: int) -> Chain:
         if getattr(config, name) not in (0, came):
             raise ConfigError(f"{name}: the configuration wants {getattr(config, name)}, the frames have {came}")
     saturation = config.saturation_dn if config.bit_depth < 16 else 65535
-    files = config.calibration
-    if files.gain is None and files.offset is None and files.bad_pixels is None:
-        return Chain(config.chain, rows, cols, saturation, distortion=files.distortion)
-
-    def read(path: Any, fill: float) -> Image:
-        if path is None:
-            return np.full((rows, cols), fill, np.float32)
-        try:
-            array = np.load(path, allow_pickle=False)
-        except (OSError, ValueError) as error:
-            raise ConfigError(f"{path}: wanted a whole .npy file, came none ({error}); save it again") from None
-        if array.shape != (rows, cols) or not np.isfinite(array).all():
-            raise ConfigError(f"{path}: wanted finite {rows} x {cols}, came {array.shape}; calibrate this sensor")
-        return np.ascontiguousarray(array, np.float32)
-
-    bad = np.flatnonzero(read(files.bad_pixels, 0.0)).astype(np.int32)
-    calibration = Calibration(read(files.gain, 1.0), read(files.offset, 0.0), bad)
-    return Chain(config.chain, rows, cols, saturation, calibration, files.distortion)
+    calibration = read_calibration(config.calibration, rows, cols)
+    return Chain(config.chain, rows, cols, saturation, calibration, config.calibration.distortion)

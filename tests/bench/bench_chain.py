@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from lookdown.flight.calibration import Calibration
 from lookdown.flight.config import ChainParameters
 from tests.bench import peers_moving, peers_register, peers_score
 from tests.bench.measure import SIZES, contest
@@ -38,7 +39,7 @@ STAGES = {
     "extract": ("tail_histogram", "extract_plots"),
     "renew": ("renew_background",),
 }
-MODULES = ("chain", "registration", "tail")
+MODULES = ("chain", "calibration", "registration", "tail")
 
 
 def modules(replace: Callable[[str, Callable[..., Any]], Callable[..., Any]]) -> ModuleType:
@@ -58,6 +59,7 @@ def modules(replace: Callable[[str, Callable[..., Any]], Callable[..., Any]]) ->
                 setattr(module, kernel, replace(kernel, getattr(module, kernel)))
                 replaced.add(kernel)
     assert replaced == set(kernels), f"the chain uses no {set(kernels) - replaced}; adapt STAGES to it"
+    copies["chain"].Intake = copies["calibration"].Intake
     copies["chain"].Registration = copies["registration"].Registration
     copies["chain"].TailCalibration = copies["tail"].TailCalibration
     return copies["chain"]
@@ -172,7 +174,7 @@ def test_chain(benchmark: BenchmarkFixture, size: str) -> None:
     calibration = scene.gain, scene.offset, scene.bad
 
     def start(module: ModuleType) -> Any:
-        return module.Chain(PARAMETERS, rows, cols, 16383, module.Calibration(*calibration))
+        return module.Chain(PARAMETERS, rows, cols, 16383, Calibration(*calibration))
 
     # Each table of kernels has buffers of one chain; the clocked chains see each frame once, after all else.
     tables = {"Numba": numba_kernels(rows, cols), "OpenCV + Numba": opencv_kernels(rows, cols)}

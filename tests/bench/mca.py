@@ -79,7 +79,7 @@ LOOPS = (
     Loop("extract", "tail", "count_levels", "stores", 4, 1 / 4, vector=False),
     Loop("extract", "extract", "seek_hit", "loads", 4, 1),
     Loop("renew", "hold", "hold_row", "stores", 4, 1),
-    Loop("renew", "moving", "renew_row", "stores", 9, 1),
+    Loop("renew", "renew", "renew_row", "stores", 9, 1),
     Loop("pointing", "shift", "blend_four", "stores", 4, 2),
     Loop("pointing", "local_shift", "add_segment", "loads", 40, 1),
     Loop("other", "calibrate", "convert_row", "stores", 4, 1),

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from lookdown.flight import process
-from lookdown.flight.chain import Calibration, Chain, make_chain
+from lookdown.flight.calibration import Calibration
+from lookdown.flight.chain import Chain, make_chain
 from lookdown.flight.config import CalibrationFiles, ChainParameters, FlightConfig
 from lookdown.geo.attitude import stare_attitude
 from lookdown.geo.camera import Camera

@@ -22,6 +22,7 @@ from lookdown.kernels import (
     local_shift,
     moving,
     register,
+    renew,
     score,
     shift,
     spikes,
@@ -280,7 +281,7 @@ KERNELS = {
             "scratch residual predicted",
         ),
         Kernel(
-            moving.renew_background,
+            renew.renew_background,
             _renew_background,
             "frame residual variance mean noise age field",
             "scratch new_mean new_noise new_age",

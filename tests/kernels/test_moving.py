@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lookdown.kernels.moving import moving_scratch_size, renew_background, subtract_background
+from lookdown.kernels.moving import moving_scratch_size, subtract_background
+from lookdown.kernels.renew import renew_background
 from tests.kernels import reference_chain
 from tests.kernels.cases import image, quick, seeds, shapes
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lookdown.flight.chain import edge_factors, psf_taps
+from lookdown.flight.psf import edge_factors, psf_taps
 from lookdown.kernels.moving import moving_scratch_size, subtract_background
 from lookdown.kernels.score import score_background, score_scratch_size
 from lookdown.kernels.suppress import filter_scratch_size, matched_filter
