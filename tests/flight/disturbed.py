@@ -110,10 +110,10 @@ def undisturbed(view: View, k: int) -> np.ndarray:
 class Cloud:
     """Cloud with hard edges that slides over the ground: covers ground and, where it lies, is what the movers cross."""
 
-    def __init__(self, view: View, slide: tuple[float, float] = (0.06, 0.1), height_dn: float = 150.0) -> None:
+    def __init__(self, view: View, slide: tuple[float, float] = (0.02, 0.03), height_dn: float = 150.0) -> None:
         shape = textured(ROWS, COLS, 77, level=0.0, spread=1.0)
         inner = textured(ROWS, COLS, 78, level=0.0, spread=25.0)
-        self.cover = np.clip((shape - 0.8) / 0.25, 0, 1)
+        self.cover = cv2.GaussianBlur(np.clip((shape - 0.8) / 0.25, 0, 1), (0, 0), PSF_SIGMA_PX)
         self.light = self.view_light = inner + 4000 + height_dn
         self.slide = np.array(slide)
 
@@ -221,11 +221,12 @@ class CosmicRays:
 
 
 class Saturated:
-    """Part of the ground is too bright for the detector, with a ragged edge."""
+    """Parts of the ground are too bright for the detector: hot places some ten pixels wide, with an edge of two."""
 
     def __init__(self, view: View) -> None:
-        shape = textured(ROWS, COLS, 81, level=0.0, spread=1.0)
-        self.over = cv2.GaussianBlur(np.clip((shape - 1.2) * 40000, 0, 20000), (0, 0), PSF_SIGMA_PX)
+        shape = cv2.GaussianBlur(textured(ROWS, COLS, 81, level=0.0, spread=1.0), (0, 0), 3.0)
+        bright = (shape > np.quantile(shape, 0.96)).astype(np.float64)
+        self.over = 20000.0 * cv2.GaussianBlur(bright, (0, 0), 1.5)
 
     def __call__(self, view: View, k: int) -> np.ndarray:
         row, col = view.place(k)
