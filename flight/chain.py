@@ -11,9 +11,9 @@ the same false-alarm probability.
     despike     pixels that optics cannot make                       spikes
     register    where the background went                            register
     score       frame less background, predicted noise; matched      score (moving, suppress,
-                filter; sigmas over ring and memory                  whiten in one pass)
+                filter; sigmas over ring and memory; what stands     whiten, hold, renew
+                out is held back, the frame enters the background    in one pass)
     extract     calibrated threshold, plots less their trails        tail, extract
-    renew       the frame enters the background                      moving
     multi-frame paths through several frames, if it is enabled       stack, paths
 
 A first frame, or the first after a jump of the camera, has no background: it is scored in space alone and its report
@@ -32,15 +32,14 @@ from lookdown.flight.defects import DefectMap
 from lookdown.flight.memory import limit_memory
 from lookdown.flight.multiframe import MultiFrame, Window, merged
 from lookdown.flight.psf import edge_factors, psf_taps
-from lookdown.flight.registration import Registration
+from lookdown.flight.registration import Location, Registration
 from lookdown.flight.regrid import lay_on_frame
 from lookdown.flight.tail import TailCalibration
 from lookdown.flight.trails import without_trails
 from lookdown.kernels.calibrate import replace_bad
 from lookdown.kernels.extract import PLOT_DTYPE, extract_plots, extract_scratch_size
-from lookdown.kernels.hold import hold_back
 from lookdown.kernels.renew import renew_background
-from lookdown.kernels.score import score_background, score_scratch_size
+from lookdown.kernels.score import score_and_renew, score_rows, score_scratch_size
 from lookdown.kernels.spikes import remove_spikes
 from lookdown.kernels.suppress import matched_filter
 from lookdown.kernels.whiten import whiten
@@ -160,6 +159,7 @@ class Chain:
         self._noise, self._next_noise = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
         self._age, self._next_age = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
         self._scratch = np.zeros(score_scratch_size(cols, self._taps.size, self._window), np.float32)
+        self._rows_kept = min(score_rows(self._taps.size, self._window), rows)
         self._noise_step = max(1, round((rows * cols / NOISE_SAMPLES) ** 0.5))
         self._words = np.zeros(extract_scratch_size(cols), np.int64)
         self._plots = np.zeros(parameters.max_plots, PLOT_DTYPE)
@@ -216,15 +216,12 @@ class Chain:
             lay_on_frame(found.field, self._mean, self._noise, self._age)
             found = self._registration.lay_anew(found, state)
         if self._settled:
-            self._score(found.field)
+            self._score(found, whole=state is not None)
             if state is not None:
                 self._registration.follow_tiles(self._frame, self._residual, self._predicted, self._white_gain)
         else:
             self._score_in_space()
         n_found, n_written = self._extract()
-        if self._settled:
-            hold_back(self._z, HOLD_SCORE, self._residual)
-        self._renew(found.field, found.step)
         if state is not None:
             limit_memory(self._noise, self.parameters.background_frames, self._age)
         if n_found > n_written:
@@ -256,7 +253,7 @@ class Chain:
     def _in_frame_units(self, window: Window) -> Window:
         """Turn amplitudes from sigmas into the unit of the frame, by the noise of the place in the newest frame."""
         place = np.rint(np.nan_to_num(window.places[-1])).astype(int).clip(0, np.array(self.shape) - 1).T
-        sigma = np.sqrt(np.maximum(self._predicted[tuple(place)], self._variance[tuple(place)] + self._floor))
+        sigma = np.sqrt(self._noise[tuple(place)] + self._floor)
         return replace(window, amplitude=window.amplitude * sigma)
 
     def _calibrate(self, samples: NDArray[Any]) -> None:
@@ -266,30 +263,38 @@ class Chain:
             self._registration.least_rms = self._intake.quantum
         replace_bad(self._frame, self._defects.indices)
 
-    def _score(self, field: NDArray[np.float32]) -> None:
-        """Score the frame against background, ring and memory."""
-        score_background(
+    def _score(self, found: Location, whole: bool) -> None:
+        """Score the frame against background, ring and memory, and let it enter the background."""
+        kept = self.shape[0] if whole else self._rows_kept
+        score_and_renew(
             self._frame,
             self._mean,
             self._noise,
             self._age,
-            field,
+            found.field,
             REGISTRATION_BLUR_PX,
             self._floor,
             self._taps,
             self._edge,
             self._window,
             self._guard,
+            HOLD_SCORE,
+            found.step[0],
+            found.step[1],
+            self.parameters.background_frames,
             self._scratch,
-            self._residual,
-            self._predicted,
+            self._residual[:kept],
+            self._predicted[:kept],
             self._filtered,
-            self._variance,
             self._z,
+            self._next_mean,
+            self._next_noise,
+            self._next_age,
         )
+        self._swap()
 
     def _score_in_space(self) -> None:
-        """Score a frame that has no background: the residual is the frame itself, and no noise is predicted."""
+        """Score a frame without background: the residual is the frame itself, no noise is predicted. It starts one."""
         # A level near 0 keeps the sums of squares small.
         np.subtract(self._frame, np.float32(np.median(self._frame[:: 1 + self.shape[0] // 64])), self._residual)
         self._predicted.fill(0.0)
@@ -305,6 +310,23 @@ class Chain:
             self._variance,
             self._z,
         )
+        renew_background(
+            self._frame,
+            self._residual,
+            self._variance,
+            self._mean,
+            self._noise,
+            self._age,
+            np.zeros((1, 1, 2), np.float32),
+            0,
+            0,
+            self.parameters.background_frames,
+            self._scratch,
+            self._next_mean,
+            self._next_noise,
+            self._next_age,
+        )
+        self._swap()
 
     def _despike(self) -> None:
         step = self._noise_step
@@ -330,23 +352,7 @@ class Chain:
         plots["snr"] = tail.snr_of_score(plots["snr"])
         return n_found, n_written
 
-    def _renew(self, field: NDArray[np.float32], step: tuple[int, int]) -> None:
-        renew_background(
-            self._frame,
-            self._residual,
-            self._variance,
-            self._mean,
-            self._noise,
-            self._age,
-            field,
-            step[0],
-            step[1],
-            self.parameters.background_frames,
-            self._scratch,
-            self._next_mean,
-            self._next_noise,
-            self._next_age,
-        )
+    def _swap(self) -> None:
         self._mean, self._next_mean = self._next_mean, self._mean
         self._noise, self._next_noise = self._next_noise, self._noise
         self._age, self._next_age = self._next_age, self._age

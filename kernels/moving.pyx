@@ -2,7 +2,8 @@
 
 The mean, its noise and its age lie on an anchor grid that follows the ground in whole pixels only, so the mean is
 never resampled onto itself and does not blur. A displacement ``d`` per tile says where a pixel of the frame lies on
-the grid. `subtract_background` resamples the mean to the frame by cubic convolution (Keys 1981, IEEE Trans. ASSP 29),
+the grid (see `lookdown.kernels.tiles`). `subtract_background` resamples the mean to the frame by cubic convolution
+(Keys 1981, IEEE Trans. ASSP 29),
 
     residual[x]  = frame[x] - mean(x + d)
     predicted[x] = noise(x + d) (1 + 1 / age) + (blur |grad mean|)^2 + floor
@@ -13,44 +14,15 @@ frame enter the background.
 Ground that was never seen has age 0: no residual, ``predicted`` -1.
 """
 
-from libc.math cimport INFINITY
+from libc.math cimport INFINITY, isfinite
 
 from lookdown.kernels.rows cimport BytesIn, RowIn, RowOut, cloned
-from lookdown.kernels.tiles cimport Tile, clamp, tile_at
+from lookdown.kernels.tiles cimport Image, Plan, Run, alike, clamp, plan_of, plan_row, plan_size, resample_run
 
 from lookdown.kernels.checks import require_array, require_number, require_scratch
 
-
-cdef cloned blend(
-    RowIn a, RowIn b, RowIn c, RowIn d, float ta, float tb, float tc, float td, RowOut out, Py_ssize_t n
-) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(n):
-        out[i] = (ta * a[i] + tb * b[i]) + (tc * c[i] + td * d[i])
-
-
-cdef void resample_row(
-    const float* x, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t r, const Tile* t, float* work, float* out
-) noexcept nogil:
-    """``out[c] = x[r + shift, c + shift]`` for the columns of a tile, edges replicated; ``work`` holds a row and 4."""
-    cdef Py_ssize_t n = t.last - t.first, start = t.first + t.col - 1, k, e
-    # Of the n + 3 columns that the tile reads, those from `left` to `right` - 1 exist.
-    cdef Py_ssize_t left = min(max(-start, 0), n + 3), right = max(min(cols - start, n + 3), left)
-    cdef const float* a = x + clamp(r + t.row - 1, rows) * cols
-    cdef const float* b = x + clamp(r + t.row, rows) * cols
-    cdef const float* c = x + clamp(r + t.row + 1, rows) * cols
-    cdef const float* d = x + clamp(r + t.row + 2, rows) * cols
-    cdef const float* taps = &t.row_taps[0]
-    if right > left:
-        k = start + left
-        blend(a + k, b + k, c + k, d + k, taps[0], taps[1], taps[2], taps[3], work + left, right - left)
-    for k in range(left):
-        blend(a, b, c, d, taps[0], taps[1], taps[2], taps[3], work + k, 1)
-    e = cols - 1
-    for k in range(right, n + 3):
-        blend(a + e, b + e, c + e, d + e, taps[0], taps[1], taps[2], taps[3], work + k, 1)
-    taps = &t.col_taps[0]
-    blend(work, work + 1, work + 2, work + 3, taps[0], taps[1], taps[2], taps[3], out + t.first, n)
+cdef enum:
+    ALIKE = 32  # pixels of one age from which on they take a loop of their own
 
 
 cdef cloned ages_to_float(BytesIn age, RowOut out, Py_ssize_t n) noexcept nogil:
@@ -83,53 +55,75 @@ cdef cloned subtract_row(
         predicted[i] = largest if variance > largest else variance
 
 
-cdef void subtract_segment(
-    const float* frame, const float* above, const float* mean, const float* below, const float* noise,
-    const unsigned char* age, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t r, const Tile* t, float gradient_factor,
-    float variance_floor, float* ages, float* residual, float* predicted
+cdef cloned subtract_alike(
+    RowIn frame, RowIn mean, RowIn above, RowIn below, RowIn left, RowIn right, RowIn noise, float noise_factor,
+    float gradient_factor, float variance_floor, RowOut residual, RowOut predicted, Py_ssize_t n
 ) noexcept nogil:
-    """Finish the columns of one tile in row ``r``; frame, residual, predicted and the mean's rows start at column 0."""
-    cdef Py_ssize_t q = r + t.near_row, c
-    cdef Py_ssize_t left = clamp(-t.near_col, t.last + 1), right = cols - t.near_col
-    left = min(max(left, t.first), t.last)
-    right = min(max(right, left), t.last)
-    if not 0 <= q < rows:
-        left = right = t.last
-    for c in range(t.first, left):
-        residual[c] = 0
-        predicted[c] = -1
-    for c in range(right, t.last):
-        residual[c] = 0
-        predicted[c] = -1
-    if right > left:
-        ages_to_float(age + q * cols + left + t.near_col, ages, right - left)
-        subtract_row(
-            frame + left, mean + left, above + left, below + left, mean + left - 1, mean + left + 1,
-            noise + q * cols + left + t.near_col, ages,
-            gradient_factor, variance_floor, residual + left, predicted + left, right - left,
-        )
+    """`subtract_row` for pixels of one age."""
+    cdef Py_ssize_t i
+    cdef float along, down
+    for i in range(n):
+        down = below[i] - above[i]
+        along = right[i] - left[i]
+        residual[i] = frame[i] - mean[i]
+        predicted[i] = (
+            noise[i] * noise_factor + gradient_factor * (down * down + along * along)
+        ) + variance_floor
 
 
-cdef void subtract_next(const Subtraction* s, Py_ssize_t r) noexcept nogil:
+cdef void subtract_run(
+    const Subtraction* s, Py_ssize_t r, const Run* run, const float* above, const float* mean, const float* below,
+    float* ages
+) noexcept nogil:
+    """Finish the columns of one run in row ``r``; the mean's rows start at column 0."""
+    cdef Py_ssize_t q = r + run.near_row, cols = s.cols, c = run.first, n, place
+    cdef Py_ssize_t left = min(max(-run.near_col, run.first), run.last)
+    cdef Py_ssize_t right = min(max(cols - run.near_col, left), run.last)
+    cdef const float* frame = s.frame + r * cols
+    cdef float* residual = s.residual + (r % s.depth) * cols
+    cdef float* predicted = s.predicted + (r % s.depth) * cols
+    if not 0 <= q < s.rows:
+        left = right = run.last
+    while c < run.last:
+        if not left <= c < right:
+            residual[c] = 0
+            predicted[c] = -1
+            c += 1
+            continue
+        place = q * cols + c + run.near_col
+        n = alike(s.age + place, right - c)
+        if s.age[place] > 0 and (n >= ALIKE or c + n == right):
+            subtract_alike(
+                frame + c, mean + c, above + c, below + c, mean + c - 1, mean + c + 1, s.noise + place,
+                <float>((s.age[place] + 1.0) / s.age[place]), s.gradient_factor, s.variance_floor,
+                residual + c, predicted + c, n,
+            )
+        else:
+            n = max(n, min(ALIKE, right - c)) if s.age[place] > 0 else n
+            ages_to_float(s.age + place, ages, n)
+            subtract_row(
+                frame + c, mean + c, above + c, below + c, mean + c - 1, mean + c + 1, s.noise + place, ages,
+                s.gradient_factor, s.variance_floor, residual + c, predicted + c, n,
+            )
+        c += n
+
+
+cdef void subtract_next(Subtraction* s, Py_ssize_t r) noexcept nogil:
     """Take step ``r`` of 0 to ``rows``: resample the mean for row ``r``, finish the row before."""
-    cdef Py_ssize_t tile_rows = (s.rows + s.n - 1) // s.n, tile_cols = (s.cols + s.m - 1) // s.m, j, q, first
-    cdef Py_ssize_t width = s.cols + 2, cols = s.cols
+    cdef Py_ssize_t width = s.cols + 2, cols = s.cols, j, q
     cdef float* work = s.scratch + 3 * width
     cdef float* ages = work + cols + 4
     cdef float* row
     cdef float* above
     cdef float* below
-    cdef const float* at
-    cdef Tile tile
+    cdef Plan* plan
     # Three rows of the resampled mean stand at once, for the gradient; the row below is made first.
     if r < s.rows:
         row = s.scratch + (r % 3) * width + 1
-        for j in range(s.m):
-            first = j * tile_cols
-            if first < cols:
-                at = s.field + ((r // tile_rows) * s.m + j) * 2
-                tile = tile_at(at[0], at[1], True, first, min(first + tile_cols, cols))
-                resample_row(s.mean, s.rows, cols, r, &tile, work, row)
+        plan = &s.plans[(r // s.plans[0].tile_rows) % 2]
+        plan_row(plan, r)
+        for j in range(plan.count):
+            resample_run(plan, &s.mean, r, &plan.runs[j], work, row)
         (row - 1)[0] = row[0]
         row[cols] = row[cols - 1]
     if r == 0:
@@ -138,15 +132,34 @@ cdef void subtract_next(const Subtraction* s, Py_ssize_t r) noexcept nogil:
     row = s.scratch + (q % 3) * width + 1
     above = s.scratch + ((q + 2) % 3) * width + 1 if q > 0 else row
     below = s.scratch + (r % 3) * width + 1 if r < s.rows else row
-    for j in range(s.m):
-        first = j * tile_cols
-        if first < cols:
-            at = s.field + ((q // tile_rows) * s.m + j) * 2
-            tile = tile_at(at[0], at[1], True, first, min(first + tile_cols, cols))
-            subtract_segment(
-                s.frame + q * cols, above, row, below, s.noise, s.age, s.rows, cols, q, &tile,
-                s.gradient_factor, s.variance_floor, ages, s.residual + q * cols, s.predicted + q * cols,
-            )
+    plan = &s.plans[(q // s.plans[0].tile_rows) % 2]
+    for j in range(plan.count):
+        subtract_run(s, q, &plan.runs[j], above, row, below, ages)
+
+
+cdef void plan_subtraction(
+    Subtraction* s, const float* field, Py_ssize_t n, Py_ssize_t m, float* scratch
+) noexcept nogil:
+    """Set what stands in scratch, of `moving_scratch_size` floats."""
+    cdef Py_ssize_t k
+    for k in range(2):
+        s.plans[k] = plan_of(field, n, m, s.rows, s.cols, 1, 0, 0, True, scratch + k * plan_size(s.cols))
+    s.scratch = scratch + 2 * plan_size(s.cols)
+
+
+cdef Range range_of(const float* field, Py_ssize_t n, Py_ssize_t axis) noexcept nogil:
+    """Smallest and largest of ``n`` displacements along an axis; infinite if one of them is not finite."""
+    cdef Range found
+    cdef Py_ssize_t k
+    found.low = found.high = field[axis]
+    for k in range(n):
+        if not isfinite(field[2 * k + axis]):
+            found.low = -INFINITY
+            found.high = INFINITY
+            break
+        found.low = min(found.low, <double>field[2 * k + axis])
+        found.high = max(found.high, <double>field[2 * k + axis])
+    return found
 
 
 def require_field(field, rows, cols):
@@ -154,15 +167,18 @@ def require_field(field, rows, cols):
     require_array("field", field, "float32", 3)
     if field.shape[2] != 2 or not 0 < field.shape[0] <= rows or not 0 < field.shape[1] <= cols:
         raise ValueError(f"field: wanted shape (n, m, 2), n and m from 1 to {rows}, {cols}; got {field.shape}")
-    # A field of a few hundred numbers: this costs microseconds.
-    if not (abs(field) <= 2 * max(rows, cols)).all():
-        raise ValueError(f"field: wanted finite, within twice the frame [px], got {abs(field).max()}; start anew")
+    cdef const float[:, :, ::1] f = field
+    cdef Range down = range_of(&f[0, 0, 0], f.shape[0] * f.shape[1], 0)
+    cdef Range along = range_of(&f[0, 0, 0], f.shape[0] * f.shape[1], 1)
+    most = max(-down.low, down.high, -along.low, along.high)
+    if not most <= 2 * max(rows, cols):
+        raise ValueError(f"field: wanted finite, within twice the frame [px], got {most}; start anew")
     return field
 
 
 def moving_scratch_size(cols):
     """Floats of scratch that `subtract_background` needs, and any kernel that takes its scratch."""
-    return 5 * cols + 16
+    return 5 * cols + 16 + 2 * plan_size(cols)
 
 
 def subtract_background(frame, mean, noise, age, field, blur, variance_floor, scratch, residual, predicted):
@@ -208,11 +224,12 @@ def subtract_background(frame, mean, noise, age, field, blur, variance_floor, sc
     )
     cdef float[::1] s = require_scratch(scratch, moving_scratch_size(x.shape[1]), (*inputs, residual, predicted))
     cdef Subtraction step
-    step.frame, step.mean, step.noise, step.age = &x[0, 0], &b[0, 0], &v[0, 0], &w[0, 0]
-    step.field, step.n, step.m = &f[0, 0, 0], f.shape[0], f.shape[1]
+    step.frame, step.noise, step.age = &x[0, 0], &v[0, 0], &w[0, 0]
     step.rows, step.cols, step.gradient_factor, step.variance_floor = x.shape[0], x.shape[1], factor, least
-    step.scratch, step.residual, step.predicted = &s[0], &y[0, 0], &p[0, 0]
+    step.mean = Image(&b[0, 0], step.rows, step.cols, step.rows)
+    step.residual, step.predicted, step.depth = &y[0, 0], &p[0, 0], step.rows
     cdef Py_ssize_t r
     with nogil:
+        plan_subtraction(&step, &f[0, 0, 0], f.shape[0], f.shape[1], &s[0])
         for r in range(step.rows + 1):
             subtract_next(&step, r)

@@ -8,43 +8,57 @@
 Ground that was never seen takes the frame itself as its mean. What the frame does not show stays as it was.
 """
 
-from libc.string cimport memchr
+from libc.string cimport memset
 
 from lookdown.kernels.rows cimport BytesIn, BytesOut, RowIn, RowOut, cloned
-from lookdown.kernels.tiles cimport Tile, clamp, tile_at
+from lookdown.kernels.tiles cimport Image, Run, alike, clamp, displacement, plan_of, plan_row, resample_run, row_of
 
 from lookdown.kernels.checks import require_array, require_integer, require_scratch
 from lookdown.kernels.moving import moving_scratch_size, require_field
 
 cdef enum:
     OUTLIER = 9  # a variance beyond this multiple of the noise is a mover's or an edge's, and is clipped to it
+    ALIKE = 32  # pixels of one age from which on they take a loop of their own
 
 
 cdef double BEYOND_PX = 0.1  # so little beyond the border of a frame its edge still tells what is there
 
 
 cdef cloned renew_row(
-    RowIn upper, RowIn lower, RowIn upper_next, RowIn lower_next, float up, float low, float here, float there,
-    RowIn variance, RowIn mean, RowIn noise, BytesIn age, int limit,
+    RowIn residual, RowIn variance, RowIn mean, RowIn noise, BytesIn age, int limit,
     RowOut new_mean, RowOut new_noise, BytesOut new_age, Py_ssize_t n
 ) noexcept nogil:
-    """Renew ``n`` pixels; the residual comes from two rows and their next columns, with the weights of each."""
+    """Renew ``n`` pixels that were seen before."""
     cdef Py_ssize_t i
     cdef float one = 1, endless = 1e30  # as literals they would make the arithmetic double
-    cdef float w, v, most, residual
+    cdef float w, v, most
     cdef int seen
     for i in range(n):
         seen = age[i]
         w = <float>seen
         v = variance[i]
-        # The first variance is taken as it is, later ones are clipped; an age of 0 is filled in by the caller.
+        # The first variance is taken as it is, later ones are clipped.
         most = OUTLIER * noise[i] if seen > 1 else endless
         v = v if v < most else most
-        residual = here * (up * upper[i] + low * lower[i]) + there * (up * upper_next[i] + low * lower_next[i])
-        new_mean[i] = mean[i] + residual / (w + one)
-        new_noise[i] = noise[i] + (v - noise[i]) / (w if w > one else one)
+        new_mean[i] = mean[i] + residual[i] * (one / (w + one))
+        new_noise[i] = noise[i] + (v - noise[i]) * (one / w)
         seen += 1
         new_age[i] = <unsigned char>(seen if seen < limit else limit)
+
+
+cdef cloned renew_alike(
+    RowIn residual, RowIn variance, RowIn mean, RowIn noise, float share, float noise_share, float more,
+    RowOut new_mean, RowOut new_noise, Py_ssize_t n
+) noexcept nogil:
+    """`renew_row` for pixels of one age; ``more`` is endless at age 1, else 0."""
+    cdef Py_ssize_t i
+    cdef float v, most
+    for i in range(n):
+        v = variance[i]
+        most = OUTLIER * noise[i] + more
+        v = v if v < most else most
+        new_mean[i] = mean[i] + residual[i] * share
+        new_noise[i] = noise[i] + (v - noise[i]) * noise_share
 
 
 cdef inline bint is_shown(double place, Py_ssize_t n) noexcept nogil:
@@ -52,97 +66,87 @@ cdef inline bint is_shown(double place, Py_ssize_t n) noexcept nogil:
     return -BEYOND_PX <= place <= n - 1 + BEYOND_PX
 
 
-cdef float linear_at(
-    const float* x, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t r, Py_ssize_t c, const Tile* t
-) noexcept nogil:
-    """``x[r + shift, c + shift]`` between its four neighbours, edges replicated."""
-    cdef const float* a = x + clamp(r + t.row, rows) * cols
-    cdef const float* b = x + clamp(r + t.row + 1, rows) * cols
-    cdef Py_ssize_t i = clamp(c + t.col, cols), j = clamp(c + t.col + 1, cols)
-    return t.col_taps[1] * (t.row_taps[1] * a[i] + t.row_taps[2] * b[i]) + t.col_taps[2] * (
-        t.row_taps[1] * a[j] + t.row_taps[2] * b[j]
+cdef float linear_at(const Renewal* s, const Run* run, Py_ssize_t r, Py_ssize_t c) noexcept nogil:
+    """The frame between the four neighbours of a place, edges replicated."""
+    cdef const float* a = row_of(&s.frame, r + run.row)
+    cdef const float* b = row_of(&s.frame, r + run.row + 1)
+    cdef Py_ssize_t i = clamp(c + run.col, s.cols), j = clamp(c + run.col + 1, s.cols)
+    cdef Py_ssize_t here = c if s.plan.m > 1 else 0, there = min(c + 1, run.last - 1) if s.plan.m > 1 else 0
+    cdef const float* down = s.plan.row_taps + here
+    cdef const float* next_down = s.plan.row_taps + there
+    cdef const float* along = s.plan.col_taps + here
+    return along[0] * (down[0] * a[i] + down[s.cols] * b[i]) + along[s.cols] * (
+        next_down[0] * a[j] + next_down[s.cols] * b[j]
     )
 
 
-cdef void renew_segment(
-    const float* frame, const float* residual, const float* variance, const float* mean, const float* noise,
-    const unsigned char* age, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t r, const Tile* t, Py_ssize_t row_step,
-    Py_ssize_t col_step, int limit, float* new_mean, float* new_noise, unsigned char* new_age
-) noexcept nogil:
-    """Renew the columns of one tile in row ``r`` of the new grid: what is known and shown in one go, then the rest."""
-    cdef Py_ssize_t q = r + row_step, start = r * cols, c, left, right, first, end, next_col, old
-    cdef const float* upper = residual + clamp(r + t.row, rows) * cols
-    cdef const float* lower = residual + clamp(r + t.row + 1, rows) * cols
-    cdef const float* spread = variance + clamp(r + t.near_row, rows) * cols
-    cdef bint shown, known
-    # What of the old grid lies under this tile.
-    left = min(max(-col_step, t.first), t.last)
-    right = min(max(cols - col_step, left), t.last)
-    if not 0 <= q < rows:
-        left = right = t.last
-    c = left
-    while c < right:
-        # In the middle of the frame all neighbours exist; at its border each pixel goes alone.
-        end = min(right, cols - 1 - max(t.col, t.near_col))
-        if c + min(t.col, t.near_col) < 0 or end <= c:
-            end = c + 1
-        next_col = clamp(c + t.col + 1, cols)
-        old = q * cols + c + col_step
+cdef void renew_pixel(const Renewal* s, const Run* run, Py_ssize_t r, Py_ssize_t c, const float* back) noexcept nogil:
+    """Renew any pixel of the new grid: seen or not, shown by the frame or not."""
+    cdef Py_ssize_t q = r + s.row_step, here = r * s.cols + c, old = q * s.cols + c + s.col_step
+    cdef bint known = 0 <= q < s.rows and 0 <= c + s.col_step < s.cols and s.age[old] > 0
+    cdef bint shown = (
+        is_shown(r + displacement(&s.plan, c, 0), s.rows) and is_shown(c + displacement(&s.plan, c, 1), s.cols)
+    )
+    cdef float variance = row_of(&s.variance, r + run.near_row)[clamp(c + run.near_col, s.cols)]
+    if known and shown:
         renew_row(
-            upper + clamp(c + t.col, cols), lower + clamp(c + t.col, cols), upper + next_col, lower + next_col,
-            t.row_taps[1], t.row_taps[2], t.col_taps[1], t.col_taps[2],
-            spread + clamp(c + t.near_col, cols), mean + old, noise + old, age + old, limit,
-            new_mean + start + c, new_noise + start + c, new_age + start + c, end - c,
+            back + c, &variance, s.mean + old, s.noise + old, s.age + old, s.limit,
+            s.new_mean + here, s.new_noise + here, s.new_age + here, 1,
         )
-        c = end
-    # Done are the columns from `first` to `end` - 1 that are shown and seen; zeros of the age stand mostly at borders.
-    first = left
-    end = right
-    while first < end and not (
-        is_shown(r + t.down, rows) and is_shown(first + t.along, cols) and age[q * cols + first + col_step] > 0
-    ):
-        first += 1
-    while end > first and not (is_shown(end - 1 + t.along, cols) and age[q * cols + end - 1 + col_step] > 0):
-        end -= 1
-    if end > first and memchr(age + q * cols + first + col_step, 0, end - first) != NULL:
-        end = first
-    c = t.first - 1
-    while c + 1 < t.last:
-        c += 1
-        if c == first and end > first:
-            c = end - 1
-            continue
-        shown = is_shown(r + t.down, rows) and is_shown(c + t.along, cols)
-        old = q * cols + c + col_step
-        known = left <= c < right and age[old] > 0
-        if known and shown:
-            continue
-        new_mean[start + c] = mean[old] if known else linear_at(frame, rows, cols, r, c, t)
-        new_noise[start + c] = noise[old] if known else spread[clamp(c + t.near_col, cols)]
-        new_age[start + c] = age[old] if known else shown
+    else:
+        s.new_mean[here] = s.mean[old] if known else linear_at(s, run, r, c)
+        s.new_noise[here] = s.noise[old] if known else variance
+        s.new_age[here] = s.age[old] if known else shown
 
 
-cdef void renew_frame(
-    const float* frame, const float* residual, const float* variance, const float* mean, const float* noise,
-    const unsigned char* age, const float* field, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t n, Py_ssize_t m,
-    Py_ssize_t row_step, Py_ssize_t col_step, int limit, float* new_mean, float* new_noise,
-    unsigned char* new_age
-) noexcept nogil:
-    cdef Py_ssize_t tile_rows = (rows + n - 1) // n, tile_cols = (cols + m - 1) // m, r, j, first
-    cdef const float* at
-    cdef Tile tile
-    for r in range(rows):
-        for j in range(m):
-            first = j * tile_cols
-            if first < cols:
-                at = field + ((r // tile_rows) * m + j) * 2
-                tile = tile_at(
-                    <double>row_step - at[0], <double>col_step - at[1], False, first, min(first + tile_cols, cols)
-                )
-                renew_segment(
-                    frame, residual, variance, mean, noise, age, rows, cols, r, &tile, row_step, col_step, limit,
-                    new_mean, new_noise, new_age,
-                )
+cdef void renew_run(const Renewal* s, const Run* run, Py_ssize_t r, const float* back) noexcept nogil:
+    """Renew the columns of one run: in the frame's and the old grid's middle in long loops, elsewhere one by one."""
+    cdef Py_ssize_t q = r + s.row_step, here = r * s.cols, c = run.first, n, old, age, i
+    cdef Py_ssize_t left = min(max(run.first, -s.col_step, -run.col), run.last)
+    cdef Py_ssize_t right = max(min(run.last, s.cols - s.col_step, s.cols - 1 - run.col), left)
+    cdef const float* variance = row_of(&s.variance, r + run.near_row) + run.near_col
+    if not (0 <= q < s.rows and 0 <= r + run.row and r + run.row + 1 < s.rows):
+        left = right = run.last
+    while c < run.last:
+        old = q * s.cols + c + s.col_step
+        if not left <= c < right:
+            renew_pixel(s, run, r, c, back)
+            c += 1
+            continue
+        age = s.age[old]
+        n = alike(s.age + old, right - c)
+        if age > 0 and (n >= ALIKE or c + n == right):
+            renew_alike(
+                back + c, variance + c, s.mean + old, s.noise + old, 1 / <float>(age + 1), 1 / <float>age,
+                <float>(1e30 if age == 1 else 0), s.new_mean + here + c, s.new_noise + here + c, n,
+            )
+            memset(s.new_age + here + c, <int>min(age + 1, s.limit), n)
+        elif age > 0:
+            # As far as the next pixel that was never seen.
+            i = n
+            n = min(ALIKE, right - c)
+            while i < n and s.age[old + i] > 0:
+                i += 1
+            n = i
+            renew_row(
+                back + c, variance + c, s.mean + old, s.noise + old, s.age + old, s.limit,
+                s.new_mean + here + c, s.new_noise + here + c, s.new_age + here + c, n,
+            )
+        else:
+            for i in range(n):
+                renew_pixel(s, run, r, c + i, back)
+        c += n
+
+
+cdef void renew_next(Renewal* s, Py_ssize_t r) noexcept nogil:
+    """Renew row ``r`` of the new grid."""
+    cdef Py_ssize_t j
+    cdef float* work = s.scratch
+    cdef float* back = work + s.cols + 4
+    plan_row(&s.plan, r)
+    for j in range(s.plan.count):
+        resample_run(&s.plan, &s.residual, r, &s.plan.runs[j], work, back)
+        renew_run(s, &s.plan.runs[j], r, back)
 
 
 def renew_background(
@@ -195,9 +199,19 @@ def renew_background(
         "new_noise", new_noise, "float32", frame.shape, out=True, apart_from=(*inputs, new_mean)
     )
     cdef unsigned char[:, ::1] a = require_array("new_age", new_age, "uint8", frame.shape, out=True, apart_from=(age,))
-    require_scratch(scratch, moving_scratch_size(x.shape[1]), (*inputs, new_mean, new_noise))
+    cdef float[::1] work = require_scratch(
+        scratch, moving_scratch_size(x.shape[1]), (*inputs, new_mean, new_noise)
+    )
+    cdef Renewal step
+    cdef Py_ssize_t rows = x.shape[0], cols = x.shape[1], r
+    step.frame, step.residual = Image(&x[0, 0], rows, cols, rows), Image(&d[0, 0], rows, cols, rows)
+    step.variance = Image(&u[0, 0], rows, cols, rows)
+    step.mean, step.noise, step.age = &b[0, 0], &v[0, 0], &w[0, 0]
+    step.rows, step.cols, step.row_step, step.col_step, step.limit = rows, cols, down, along, limit
+    step.scratch, step.new_mean, step.new_noise, step.new_age = &work[0], &y[0, 0], &z[0, 0], &a[0, 0]
     with nogil:
-        renew_frame(
-            &x[0, 0], &d[0, 0], &u[0, 0], &b[0, 0], &v[0, 0], &w[0, 0], &f[0, 0, 0], x.shape[0], x.shape[1],
-            f.shape[0], f.shape[1], down, along, limit, &y[0, 0], &z[0, 0], &a[0, 0],
+        step.plan = plan_of(
+            &f[0, 0, 0], f.shape[0], f.shape[1], rows, cols, -1, down, along, False, &work[0] + 2 * cols + 8
         )
+        for r in range(rows):
+            renew_next(&step, r)

@@ -26,6 +26,7 @@ cdef extern from *:
 
 cdef enum:
     BLOCK = 64  # columns that one vectorised screening takes
+    PART = 8  # and those that are looked at together in a block with a candidate
 
 
 cdef cloned screen(
@@ -44,12 +45,32 @@ cdef cloned screen(
     count[0] = found
 
 
+cdef inline bint stands_above(
+    float x, float left, float right, float above, float below, float least
+) noexcept nogil:
+    cdef float half = 0.5
+    cdef float along = x - half * (left + right)
+    cdef float down = x - half * (above + below)
+    return along * along > least or down * down > least
+
+
 cdef inline bint stands_out(const float* x, const float* above, const float* below, float least) noexcept nogil:
     """Whether one pixel passes the screen; textured blocks hold many that do not."""
-    cdef float half = 0.5
-    cdef float along = x[0] - half * ((x - 1)[0] + x[1])
-    cdef float down = x[0] - half * (above[0] + below[0])
-    return along * along > least or down * down > least
+    return stands_above(x[0], (x - 1)[0], x[1], above[0], below[0], least)
+
+
+cdef inline bint any_stands_out(const float* x, const float* above, const float* below, float least) noexcept nogil:
+    """Whether any of a part's pixels passes the screen."""
+    cdef Py_ssize_t i
+    cdef float along, down, half = 0.5
+    cdef int found = 0
+    for i in range(PART):
+        along = x[i] - half * ((x - 1)[i] + x[i + 1])
+        down = x[i] - half * (above[i] + below[i])
+        along = along * along
+        down = down * down
+        found |= (along if along > down else down) > least
+    return found
 
 
 cdef bint replace_spike(
@@ -117,7 +138,7 @@ cdef Py_ssize_t scan(
         while last < cols:
             c = last
             last = min(c + BLOCK, cols)
-            # The first and last column have no pair along the row and are always looked at.
+            # The first and last column have no pair along the row and are looked at one by one.
             first = max(c, 1)
             k = min(last, cols - 1) - first
             count = 0
@@ -127,7 +148,18 @@ cdef Py_ssize_t scan(
             while k < last:
                 # A block without a candidate is done, but for the columns that were not screened.
                 if count > 0 or k == 0 or k == cols - 1:
+                    if k % PART == 0 and 0 < k and k + PART < min(last + 1, cols) and not any_stands_out(
+                        row + k, above + k, below + k, least
+                    ):
+                        k += PART
+                        continue
                     if 0 < k < cols - 1 and not stands_out(row + k, above + k, below + k, least):
+                        k += 1
+                        continue
+                    # In the first and last column the one neighbour there is takes the place of both.
+                    if cols > 1 and (k == 0 or k == cols - 1) and not stands_above(
+                        row[k], row[1 if k == 0 else k - 1], row[1 if k == 0 else k - 1], above[k], below[k], least
+                    ):
                         k += 1
                         continue
                     if replace_spike(x, rows, cols, r, k, sigma, level, ratio):

@@ -221,13 +221,15 @@ def _whiten(r: int, c: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _score_background(r: int, c: int) -> dict[str, Any]:
+def _score_and_renew(r: int, c: int) -> dict[str, Any]:
     given = _subtract_background(r, c)
     kept = {name: given[name] for name in ("frame", "mean", "noise", "age", "field", "blur", "variance_floor")}
     return {
         **kept, "taps": TAPS.copy(), "edge": np.array([0.9, 0.95], np.float32), "window": 17, "guard": 7,
+        "hold_limit": 7.0, "row_step": 0, "col_step": -1, "age_limit": 50,
         "scratch": floats(score.score_scratch_size(c, TAPS.size, 17)), "residual": out(r, c), "predicted": out(r, c),
-        "filtered": out(r, c), "variance": out(r, c), "z": out(r, c),
+        "filtered": out(r, c), "z": out(r, c), "new_mean": out(r, c), "new_noise": out(r, c),
+        "new_age": out(r, c, "uint8"),
     }  # fmt: skip
 
 
@@ -293,10 +295,10 @@ KERNELS = {
         Kernel(whiten.whiten, _whiten, "filtered predicted", "scratch variance z"),
         Kernel(cfar.ca_cfar, _ca_cfar, "frame", "scratch out"),
         Kernel(
-            score.score_background,
-            _score_background,
+            score.score_and_renew,
+            _score_and_renew,
             "frame mean noise age field taps edge",
-            "scratch residual predicted filtered variance z",
+            "scratch residual predicted filtered z new_mean new_noise new_age",
         ),
         Kernel(cfar_power.cell_average, _power(thresholds.average_factors), "power factors", "scratch hits"),
         Kernel(cfar_power.greatest_of, _power(thresholds.greatest_factors), "power factors", "scratch hits"),
@@ -316,6 +318,6 @@ def public_kernels() -> set[str]:
         module = importlib.import_module(f"lookdown.kernels.{source.stem}")
         for name, value in vars(module).items():
             own = callable(value) and getattr(value, "__module__", "") == module.__name__ and not inspect.isclass(value)
-            if own and not name.startswith(("_", "require_")) and not name.endswith("_scratch_size"):
+            if own and not name.startswith(("_", "require_")) and not name.endswith(("_scratch_size", "_rows")):
                 found.add(name)
     return found - ELSEWHERE
