@@ -13,7 +13,8 @@ the same false-alarm probability.
     score       frame less background, predicted noise; matched      score (moving, suppress,
                 filter; sigmas over ring and memory; what stands     whiten, hold, renew
                 out is held back, the frame enters the background    in one pass)
-    extract     calibrated threshold, plots less their trails        tail, extract
+    extract     calibrated threshold, connected pixels               peaks, tail, tailmap, extract
+    confirm     plots less spikes of one frame, lone pixels, trails  partners
     multi-frame paths through several frames, if it is enabled       stack, paths
 
 A first frame, or the first after a jump of the camera, has no background: it is scored in space alone and its report
@@ -28,6 +29,7 @@ from numpy.typing import NDArray
 
 from lookdown.flight.calibration import Calibration, Intake, read_calibration
 from lookdown.flight.config import ChainParameters, FlightConfig
+from lookdown.flight.confirm import SETTLED_FRAMES, Confirmation, lone_pixels, spot_ratios, young_ground
 from lookdown.flight.defects import DefectMap
 from lookdown.flight.memory import limit_memory
 from lookdown.flight.multiframe import MultiFrame, Window, merged
@@ -39,6 +41,7 @@ from lookdown.flight.trails import without_trails
 from lookdown.kernels.calibrate import replace_bad
 from lookdown.kernels.extract import PLOT_DTYPE, extract_plots, extract_scratch_size
 from lookdown.kernels.renew import renew_background
+from lookdown.kernels.restart import restart_young
 from lookdown.kernels.score import score_and_renew, score_rows, score_scratch_size
 from lookdown.kernels.spikes import remove_spikes
 from lookdown.kernels.suppress import matched_filter
@@ -63,6 +66,12 @@ NOISE_SAMPLES = 1024
 HOLD_SCORE = 7.0
 """Score up to which a residual enters the background as it is. At 3 a mover's trail in its background is half as deep,
 but the dark place that it leaves where it stood at first lasts too long: the clips lose .17 of Pd at 1e-6."""
+
+LEAST_SNR = 2.5
+"""Calibrated SNR from which on the tail counts; below it the score is scaled alone, whatever the threshold."""
+
+YOUNG_BACKGROUND_FRAMES = 2
+"""Frames of a background, the present one included, up to which a strong score means that it is wrong."""
 
 LEAST_PATH_SNR = 4.0
 """Smallest calibrated SNR of a path, whatever the threshold: below it noise makes more paths than can be refined."""
@@ -168,8 +177,10 @@ class Chain:
         factory = np.zeros(0, np.int32) if calibration is None else calibration.bad_pixels
         self._defects = DefectMap(rows * cols, factory)
         self._registration = Registration(rows, cols, parameters.background_height_m, distortion)
-        self._space_tail = TailCalibration(rows, cols)
-        self._time_tail = TailCalibration(rows, cols)
+        self._space_tail = TailCalibration(rows, cols, parameters.psf_sigma_px)
+        self._time_tail = TailCalibration(rows, cols, parameters.psf_sigma_px)
+        self._confirmation = Confirmation(rows, cols)
+        self._ratios = spot_ratios(self._taps)
         self._floor = 0.0
         multi = parameters.multi_frame
         self._multi = MultiFrame(multi, rows, cols, parameters.psf_sigma_px) if multi.enabled else None
@@ -221,13 +232,14 @@ class Chain:
                 self._registration.follow_tiles(self._frame, self._residual, self._predicted, self._white_gain)
         else:
             self._score_in_space()
+            self._confirmation.frames = 0
         n_found, n_written = self._extract()
+        n_kept = self._confirm(n_written, found)
         if state is not None:
             limit_memory(self._noise, self.parameters.background_frames, self._age)
         if n_found > n_written:
             flags |= ReportFlag.TRUNCATED
         self._settled = True
-        n_kept = without_trails(self._plots[:n_written])
         result = ChainResult(self._plots[:n_kept], flags, n_found - n_written, found.shift)
         return self._over_frames(result) if self._multi else result
 
@@ -240,8 +252,8 @@ class Chain:
         """Take a frame into the multi-frame stage and add the plots of a window that it ends."""
         assert self._multi is not None
         self._settled_frames = 0 if result.flags & ReportFlag.WARM_UP else self._settled_frames + 1
-        z = self._z if self._settled_frames > SETTLING_FRAMES else None
-        window = self._multi.step(z, result.shift, max(self.parameters.threshold, LEAST_PATH_SNR), self._time_tail)
+        snr = self._confirmation.snr if self._settled_frames > SETTLING_FRAMES else None
+        window = self._multi.step(snr, result.shift, max(self.parameters.threshold, LEAST_PATH_SNR))
         if window is None:
             return result
         window = self._in_frame_units(window)
@@ -292,6 +304,7 @@ class Chain:
             self._next_age,
         )
         self._swap()
+        restart_young(self._z, found.field, *found.step, HOLD_SCORE, YOUNG_BACKGROUND_FRAMES, self._age)
 
     def _score_in_space(self) -> None:
         """Score a frame without background: the residual is the frame itself, no noise is predicted. It starts one."""
@@ -336,21 +349,39 @@ class Chain:
         self._defects.saw(self._spikes[: min(n, self._spikes.size)])
 
     def _extract(self) -> tuple[int, int]:
+        """Calibrate the scores and cut the plots out of them."""
         tail = self._time_tail if self._settled else self._space_tail
+        self._confirmation.start()
         tail.observe(self._z)
-        n_found, n_written = extract_plots(
-            self._z,
+        tail.snr(self._z, min(LEAST_SNR, self.parameters.threshold), self._confirmation.snr)
+        return extract_plots(
+            self._confirmation.snr,
             self._filtered,
-            tail.score_of_snr(self.parameters.threshold),
+            self.parameters.threshold,
             self._intake.raw,
             self.saturation_dn,
             self._defects.indices,
             self._words,
             self._plots,
         )
-        plots = self._plots[:n_written]
-        plots["snr"] = tail.snr_of_score(plots["snr"])
-        return n_found, n_written
+
+    def _confirm(self, n_written: int, found: Location) -> int:
+        """Leave the plots that stand for something; they move up. Return how many stay."""
+        new = not self._settled
+        confirmation = self._confirmation
+        plots = self._plots[: without_trails(self._plots[:n_written])]
+        if not new and not self.parameters.one_frame_plots:
+            lone = lone_pixels(plots, self._filtered, self._ratios)
+            self._defects.accuse(plots[lone], self.shape)
+            kept = ~lone & confirmation.confirmed(plots, found.shift, self.parameters.reach_px)
+            if confirmation.frames > SETTLED_FRAMES:
+                kept &= ~young_ground(plots, self._age, found.field, found.step)
+            n_kept = int(np.count_nonzero(kept))
+            self._plots[:n_kept] = plots[kept]
+            plots = self._plots[:n_kept]
+            self._time_tail.forgive(plots)
+        confirmation.end(found.shift, new)
+        return len(plots)
 
     def _swap(self) -> None:
         self._mean, self._next_mean = self._next_mean, self._mean

@@ -1,5 +1,7 @@
 """Pixels that go bad in flight: named by the spikes they show, replaced from then on, forgiven when they stay calm."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -34,6 +36,20 @@ class DefectMap:
         self._factory = np.unique(factory).astype(np.int32)
         self._frames = 0
         self.indices = self._factory
+
+    def accuse(self, plots: NDArray[Any], shape: tuple[int, int]) -> None:
+        """Charge the pixels of plots that are no light.
+
+        Parameters
+        ----------
+        plots : ndarray of PLOT_DTYPE, shape (n,)
+            Plots on single pixels.
+        shape : tuple of int
+            Rows and columns of the frame [px].
+        """
+        for plot in plots:
+            at = round(float(plot["row"])) * shape[1] + round(float(plot["col"]))
+            self._charge[at] = min(self._charge[at] + 1, MOST_CHARGED)
 
     def saw(self, spikes: NDArray[np.int32]) -> None:
         """Take note of the spikes of one frame.
