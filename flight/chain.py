@@ -70,7 +70,7 @@ but the dark place that it leaves where it stood at first lasts too long: the cl
 LEAST_SNR = 2.5
 """Calibrated SNR from which on the tail counts; below it the score is scaled alone, whatever the threshold."""
 
-YOUNG_BACKGROUND_FRAMES = 2
+YOUNG_BACKGROUND_FRAMES = 6
 """Frames of a background, the present one included, up to which a strong score means that it is wrong."""
 
 LEAST_PATH_SNR = 4.0
@@ -369,19 +369,20 @@ class Chain:
         """Leave the plots that stand for something; they move up. Return how many stay."""
         new = not self._settled
         confirmation = self._confirmation
-        plots = self._plots[: without_trails(self._plots[:n_written])]
+        plots = self._plots[:n_written]
         if not new and not self.parameters.one_frame_plots:
             lone = lone_pixels(plots, self._filtered, self._ratios)
             self._defects.accuse(plots[lone], self.shape)
             kept = ~lone & confirmation.confirmed(plots, found.shift, self.parameters.reach_px)
+            self._time_tail.forgive(self._z, plots, kept)
             if confirmation.frames > SETTLED_FRAMES:
                 kept &= ~young_ground(plots, self._age, found.field, found.step)
             n_kept = int(np.count_nonzero(kept))
             self._plots[:n_kept] = plots[kept]
             plots = self._plots[:n_kept]
-            self._time_tail.forgive(plots)
+        n_kept = without_trails(plots)
         confirmation.end(found.shift, new)
-        return len(plots)
+        return n_kept
 
     def _swap(self) -> None:
         self._mean, self._next_mean = self._next_mean, self._mean

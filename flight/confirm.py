@@ -27,8 +27,12 @@ YOUNG_FRAMES = 3
 SETTLED_FRAMES = 4
 """Frames after a new start through which all ground is young and none is singled out."""
 
-NARROW_SIGMAS = 2.5
+NARROW_SIGMAS = 3.0
 """Sigmas by which a spot must be narrower than that of a point of light to be a pixel's."""
+
+NARROW_SHARE = 0.25
+"""How far from a pixel's spot towards that of light a spot may be and still be a pixel's: sensors whose true spot is
+narrower than stated must not lose their targets."""
 
 RING_SIGMA = 0.4
 """Sigma of the mean of the four neighbours of a pixel of filtered noise, that pixel given [sigma of the noise]."""
@@ -63,8 +67,7 @@ def lone_pixels(plots: NDArray[Any], filtered: Image, ratios: tuple[float, float
     Returns
     -------
     ndarray of bool, shape (n,)
-        True where the neighbours have less of the peak than halfway from a point of light to a pixel, and by more than
-        noise explains. At the border nothing can be told.
+        True where the neighbours have about as little of the peak as about a pixel, and less than noise leaves of light. At the border nothing can be told.
     """
     rows, cols = filtered.shape
     row, col = np.rint(plots["row"]).astype(np.intp), np.rint(plots["col"]).astype(np.intp)
@@ -74,7 +77,7 @@ def lone_pixels(plots: NDArray[Any], filtered: Image, ratios: tuple[float, float
     around = filtered[row - 1, col] + filtered[np.minimum(row + 1, rows - 1), col]
     around = around + filtered[row, col - 1] + filtered[row, np.minimum(col + 1, cols - 1)]
     pixel, light = ratios
-    limit = np.minimum(0.5 * (pixel + light), light - NARROW_SIGMAS * RING_SIGMA / np.maximum(plots["snr"], 1e-6))
+    limit = np.minimum(pixel + NARROW_SHARE * (light - pixel), light - NARROW_SIGMAS * RING_SIGMA / np.maximum(plots["snr"], 1e-6))
     return np.asarray(known & (0.25 * around * np.sign(peak) < limit * np.abs(peak)))
 
 

@@ -56,6 +56,12 @@ FRAME_SHARE = 1.0
 FORGIVEN_FROM = 4.0
 """SNR from which on a confirmed plot is taken for a target and its peak is taken out."""
 
+OWN_PX = 12.0
+"""Plots this near to a target are parts of it [px]."""
+
+SPOT_PX = 4
+"""Half the side of the square that a dropped plot takes of the frame's pixels [px]."""
+
 BINS_PER_E = 18.0
 N_BINS = 90
 
@@ -141,6 +147,28 @@ class FrameTail:
             return
         ratio = max(self._level(total) / self._level(INNER_OVER_OUTER * total), 1.001)
         self.power = float(np.clip(self._gauss / np.log(ratio), LEAST_POWER, MOST_POWER))
+
+    def leave_out(self, z: Image, plots: NDArray[Any]) -> None:
+        """Take the pixels about plots out again that are known to be no clutter that stays.
+
+        Parameters
+        ----------
+        z : ndarray of float32, shape (rows, cols)
+            Scores that were observed last.
+        plots : ndarray of PLOT_DTYPE, shape (n,)
+            The plots.
+        """
+        step = self._step
+        for plot in plots:
+            row, col = round(float(plot["row"])), round(float(plot["col"]))
+            first = max(-(-(row - SPOT_PX) // step), 0)
+            for k in range(first, (min(row + SPOT_PX, z.shape[0] - 1)) // step + 1):
+                begin = k % step
+                left = max(-(-(col - SPOT_PX - begin) // step), 0) * step + begin
+                size = np.abs(z[k * step, left : col + SPOT_PX + 1 : step]) * PIXEL_BINS_PER_UNIT
+                bins = np.minimum(size[size > 0], PIXEL_BINS - 1).astype(np.intp)
+                np.subtract.at(self._history, bins, 1.0)
+        np.maximum(self._history, 0.0, out=self._history)
 
     def _level(self, count: float) -> float:
         """Level that ``count`` scores exceed, linear within a bin."""
@@ -243,28 +271,40 @@ class TailCalibration:
         self._level *= self.quantile
         map_scores(z, SIDE_PX, self._level, self.power, least, out)
 
-    def forgive(self, plots: NDArray[Any]) -> None:
-        """Take the peaks of targets out again: of confirmed plots the strongest about each block.
+    def forgive(self, z: Image, plots: NDArray[Any], confirmed: NDArray[np.bool_]) -> None:
+        """Take out again what is no clutter that stays: targets from the blocks, what was there once from the frame.
+
+        Of confirmed plots the strongest about each block is a target, with the plots about it its parts.
 
         Parameters
         ----------
+        z : ndarray of float32, shape (rows, cols)
+            Scores that were observed last.
         plots : ndarray of PLOT_DTYPE, shape (n,)
-            Confirmed plots of the frame that was observed last, strongest first.
+            Plots of that frame, strongest first.
+        confirmed : ndarray of bool, shape (n,)
+            Those that had partners in the frames before.
         """
-        taken: list[tuple[int, int]] = []
-        last = self.power.shape[0] - 1, self.power.shape[1] - 1
-        for plot in plots:
-            snr = float(plot["snr"])
-            if snr < FORGIVEN_FROM:
-                break
-            at = min(max(round(float(plot["row"])), 0) // SIDE_PX, last[0]), min(max(round(float(plot["col"])), 0) // SIDE_PX, last[1])
-            if any(abs(at[0] - i) <= 1 and abs(at[1] - j) <= 1 for i, j in taken):
+        strong = int(np.count_nonzero(plots["snr"] >= FORGIVEN_FROM))
+        self._frame.leave_out(z, plots[:strong][~confirmed[:strong]])
+        blocks = np.array(self.power.shape) - 1
+        place = np.stack((plots["row"], plots["col"]), 1)
+        at = np.minimum(np.maximum(place, 0) // SIDE_PX, blocks).astype(np.intp)
+        taken = np.zeros((0, 2), np.intp)
+        for k in np.flatnonzero(confirmed[:strong]):
+            if (np.abs(taken - at[k]).max(axis=1, initial=0) <= 1).any():
                 continue
-            taken.append(at)
-            size = float(self.quantile[at]) * (snr / self.gauss) ** (1.0 / float(self.power[at]))
-            if size > self._least:
-                k = min(int(np.log(size / self._least) * BINS_PER_E + 1e-3), N_BINS - 1)
-                self._counts[*at, k] = max(self._counts[*at, k] - 1.0, 0.0)
+            taken = np.concatenate((taken, at[k : k + 1]))
+            for own in np.flatnonzero(((place - place[k]) ** 2).sum(1) <= OWN_PX**2):
+                self._take_out(at[own], float(plots["snr"][own]))
+
+    def _take_out(self, block: NDArray[np.intp], snr: float) -> None:
+        """Take one peak of this SNR out of a block."""
+        i, j = int(block[0]), int(block[1])
+        size = float(self.quantile[i, j]) * (snr / self.gauss) ** (1.0 / float(self.power[i, j]))
+        if size > self._least:
+            k = min(int(np.log(size / self._least) * BINS_PER_E + 1e-3), N_BINS - 1)
+            self._counts[i, j, k] = max(self._counts[i, j, k] - 1.0, 0.0)
 
 
 def nominal_rate(snr: float) -> float:
