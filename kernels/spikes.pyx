@@ -73,48 +73,60 @@ cdef inline bint any_stands_out(const float* x, const float* above, const float*
     return found
 
 
+cdef inline Py_ssize_t far_pixels(
+    const float* x, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t r, Py_ssize_t c, float* far
+) noexcept nogil:
+    """Copy the pixels two away that exist; return how many."""
+    cdef const float* row
+    cdef Py_ssize_t i, j, n = 0
+    if 2 <= r < rows - 2 and 2 <= c < cols - 2:
+        # Almost always: all of them exist.
+        row = x + (r - 2) * cols + c - 2
+        for j in range(5):
+            far[j] = row[j]
+        for i in range(3):
+            row += cols
+            far[5 + 2 * i] = row[0]
+            far[6 + 2 * i] = row[4]
+        row += cols
+        for j in range(5):
+            far[11 + j] = row[j]
+        return 16
+    for i in range(max(r - 2, 0), min(r + 3, rows)):
+        row = x + i * cols
+        for j in range(max(c - 2, 0), min(c + 3, cols)):
+            if i - r == -2 or i - r == 2 or j - c == -2 or j - c == 2:
+                far[n] = row[j]
+                n += 1
+    return n
+
+
 cdef bint replace_spike(
     float* x, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t r, Py_ssize_t c, float sigma, float level, float ratio
 ) noexcept nogil:
     cdef float[16] far
-    cdef float base = 0, spread = 0, value, height, first = 0, second = 0
-    cdef Py_ssize_t i, j, k = 0, n_far = 0
+    cdef float base = 0, spread = 0, height
+    cdef Py_ssize_t i, j, k, n_far = far_pixels(x, rows, cols, r, c, far), strong = 0
     cdef const float* row
-    for i in range(-2, 3):
-        if not 0 <= r + i < rows:
-            continue
-        row = x + (r + i) * cols
-        for j in range(-2, 3):
-            if (i == -2 or i == 2 or j == -2 or j == 2) and 0 <= c + j < cols:
-                far[k] = row[c + j]
-                base += far[k]
-                n_far += 1
-                k += 1
-    if n_far == 0:
+    if n_far == 0 or ratio <= 0:
         return False
+    for k in range(n_far):
+        base += far[k]
     base /= n_far
     height = x[r * cols + c] - base
     if fabsf(height) <= level * sigma:
+        return False
+    for i in range(max(r - 1, 0), min(r + 2, rows)):
+        row = x + i * cols
+        for j in range(max(c - 1, 0), min(c + 2, cols)):
+            strong += (row[j] - base) / height >= ratio
+    # The pixel itself is one of them; the second neighbour must not be.
+    if strong > 2:
         return False
     for k in range(n_far):
         spread += fabsf(far[k] - base)
     spread *= 1.25 / <float>n_far
     if fabsf(height) <= level * spread:
-        return False
-    for i in range(-1, 2):
-        if not 0 <= r + i < rows:
-            continue
-        row = x + (r + i) * cols
-        for j in range(-1, 2):
-            if (i == 0 and j == 0) or not 0 <= c + j < cols:
-                continue
-            value = (row[c + j] - base) / height
-            if value > first:
-                second = first
-                first = value
-            elif value > second:
-                second = value
-    if second >= ratio:
         return False
     x[r * cols + c] = base
     return True
