@@ -168,14 +168,18 @@ class Chain:
         self._noise, self._next_noise = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
         self._age, self._next_age = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
         self._scratch = np.zeros(score_scratch_size(cols, self._taps.size, self._window), np.float32)
-        self._rows_kept = min(score_rows(self._taps.size, self._window), rows)
+        kept = min(score_rows(self._taps.size, self._window), rows)
+        self._last_residual, self._last_predicted = self._residual[:kept], self._predicted[:kept]
         self._noise_step = max(1, round((rows * cols / NOISE_SAMPLES) ** 0.5))
+        step = self._noise_step
+        self._sampled = self._noise[::step, ::step].shape
+        self._sample = np.zeros(self._sampled[0] * self._sampled[1], np.float32)
         self._words = np.zeros(extract_scratch_size(cols), np.int64)
         self._plots = np.zeros(parameters.max_plots, PLOT_DTYPE)
         self._spikes = np.zeros(4096, np.int32)
         self._intake = Intake(rows, cols, calibration)
         factory = np.zeros(0, np.int32) if calibration is None else calibration.bad_pixels
-        self._defects = DefectMap(rows * cols, factory)
+        self._defects = DefectMap(rows, cols, factory)
         self._registration = Registration(rows, cols, parameters.background_height_m, distortion)
         self._space_tail = TailCalibration(rows, cols, parameters.psf_sigma_px)
         self._time_tail = TailCalibration(rows, cols, parameters.psf_sigma_px)
@@ -209,7 +213,7 @@ class Chain:
             is as before.
         """
         self._calibrate(samples)
-        if self._settled and np.ptp(self._frame[::7, ::7]) == 0 and np.ptp(self._frame) == 0:
+        if self._settled and self._is_blank():
             # All pixels alike: a shutter, a saturated or a lost frame. It says nothing about the background.
             if self._multi:
                 self._multi.skip()
@@ -277,7 +281,6 @@ class Chain:
 
     def _score(self, found: Location, whole: bool) -> None:
         """Score the frame against background, ring and memory, and let it enter the background."""
-        kept = self.shape[0] if whole else self._rows_kept
         score_and_renew(
             self._frame,
             self._mean,
@@ -295,8 +298,8 @@ class Chain:
             found.step[1],
             self.parameters.background_frames,
             self._scratch,
-            self._residual[:kept],
-            self._predicted[:kept],
+            self._residual if whole else self._last_residual,
+            self._predicted if whole else self._last_predicted,
             self._filtered,
             self._z,
             self._next_mean,
@@ -341,9 +344,19 @@ class Chain:
         )
         self._swap()
 
+    def _is_blank(self) -> bool:
+        """Whether all pixels are alike; two that differ are soon found."""
+        frame, first = self._frame, self._frame[0, 0]
+        some = min(self.shape)
+        return all(frame[k, k] == first for k in range(some)) and bool((frame == first).all())
+
     def _despike(self) -> None:
         step = self._noise_step
-        noise = float(np.median(self._noise[::step, ::step])) if self._settled else 0.0
+        noise = 0.0
+        if self._settled:
+            self._sample.reshape(self._sampled)[...] = self._noise[::step, ::step]
+            self._sample.partition(self._sample.size // 2)
+            noise = float(self._sample[self._sample.size // 2])
         sigma = float(np.sqrt(self._white_gain * (noise + self._floor)))
         n = remove_spikes(self._frame, sigma, SPIKE_LEVEL, self._spike_ratio, self._spikes)
         self._defects.saw(self._spikes[: min(n, self._spikes.size)])

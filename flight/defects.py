@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lookdown.kernels.charge import charge_pixels, review_charge
+
 NAMED_FROM = 3
 """Spikes within the memory that make a pixel bad."""
 
@@ -20,20 +22,21 @@ class DefectMap:
 
     Parameters
     ----------
-    n_pixels : int
-        Pixels of the focal plane.
+    rows, cols : int
+        Size of the focal plane [px].
     factory : ndarray of int32, shape (n,)
         Flat indices that are always bad.
 
     Attributes
     ----------
     indices : ndarray of int32, shape (m,)
-        Flat indices to replace now, increasing.
+        Flat indices to replace now, increasing; holds until the next review.
     """
 
-    def __init__(self, n_pixels: int, factory: NDArray[np.int32]) -> None:
-        self._charge = np.zeros(n_pixels, np.uint8)
+    def __init__(self, rows: int, cols: int, factory: NDArray[np.int32]) -> None:
+        self._charge = np.zeros((rows, cols), np.uint8)
         self._factory = np.unique(factory).astype(np.int32)
+        self._listed = np.zeros(rows * cols, np.int32)
         self._frames = 0
         self.indices = self._factory
 
@@ -59,10 +62,7 @@ class DefectMap:
         spikes : ndarray of int32, shape (n,)
             Flat indices, each once.
         """
-        self._charge[spikes] = np.minimum(self._charge[spikes] + 1, MOST_CHARGED)
+        charge_pixels(spikes, MOST_CHARGED, self._charge)
         self._frames += 1
-        if self._frames % REVIEW_FRAMES:
-            return
-        found = np.flatnonzero(self._charge >= NAMED_FROM).astype(np.int32)
-        self.indices = np.union1d(self._factory, found)
-        np.subtract(self._charge, 1, out=self._charge, where=self._charge > 0)
+        if self._frames % REVIEW_FRAMES == 0:
+            self.indices = self._listed[: review_charge(self._factory, NAMED_FROM, self._charge, self._listed)]

@@ -17,7 +17,7 @@ Ground that was never seen has age 0: no residual, ``predicted`` -1.
 from libc.math cimport INFINITY, isfinite
 
 from lookdown.kernels.rows cimport BytesIn, RowIn, RowOut, cloned
-from lookdown.kernels.tiles cimport Image, Plan, Run, alike, clamp, plan_of, plan_row, plan_size, resample_run
+from lookdown.kernels.tiles cimport Image, Plan, Run, alike, plan_of, plan_row, plan_size, resample_run
 
 from lookdown.kernels.checks import require_array, require_number, require_scratch
 

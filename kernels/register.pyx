@@ -4,8 +4,9 @@ With W the reference resampled at the present estimate, ``frame - W = W_row d_ro
 (Lucas and Kanade 1981, IJCAI). The normal equations use the gradient g of the frame on one side and that of W on the
 other, ``sum g e = (sum g W'^T) d``: their noises are independent, so noise neither biases the step nor passes for
 texture, as it does when one gradient is squared (instrumental variables; Fuller 1987, Measurement Error Models, 2.4).
-The step repeats until it is small, at first on fewer rows. Pixels whose error exceeds ``clip`` times the rms of the step before stay out, so
-movers and flashes do not pull. The covariance is ``s^2 A^-1 B A^-T`` with A = sum g W'^T, B = sum g g^T.
+The step repeats until it is small, at first on fewer rows. Pixels whose error exceeds ``clip`` times the rms of the
+step before stay out, so movers and flashes do not pull. The covariance is ``s^2 A^-1 B A^-T`` with A = sum g W'^T and
+B = sum g g^T.
 """
 
 from libc.float cimport FLT_MAX

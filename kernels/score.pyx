@@ -1,10 +1,10 @@
-"""Frame to score to background in one pass: all stages go down the frame together, while what they share is in the cache.
+"""Frame to score to background in one pass: all stages go down the frame together, what they share stays in the cache.
 
 Row after row the background is subtracted, the residual filtered, the score taken over ring and memory; what stands out
 is held back, and the frame enters the background some rows behind. The functions are those of `subtract_background`,
-`matched_filter`, `whiten`, `hold_back` and `renew_background`, and so are the bits, but for the level that `whiten` takes
-off before it sums (here that of the residual over the whole frame). Residual and predicted variance are kept
-for as many rows as the stages need, or whole if the caller gives whole arrays.
+`matched_filter`, `whiten`, `hold_back` and `renew_background`, and so are the bits, but for the level that is taken off
+before a ring is summed (here that of the residual over the whole frame). Residual and predicted variance are kept for
+as many rows as the stages need, or whole if the caller gives whole arrays.
 """
 
 from libc.math cimport ceil, floor

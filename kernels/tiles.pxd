@@ -183,7 +183,7 @@ cdef inline void blend_rows(const Plan* p, Row* x, const float* taps, float* out
 cdef inline void resample_run(
     const Plan* p, const Image* image, Py_ssize_t r, const Run* run, float* work, float* out
 ) noexcept nogil:
-    """``out[c] = image[r + shift, c + shift]`` for the columns of a run, edges replicated; ``work`` takes a row and 4."""
+    """``out[c] = image[r + shift, c + shift]`` for a run, edges replicated; ``work`` holds a row and 4."""
     cdef Py_ssize_t before = 1 if p.cubic else 0, taps = 4 if p.cubic else 2, n = run.last - run.first
     cdef Py_ssize_t wide = n + taps - 1, start = run.first + run.col - before, k, i
     cdef Row[4] rows

@@ -16,6 +16,7 @@ from lookdown.kernels import (
     cfar,
     cfar_ordered,
     cfar_power,
+    charge,
     difference,
     extract,
     hold,
@@ -233,6 +234,16 @@ def _score_and_renew(r: int, c: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _charge_pixels(r: int, c: int) -> dict[str, Any]:
+    return {"pixels": of(r, c, "bad")[0], "most": 60, "charge": out(r, c, "uint8")}
+
+
+def _review_charge(r: int, c: int) -> dict[str, Any]:
+    charge = out(r, c, "uint8")
+    charge.flat[::97] = 3
+    return {"always": of(r, c, "bad")[0], "least": 3, "charge": charge, "listed": np.zeros(r * c, np.int32)}
+
+
 def _power(table: Callable[..., Any]) -> Callable[[int, int], dict[str, Any]]:
     """Arguments of a test of square-law cells, whose multipliers come from a table."""
 
@@ -269,6 +280,8 @@ KERNELS = {
         Kernel(calibrate.convert, _convert, "samples", "out"),
         Kernel(calibrate.replace_bad, _replace_bad, "bad", "frame"),
         Kernel(spikes.remove_spikes, _remove_spikes, "", "frame found"),
+        Kernel(charge.charge_pixels, _charge_pixels, "pixels", "charge"),
+        Kernel(charge.review_charge, _review_charge, "always", "charge listed"),
         Kernel(difference.temporal_difference, _temporal_difference, "frame previous", "out"),
         Kernel(background.update_background, _update_background, "frame", "mean variance age residual z"),
         Kernel(register.estimate_shift, _estimate_shift, "reference frame", "scratch"),
