@@ -1,10 +1,11 @@
 """Background of a frame: ground and cloud below the horizon, air and stars above it.
 
 What stands before the textures is computed at 8 x 8 Chebyshev nodes of the frame and interpolated to the corners of
-tiles, which `lookdown.hil.sampling` fills. Near the horizon sights bend too fast for that: there it is computed at
+tiles, which `lookdown.hil.sampling` fills. In wide and low views sights bend too fast for that: there it is computed at
 every corner, and in the tiles that the horizon crosses for four sights of every pixel.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from lookdown.geo.rotation import conjugate, rotate
 from lookdown.geo.sight import tangent_height
 from lookdown.geo.timescale import ecef_from_eci
 from lookdown.hil.sampling import N_FIELDS, TILE_COLS, TILE_ROWS, sample, spread
-from lookdown.hil.scene.local import Nodes, Scene
+from lookdown.hil.scene.local import Scene
 from lookdown.hil.scene.stars import stars
 from lookdown.hil.sensor.config import SensorConfig
 from lookdown.hil.sensor.optics import PointSpread
@@ -25,7 +26,10 @@ Float = NDArray[np.float64]
 Image = NDArray[np.float32]
 
 _NODES = 8
-"""Chebyshev nodes an axis: the way from pixels to the ground is so smooth that 8 leave less than 1e-4 px."""
+"""Chebyshev nodes an axis: of a view of one degree they leave less than 1e-4 px."""
+
+_NODES_ERROR_PX = 1e-3
+"""Error of the way to the ground above which nodes are not enough."""
 
 _NEAR_LIMB_M = -20e3
 """Sights that pass higher than this over (or under) the ellipsoid bend too fast to be interpolated."""
@@ -59,8 +63,10 @@ class Background:
         tiles = [-(-size // side) for size, side in zip((sensor.rows, sensor.cols), sides, strict=True)]
         nodes = chebyshev.chebpts1(_NODES)
         inverse = np.linalg.inv(chebyshev.chebvander(nodes, _NODES - 1))
+        self._to_series = inverse
         self._weights = [chebyshev.chebvander(np.linspace(-1.0, 1.0, n + 1), _NODES - 1) @ inverse for n in tiles]
         extents = [n * side for n, side in zip(tiles, sides, strict=True)]
+        self._half_px = 0.5 * np.array(extents)
         self._node_tangents = _tangents(self._camera, *(0.5 * extent * (1.0 + nodes) for extent in extents))
         self._corner_tangents = _tangents(
             self._camera, *(np.arange(0.0, extent + 1.0, side) for extent, side in zip(extents, sides, strict=True))
@@ -69,8 +75,7 @@ class Background:
 
     def near_limb(self, position_m: Float, attitude: Float) -> bool:
         """Whether a view comes near the horizon; such a frame is drawn at one instant only."""
-        sights = self._camera.sight_ecef(*self._node_tangents, attitude)
-        return bool(tangent_height(position_m, sights).max() > _NEAR_LIMB_M)
+        return _is_near_limb(position_m, self._camera.sight_ecef(*self._node_tangents, attitude))
 
     def draw(
         self, out: Image, position_m: Float, attitude: Float, time_ns: int, weight: float = 1.0, add: bool = False
@@ -90,11 +95,12 @@ class Background:
         add : bool
             Add to what is there.
         """
-        near_limb = self.near_limb(position_m, attitude)
-        tangents = self._corner_tangents if near_limb else self._node_tangents
-        sights = self._camera.sight_ecef(*tangents, attitude)
-        fields = self._fields(self._scene.nodes(position_m, sights, time_ns))
-        if near_limb:
+        sights = self._camera.sight_ecef(*self._node_tangents, attitude)
+        near_limb = _is_near_limb(position_m, sights)
+        fields = None if near_limb else self._fields(position_m, sights, time_ns)
+        if fields is None or self._nodes_error_px(fields) > _NODES_ERROR_PX:
+            sights = self._camera.sight_ecef(*self._corner_tangents, attitude)
+            fields = self._fields(position_m, sights, time_ns)
             whole = np.nan_to_num(np.moveaxis(fields, 0, -1), nan=0.0, posinf=0.0, neginf=0.0)
             self._corners[..., : len(fields)] = whole
         else:
@@ -104,8 +110,17 @@ class Background:
         if near_limb:
             self._limb(out, tangent_height(position_m, sights), position_m, attitude, time_ns)
 
-    def _fields(self, at: Nodes) -> Float:
+    def _nodes_error_px(self, fields: Float) -> float:
+        """Error of places on the ground between the nodes, by the last terms of their series [px]."""
+        series = self._to_series @ fields[:2] @ self._to_series.T
+        last = np.abs(series[:, -1]).sum(axis=1) + np.abs(series[:, :-1, -1]).sum(axis=1)
+        (a, b), (c, d) = series[:, (1, 0), (0, 1)] / self._half_px
+        # A matrix of two rows shrinks nothing by more than its determinant over its norm.
+        return float(math.hypot(*last) * math.hypot(a, b, c, d) / max(abs(a * d - b * c), 1e-30))
+
+    def _fields(self, position_m: Float, sights: Float, time_ns: int) -> Float:
         """Fields of the sampler at sights of shape (n, m), shape (10, n, m)."""
+        at = self._scene.nodes(position_m, sights, time_ns)
         k = self._electrons
         level = self._scene.level(at.spread_m_rad, self._spot_rad)
         return np.stack(
@@ -149,6 +164,10 @@ class Background:
         passing = np.ones(height.shape) if air is None else air.limb(np.maximum(height, 0.0))[1]
         light = self._stars["irradiance_w_m2"][ahead][inside] * np.where(height > 0.0, passing, 0.0)
         self._spot.add(out, row[inside], col[inside], self._star_electrons * light)
+
+
+def _is_near_limb(position_m: Float, sights: Float) -> bool:
+    return bool(tangent_height(position_m, sights).max() > _NEAR_LIMB_M)
 
 
 def _tangents(camera: Camera, rows: Float, cols: Float) -> tuple[Float, Float]:

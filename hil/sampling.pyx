@@ -1,6 +1,7 @@
 """Background of a frame: textures of ground, sea and cloud, sampled where the pixels look.
 
 The frame is cut into tiles; what `lookdown.hil.scene.local.Nodes` says is known at their corners and linear between.
+Places on the textures bend between corners as well, for sights do so in low and wide views.
 Texels, whole numbers of 16 bits to spare the memory, are read bilinearly. Where a pixel sees more than the finest
 texels, it reads between the two coarser levels that it lies between. Beyond their borders textures go on as their
 mirror images.
@@ -10,164 +11,23 @@ from libc.stdint cimport int32_t, uint16_t, uint32_t
 from libc.string cimport memcpy
 
 from lookdown.kernels.checks import require_array
+
+from lookdown.hil.texels cimport MOST_LEVELS, Box, Levels, any_level, call_up, is_empty, is_within
+from lookdown.hil.tiles cimport (
+    CLOUD_ROW, CLOUD_SCALE, FIELDS, GLINT_SCALE, GROUND_ROW, GROUND_SCALE, HAZE, LEVEL, PATH, TALL, WIDE,
+    PLACES, Tile, add_bends, box_of, place_of, reach_of, set_up,
+)
 from lookdown.kernels.rows cimport RowOut, cloned
 
 TILE_ROWS, TILE_COLS = 8, 16
 """Size of a tile [px]."""
 
 cdef enum:
-    TALL = 8
-    WIDE = 16
-    GROUND_ROW = 0
-    GROUND_COL = 1
-    GROUND_SCALE = 2
-    HAZE = 3
-    PATH = 4
-    CLOUD_ROW = 5
-    CLOUD_COL = 6
-    CLOUD_SCALE = 7
-    GLINT_SCALE = 8
-    LEVEL = 9
-    FIELDS = 12  # ten, and two unused: whole vectors
-    MOST_LEVELS = 16
     ROW_TILES = 16  # tiles of a block along each axis: their texels fit into a cache
     RUN = 256  # their pixels
     MOST_NODES = 16
-    SCOUT = 4  # level at which a tile is seen to be without cloud
 
 N_FIELDS = FIELDS
-
-
-cdef extern from *:
-    """
-    #define lookdown_prefetch(address) __builtin_prefetch(address)
-    """
-    void lookdown_prefetch(const void* address) noexcept nogil
-
-
-cdef struct Levels:
-    const uint16_t* values[MOST_LEVELS]
-    Py_ssize_t size[MOST_LEVELS]
-    Py_ssize_t n
-    float offset  # a value is the offset plus a step times the number that stands for it
-    float step
-
-
-cdef struct Box:
-    float top
-    float bottom
-    float left
-    float right
-    float level
-
-
-cdef struct Tile:
-    float left[FIELDS]  # in the first column of the present row
-    float step[FIELDS]  # from column to column
-    float left_down[FIELDS]  # from row to row
-    float step_down[FIELDS]
-    bint plain_ground
-    bint plain_cloud
-    bint with_cloud
-
-
-cdef inline float finest(const uint16_t* values, Py_ssize_t size, float row, float col) noexcept nogil:
-    """Read between four texels; the place must lie within the texture."""
-    cdef Py_ssize_t i = <Py_ssize_t>row, j = <Py_ssize_t>col
-    cdef const uint16_t* at = values + i * size + j
-    row -= <float>i
-    col -= <float>j
-    cdef float upper = at[0] + col * <float>(<int>at[1] - <int>at[0])
-    cdef float lower = at[size] + col * <float>(<int>at[size + 1] - <int>at[size])
-    return upper + row * (lower - upper)
-
-
-cdef inline float folded(float place, float last) noexcept nogil:
-    """Fold a place into the texture, as in a mirror; what is no number goes to the border."""
-    cdef float period = <float>2.0 * last
-    cdef float turns = place / period
-    if not <float>-1e6 < turns < <float>1e6:
-        return 0.0
-    place = place - period * <float><int>turns
-    place = place if place >= 0 else -place
-    place = place if place <= last else period - place
-    return place if place < last else last * <float>0.9999999
-
-
-cdef float any_level(const Levels* levels, float row, float col, float level) noexcept nogil:
-    """Read at any place, between two levels."""
-    cdef Py_ssize_t coarse
-    cdef float ratio, size, value = 0.0, weight
-    cdef Py_ssize_t k
-    if not level > 0:
-        size = levels.size[0] - 1
-        return levels.offset + levels.step * finest(
-            levels.values[0], levels.size[0], folded(row, size), folded(col, size)
-        )
-    level = level if level < levels.n - 1 else <float>(levels.n - 1)
-    coarse = <Py_ssize_t>level
-    for k in range(2):
-        weight = level - coarse if k else <float>1.0 - (level - coarse)
-        if weight <= 0 or coarse + k >= levels.n:
-            continue
-        size = levels.size[coarse + k]
-        ratio = size / levels.size[0]
-        value += weight * finest(
-            levels.values[coarse + k], levels.size[coarse + k],
-            folded((row + <float>0.5) * ratio - <float>0.5, size - 1),
-            folded((col + <float>0.5) * ratio - <float>0.5, size - 1),
-        )
-    return levels.offset + levels.step * value
-
-
-cdef Box box_of(const float* upper, const float* lower, int row) noexcept nogil:
-    """Part of a texture that a tile reads; its left corners are given, the right ones lie FIELDS further."""
-    cdef Box box
-    cdef int col = row + 1
-    box.top = min(min(upper[row], upper[FIELDS + row]), min(lower[row], lower[FIELDS + row]))
-    box.bottom = max(max(upper[row], upper[FIELDS + row]), max(lower[row], lower[FIELDS + row]))
-    box.left = min(min(upper[col], upper[FIELDS + col]), min(lower[col], lower[FIELDS + col]))
-    box.right = max(max(upper[col], upper[FIELDS + col]), max(lower[col], lower[FIELDS + col]))
-    box.level = max(max(upper[LEVEL], upper[FIELDS + LEVEL]), max(lower[LEVEL], lower[FIELDS + LEVEL]))
-    return box
-
-
-cdef bint is_within(Box box, Py_ssize_t size) noexcept nogil:
-    cdef float last = size - 1
-    return 0 <= box.top and box.bottom < last and 0 <= box.left and box.right < last
-
-
-cdef bint is_empty(const Levels* levels, Box box) noexcept nogil:
-    """Whether a texture without negative values is 0 all over a tile: a coarse level, a mean, is 0 there."""
-    cdef float ratio
-    cdef Py_ssize_t size, i, j
-    if levels.n <= SCOUT:
-        return False
-    size = levels.size[SCOUT]
-    ratio = <float>size / levels.size[0]
-    box.top, box.bottom = box.top * ratio - <float>1.0, box.bottom * ratio + <float>1.0
-    box.left, box.right = box.left * ratio - <float>1.0, box.right * ratio + <float>1.0
-    if not is_within(box, size):
-        return False
-    for i in range(<Py_ssize_t>box.top, <Py_ssize_t>box.bottom + 1):
-        for j in range(<Py_ssize_t>box.left, <Py_ssize_t>box.right + 1):
-            if levels.values[SCOUT][i * size + j] != 0:
-                return False
-    return True
-
-
-cdef void call_up(const Levels* levels, Box box, Py_ssize_t part) noexcept nogil:
-    """Have the memory send one part in TALL of the texels of a tile that comes soon, for to wait takes long."""
-    cdef Py_ssize_t size = levels.size[0], i, j
-    if not is_within(box, size):
-        return
-    i = <Py_ssize_t>box.top + part
-    while i < <Py_ssize_t>box.bottom + 2:
-        j = <Py_ssize_t>box.left
-        while j <= <Py_ssize_t>box.right + 1:
-            lookdown_prefetch(levels.values[0] + i * size + j)
-            j += 32  # a line of the cache
-        i += TALL
 
 
 cdef Levels as_levels(texture):
@@ -204,9 +64,10 @@ cdef inline void read_finest(const Levels* levels, const Tile* tile, int field, 
     cdef int32_t size = <int32_t>levels.size[0]
     cdef float offset = levels.offset, step = levels.step
     cdef int k
+    cdef float row_bend = tile.bend[place_of(field)], col_bend = tile.bend[place_of(field + 1)]
     for k in range(wide):
-        row[k] = tile.left[field] + <float>k * tile.step[field]
-        col[k] = tile.left[field + 1] + <float>k * tile.step[field + 1]
+        row[k] = tile.left[field] + <float>k * tile.step[field] + <float>(k * (k - WIDE)) * row_bend
+        col[k] = tile.left[field + 1] + <float>k * tile.step[field + 1] + <float>(k * (k - WIDE)) * col_bend
         i, j = <int32_t>row[k], <int32_t>col[k]
         at[k] = i * size + j
         row[k] -= <float>i
@@ -225,11 +86,12 @@ cdef inline void read_finest(const Levels* levels, const Tile* tile, int field, 
 
 cdef void read_any(const Levels* levels, const Tile* tile, int field, float* out) noexcept nogil:
     """Read the pixels of a tile's row wherever they lie, between levels."""
+    cdef float row_bend = tile.bend[place_of(field)], col_bend = tile.bend[place_of(field + 1)]
     cdef int k
     for k in range(WIDE):
         out[k] = any_level(
-            levels, tile.left[field] + <float>k * tile.step[field],
-            tile.left[field + 1] + <float>k * tile.step[field + 1],
+            levels, tile.left[field] + <float>k * tile.step[field] + <float>(k * (k - WIDE)) * row_bend,
+            tile.left[field + 1] + <float>k * tile.step[field + 1] + <float>(k * (k - WIDE)) * col_bend,
             tile.left[LEVEL] + <float>k * tile.step[LEVEL],
         )
 
@@ -274,19 +136,10 @@ cdef cloned draw_row(
             value[t * WIDE + k] = light[k] + (tile.left[PATH] + <float>k * tile.step[PATH])
         for k in range(FIELDS):
             tile.left[k] += tile.left_down[k]
+            tile.left_down[k] += tile.left_bend[k]
             tile.step[k] += tile.step_down[k]
-
-
-cdef void set_up(Tile* tile, const float* upper, const float* lower) noexcept nogil:
-    """Make a tile's fields from those of its left corners and of the right ones, FIELDS further."""
-    cdef float below
-    cdef int k
-    for k in range(FIELDS):
-        tile.left[k] = upper[k]
-        tile.left_down[k] = (lower[k] - upper[k]) * <float>(1.0 / TALL)
-        tile.step[k] = (upper[FIELDS + k] - upper[k]) * <float>(1.0 / WIDE)
-        below = (lower[FIELDS + k] - lower[k]) * <float>(1.0 / WIDE)
-        tile.step_down[k] = (below - tile.step[k]) * <float>(1.0 / TALL)
+        for k in range(PLACES):
+            tile.bend[k] += tile.bend_down[k]
 
 
 def spread(nodes, down, across, corners):
@@ -375,7 +228,7 @@ def sample(corners, ground, sea, cloud, out, weight=1.0, add=False):
     cdef float share = weight
     cdef bint adds = add
     cdef Py_ssize_t block_cols = (tile_cols + ROW_TILES - 1) // ROW_TILES, block, first_row, first_col
-    cdef Py_ssize_t i, r, k, t, n, height, width
+    cdef Py_ssize_t i, r, k, t, n, height, width, line = (tile_cols + 1) * FIELDS
     cdef int wide = at.shape[2] + WIDE - FIELDS  # WIDE, which the compiler must not know: it unrolls short loops badly
     cdef const float* upper
     cdef const float* lower
@@ -397,9 +250,13 @@ def sample(corners, ground, sea, cloud, out, weight=1.0, add=False):
                 for t in range(n):
                     upper, lower = &at[i, first_col + t, 0], &at[i + 1, first_col + t, 0]
                     set_up(&tiles[t], upper, lower)
-                    box = box_of(upper, lower, GROUND_ROW)
+                    add_bends(
+                        &tiles[t], upper, line, i > 0, i + 1 < tile_rows,
+                        first_col + t > 0, first_col + t + 1 < tile_cols,
+                    )
+                    box = reach_of(&tiles[t], upper, lower, GROUND_ROW)
                     tiles[t].plain_ground = box.level <= 0 and is_within(box, ground_levels.size[0])
-                    box = box_of(upper, lower, CLOUD_ROW)
+                    box = reach_of(&tiles[t], upper, lower, CLOUD_ROW)
                     tiles[t].with_cloud = cloud_levels.n > 0 and not is_empty(&cloud_levels, box)
                     tiles[t].plain_cloud = cloud_levels.n == 0 or (
                         box.level <= 0 and is_within(box, cloud_levels.size[0])
@@ -407,9 +264,9 @@ def sample(corners, ground, sea, cloud, out, weight=1.0, add=False):
                 for r in range(height):
                     for t in range(n if i + 1 < tile_rows else 0):
                         upper, lower = &at[i + 1, first_col + t, 0], &at[i + 2, first_col + t, 0]
-                        call_up(&ground_levels, box_of(upper, lower, GROUND_ROW), r)
+                        call_up(&ground_levels, box_of(upper, lower, GROUND_ROW), r, TALL)
                         if cloud_levels.n > 0:
-                            call_up(&cloud_levels, box_of(upper, lower, CLOUD_ROW), r)
+                            call_up(&cloud_levels, box_of(upper, lower, CLOUD_ROW), r, TALL)
                     draw_row(&ground_levels, &sea_levels, &cloud_levels, tiles, n, wide, value)
                     row = &image[i * TALL + r, first_col * WIDE]
                     if adds:

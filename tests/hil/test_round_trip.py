@@ -27,6 +27,7 @@ LENSES = {
     "ideal": SensorConfig(),
     "barrel": SensorConfig(distortion=(-6.0, 0.0)),
     "pincushion and more": SensorConfig(distortion=(4.0, 150.0)),
+    "wide": SensorConfig(rows=1024, cols=1024, focal_length_m=0.06, aperture_m=0.024, distortion=(-1.0, 0.3)),
     "narrow": SensorConfig(focal_length_m=0.5, aperture_m=0.2),
 }
 
@@ -71,8 +72,17 @@ def unfolded(wave: np.ndarray, near: np.ndarray) -> np.ndarray:
         ("barrel", 45.0, "finest texels"),
         ("pincushion and more", 90.0, "coarser levels"),
         ("pincushion and more", 30.0, "finest texels"),
+        ("ideal", 20.0, "finest texels"),
+        ("ideal", 15.0, "coarser levels"),
+        ("barrel", 15.0, "finest texels"),
+        ("ideal", 12.0, "finest texels"),
+        ("pincushion and more", 15.0, "finest texels"),
+        ("wide", 90.0, "finest texels"),
+        ("wide", 45.0, "coarser levels"),
+        ("wide", 30.0, "finest texels"),
         ("narrow", 45.0, "finest texels"),
         ("narrow", 15.0, "coarser levels"),
+        ("narrow", 11.0, "coarser levels"),
     ],
 )
 def test_pixel_to_earth_to_pixel(lens: str, elevation_deg: float, level: str) -> None:
