@@ -385,7 +385,7 @@ class Chain:
         plots = self._plots[:n_written]
         if not new and not self.parameters.one_frame_plots:
             lone = lone_pixels(plots, self._filtered, self._ratios)
-            self._defects.accuse(plots[lone], self.shape)
+            self._defects.accuse(plots[lone])
             kept = ~lone & confirmation.confirmed(plots, found.shift, self.parameters.reach_px)
             self._time_tail.forgive(self._z, plots, kept)
             if confirmation.frames > SETTLED_FRAMES:

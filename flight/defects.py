@@ -40,19 +40,17 @@ class DefectMap:
         self._frames = 0
         self.indices = self._factory
 
-    def accuse(self, plots: NDArray[Any], shape: tuple[int, int]) -> None:
+    def accuse(self, plots: NDArray[Any]) -> None:
         """Charge the pixels of plots that are no light.
 
         Parameters
         ----------
         plots : ndarray of PLOT_DTYPE, shape (n,)
-            Plots on single pixels.
-        shape : tuple of int
-            Rows and columns of the frame [px].
+            Plots on single pixels, within the frame.
         """
         for plot in plots:
-            at = round(float(plot["row"])) * shape[1] + round(float(plot["col"]))
-            self._charge[at] = min(self._charge[at] + 1, MOST_CHARGED)
+            at = round(float(plot["row"])), round(float(plot["col"]))
+            self._charge[at] = min(int(self._charge[at]) + 1, MOST_CHARGED)
 
     def saw(self, spikes: NDArray[np.int32]) -> None:
         """Take note of the spikes of one frame.
