@@ -70,8 +70,12 @@ but the dark place that it leaves where it stood at first lasts too long: the cl
 LEAST_SNR = 2.5
 """Calibrated SNR from which on the tail counts; below it the score is scaled alone, whatever the threshold."""
 
-YOUNG_BACKGROUND_FRAMES = 6
-"""Frames of a background, the present one included, up to which a strong score means that it is wrong."""
+YOUNG_AT_START, YOUNG_LATER = 6, 2
+"""Frames of a background, the present one included, up to which a strong score means that it is wrong: in the first
+frames of all, and later, when a short memory alone keeps a place young (`lookdown.flight.memory`)."""
+
+MOVING_PX = 0.1
+"""Shift of the view from frame to frame from which on bad pixels tell themselves from targets by standing still."""
 
 LEAST_PATH_SNR = 4.0
 """Smallest calibrated SNR of a path, whatever the threshold: below it noise makes more paths than can be refined."""
@@ -239,6 +243,9 @@ class Chain:
             self._confirmation.frames = 0
         n_found, n_written = self._extract()
         n_kept = self._confirm(n_written, found)
+        if self._settled:
+            young = YOUNG_AT_START if self._confirmation.frames <= SETTLED_FRAMES else YOUNG_LATER
+            restart_young(self._z, found.field, *found.step, HOLD_SCORE, young, self._age)
         if state is not None:
             limit_memory(self._noise, self.parameters.background_frames, self._age)
         if n_found > n_written:
@@ -307,7 +314,6 @@ class Chain:
             self._next_age,
         )
         self._swap()
-        restart_young(self._z, found.field, *found.step, HOLD_SCORE, YOUNG_BACKGROUND_FRAMES, self._age)
 
     def _score_in_space(self) -> None:
         """Score a frame without background: the residual is the frame itself, no noise is predicted. It starts one."""
@@ -385,7 +391,9 @@ class Chain:
         plots = self._plots[:n_written]
         if not new and not self.parameters.one_frame_plots:
             lone = lone_pixels(plots, self._filtered, self._ratios)
-            self._defects.accuse(plots[lone])
+            # In a view that stands still a sharp target and a bad pixel are the same thing.
+            lone &= np.hypot(*found.shift) > MOVING_PX
+            lone = self._defects.accuse(plots, lone)
             kept = ~lone & confirmation.confirmed(plots, found.shift, self.parameters.reach_px)
             self._time_tail.forgive(self._z, plots, kept)
             if confirmation.frames > SETTLED_FRAMES:

@@ -24,8 +24,8 @@ PARTNER_SHARE = 0.4
 YOUNG_FRAMES = 3
 """Frames of a place, the present one included, up to which it is young."""
 
-SETTLED_FRAMES = 4
-"""Frames after a new start through which all ground is young and none is singled out."""
+SETTLED_FRAMES = 9
+"""Frames after a new start through which all ground is young, or was started anew, and none is singled out."""
 
 NARROW_SIGMAS = 3.0
 """Sigmas by which a spot must be narrower than that of a point of light to be a pixel's."""

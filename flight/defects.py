@@ -40,17 +40,27 @@ class DefectMap:
         self._frames = 0
         self.indices = self._factory
 
-    def accuse(self, plots: NDArray[Any]) -> None:
-        """Charge the pixels of plots that are no light.
+    def accuse(self, plots: NDArray[Any], lone: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Charge the pixels of plots that look like a single pixel.
 
         Parameters
         ----------
         plots : ndarray of PLOT_DTYPE, shape (n,)
-            Plots on single pixels, within the frame.
+            Plots of a frame.
+        lone : ndarray of bool, shape (n,)
+            Those that look like a pixel; within the frame.
+
+        Returns
+        -------
+        ndarray of bool, shape (n,)
+            Those whose pixel was charged before: light of a sharp target moves on, a bad pixel stays.
         """
-        for plot in plots:
-            at = round(float(plot["row"])), round(float(plot["col"]))
+        again = np.zeros(len(plots), bool)
+        for k in np.flatnonzero(lone):
+            at = round(float(plots["row"][k])), round(float(plots["col"][k]))
+            again[k] = self._charge[at] > 0
             self._charge[at] = min(int(self._charge[at]) + 1, MOST_CHARGED)
+        return again
 
     def saw(self, spikes: NDArray[np.int32]) -> None:
         """Take note of the spikes of one frame.

@@ -24,7 +24,7 @@ FEWEST_TILES = 8
 LEAST_SHARE = 0.5
 """Share of them that must agree."""
 
-TILE_SPREAD_PX = 0.05
+TILE_SPREAD_PX = 0.1
 """One sigma by which tiles of one layer may differ: relief, distortion [px]."""
 
 STEPS = 3

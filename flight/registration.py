@@ -102,6 +102,7 @@ class Registration:
         self._tiles = -(-rows // TILE_PX), -(-cols // TILE_PX)
         self._normals = np.zeros((*self._tiles, 5))
         self._layers = Layers(rows, cols, TILE_PX)
+        self._pointed = False
         self._forget()
 
     def _forget(self) -> None:
@@ -137,6 +138,7 @@ class Registration:
             self._anchor = state
             return self._nowhere(lost=False)
         base = self._predicted_field(state)
+        self._pointed = base is not None
         if base is None:
             found = self._estimate(mean, frame, self._at + self._rate)
             base = np.zeros((1, 1, 2))
@@ -214,12 +216,14 @@ class Registration:
         start: NDArray[np.float64],
         found: tuple[NDArray[np.float64], float, int],
     ) -> tuple[NDArray[np.float64], bool]:
-        """Take the displacement of the largest layer; the prediction where no layer is the largest."""
+        """Take the displacement of the largest layer; where none is, that of the pointing, or without one the mean."""
         at, _, n_used = found
         if not self._layers.has_layers(at, self._every, n_used):
             return at, True
         settled = self._layers.settle(mean, frame, at)
-        return (start, False) if settled is None else (settled, True)
+        if settled is None:
+            return (start, False) if self._pointed else (at, True)
+        return settled, True
 
     def _jump(self) -> float:
         """Error from which on a frame is another picture."""

@@ -251,7 +251,8 @@ class TailCalibration:
         # b^(1 - share) B^share where the frame's power B is the smaller.
         np.divide(np.float32(self._frame.power), self.power, out=self._level)
         np.minimum(self._level, np.float32(1.0), out=self._level)
-        np.power(self._level, np.float32(FRAME_SHARE), out=self._level)
+        # A target is much of the few pixels of the first frames.
+        np.power(self._level, np.float32(FRAME_SHARE * self._frames / MEMORY_FRAMES), out=self._level)
         self.power *= self._level
 
     def snr(self, z: Image, least: float, out: Image) -> None:

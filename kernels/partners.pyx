@@ -2,13 +2,17 @@
 
 A mover shines in every frame; a particle's hit or a flash of the sea in one. A plot at x, of SNR s, is confirmed if the
 frame before has a peak of the same polarity at some x + d (both relative to the background), ``|d_row|``, ``|d_col|``
-up to ``reach``, of at least ``share s``, and the frame before that one has as much within 2 px of x + 2 d.
+up to ``reach``, of at least ``share s``, and the frame before that one has half as much within 2 px of x + 2 d: while a
+background settles, SNR grows from frame to frame.
 """
 
 from lookdown.kernels.checks import require_array, require_integer, require_number
 
 cdef enum:
     BEND = 2  # a path may bend, and places are whole pixels [px]
+
+
+cdef float FADED = 0.5  # part of the least SNR of a partner that the older frame must show
 
 
 cdef inline float at(const float* x, Py_ssize_t cols, Py_ssize_t r, Py_ssize_t c, float sign) noexcept nogil:
@@ -49,7 +53,9 @@ cdef bint has_partner(
             for u in range(max(i - 1, 0), min(i + 2, rows)):
                 for v in range(max(j - 1, 0), min(j + 2, cols)):
                     peak = peak and at(before, cols, u, v, sign) <= size
-            if peak and goes_on(older, rows, cols, place[2] + 2 * (i - r), place[3] + 2 * (j - c), sign, least):
+            if peak and goes_on(
+                older, rows, cols, place[2] + 2 * (i - r), place[3] + 2 * (j - c), sign, FADED * least
+            ):
                 return True
     return False
 
@@ -88,8 +94,6 @@ def find_partners(before, older, places, least, reach, found):
     cdef Py_ssize_t far = require_integer("reach", reach, 0, 64), k, n = s.shape[0]
     require_array("places", places, "int32", (n, 4))
     cdef unsigned char[::1] y = require_array("found", found, "uint8", (n,), out=True)
-    if n == 0:
-        return
     p = places
     with nogil:
         for k in range(n):

@@ -39,9 +39,8 @@ cdef void map_all(
             first = j * side
             last = min(first + side, cols)
             y = out + r * cols
-            scale_segment(
-                z + r * cols + first, least / level[(r // side) * m + j], least, y + first, &count, last - first
-            )
+            size = level[(r // side) * m + j]
+            scale_segment(z + r * cols + first, least / size if size > 0 else 0, least, y + first, &count, last - first)
             exponent = power[(r // side) * m + j]
             if count == 0 or exponent == 1:
                 continue
@@ -62,7 +61,7 @@ def map_scores(z, side, level, power, least, out):
     side : int
         Side of a block, 4 to 1024 [px].
     level : ndarray of float32, shape (ceil(rows / side), ceil(cols / side))
-        Score of each block whose SNR is ``least``, above 0.
+        Score of each block whose SNR is ``least``; SNR is 0 in a block where it is not above 0.
     power : ndarray of float32, of the same shape
         Power by which SNR grows beyond it.
     least : float
@@ -81,8 +80,6 @@ def map_scores(z, side, level, power, least, out):
     cdef const float[:, ::1] t = require_array("level", level, "float32", shape)
     cdef const float[:, ::1] b = require_array("power", power, "float32", shape)
     cdef float smallest = require_number("least", least, 1e-6, 1e6)
-    if not (level > 0).all():
-        raise ValueError(f"level: wanted levels above 0, got {level.min()}; calibrate from scores first")
     cdef float[:, ::1] y = require_array("out", out, "float32", z.shape, out=True, apart_from=(z, level, power))
     with nogil:
         map_all(&x[0, 0], x.shape[0], x.shape[1], block, &t[0, 0], &b[0, 0], t.shape[1], smallest, &y[0, 0])

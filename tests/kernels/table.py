@@ -22,14 +22,17 @@ from lookdown.kernels import (
     hold,
     local_shift,
     moving,
+    peaks,
     register,
     renew,
+    restart,
     score,
     shift,
     spikes,
     stack,
     suppress,
     tail,
+    tailmap,
     thresholds,
     whiten,
 )
@@ -39,6 +42,7 @@ ROOT = Path(__file__).resolve().parents[2]
 NOISE_DN = 3.0
 TAPS = np.array([0.004, 0.054, 0.242, 0.4, 0.242, 0.054, 0.004], np.float32)
 TILE_PX = 16
+BLOCK_PX = 8
 
 
 @dataclass(frozen=True)
@@ -266,12 +270,34 @@ def _ordered(r: int, c: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _blocks(r: int, c: int) -> tuple[int, int]:
+    return -(-r // BLOCK_PX), -(-c // BLOCK_PX)
+
+
+def _count_peaks(r: int, c: int) -> dict[str, Any]:
+    counts = np.ones((*_blocks(r, c), 90), np.float32)
+    return {"z": of(r, c, "z")[0], "side": BLOCK_PX, "least": 1.6, "per_e": 18.0, "keep": 0.9, "counts": counts}
+
+
+def _map_scores(r: int, c: int) -> dict[str, Any]:
+    level, power = np.full(_blocks(r, c), 2.2, np.float32), np.full(_blocks(r, c), 0.8, np.float32)
+    return {
+        "z": of(r, c, "z")[0], "side": BLOCK_PX, "level": level, "power": power, "least": 2.5, "out": out(r, c),
+    }  # fmt: skip
+
+
+def _restart_young(r: int, c: int) -> dict[str, Any]:
+    z, field, age = of(r, c, "z", "field", "age")
+    return {"z": z, "field": field, "row_step": 0, "col_step": -1, "limit": 7.0, "oldest": 60, "age": age}
+
+
 def _quantise(r: int, c: int) -> dict[str, Any]:
     return {"z": of(r, c, "z")[0], "per_unit": 64.0, "most": 384, "out": np.zeros((r, c), np.int16)}
 
 
-ELSEWHERE = {"stack_velocities", "refine_paths"}
-"""Kernels on windows of frames and on lists of paths: their arguments are tested in test_stack.py and test_paths.py."""
+ELSEWHERE = {"stack_velocities", "refine_paths", "find_partners", "peak_levels", "agree_on_shift"}
+"""Kernels on windows of frames and on lists of paths: tested in files of
+their own."""
 
 KERNELS = {
     kernel.call.__name__: kernel
@@ -318,6 +344,9 @@ KERNELS = {
         Kernel(cfar_power.smallest_of, _power(thresholds.smallest_factors), "power factors", "scratch hits"),
         Kernel(cfar_ordered.ordered_statistic, _ordered, "power multipliers ranks", "scratch hits"),
         Kernel(stack.quantise, _quantise, "z", "out"),
+        Kernel(peaks.count_peaks, _count_peaks, "z", "counts"),
+        Kernel(tailmap.map_scores, _map_scores, "z level power", "out"),
+        Kernel(restart.restart_young, _restart_young, "z field", "age"),
         Kernel(tail.tail_histogram, _tail_histogram, "z", "counts"),
         Kernel(extract.extract_plots, _extract_plots, "z residual samples bad", "scratch plots_out"),
     )
