@@ -194,7 +194,7 @@ class Registration:
         found = self._refine(mean, frame, start)
         if found is None:
             error = self._error_at(mean, frame, start)
-            if not self._rms or error <= self._jump():
+            if self._rms and error <= self._jump():
                 settled = self._layers.settle(mean, frame, start)
                 return (start, False) if settled is None else (settled, True)
         elif not self._rms or found[1] <= self._jump():
@@ -204,7 +204,12 @@ class Registration:
         if not (np.abs(coarse) < limit).all():
             return None
         found = self._refine(mean, frame, coarse)
-        if found is None or found[1] > self._jump():
+        if not self._rms:
+            # Nothing is known of the usual error yet: a frame without texture is no other picture.
+            if found is None:
+                return start, False
+            self._rms = found[1]
+        elif found is None or found[1] > self._jump():
             return None
         self._rates = 0
         return self._of_most(mean, frame, start, found)
