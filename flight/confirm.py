@@ -77,13 +77,13 @@ def lone_pixels(plots: NDArray[Any], filtered: Image, ratios: tuple[float, float
     around = filtered[row - 1, col] + filtered[np.minimum(row + 1, rows - 1), col]
     around = around + filtered[row, col - 1] + filtered[row, np.minimum(col + 1, cols - 1)]
     pixel, light = ratios
-    limit = np.minimum(pixel + NARROW_SHARE * (light - pixel), light - NARROW_SIGMAS * RING_SIGMA / np.maximum(plots["snr"], 1e-6))
+    limit = np.minimum(
+        pixel + NARROW_SHARE * (light - pixel), light - NARROW_SIGMAS * RING_SIGMA / np.maximum(plots["snr"], 1e-6)
+    )
     return np.asarray(known & (0.25 * around * np.sign(peak) < limit * np.abs(peak)))
 
 
-def young_ground(
-    plots: NDArray[Any], age: NDArray[np.uint8], field: Image, step: tuple[int, int]
-) -> NDArray[np.bool_]:
+def young_ground(plots: NDArray[Any], age: NDArray[np.uint8], field: Image, step: tuple[int, int]) -> NDArray[np.bool_]:
     """Tell which plots lie on ground that only just came into view.
 
     Parameters
@@ -109,7 +109,7 @@ def young_ground(
     moved = np.rint(field[row // tile[0], col // tile[1]]).astype(np.intp) - step
     row, col = row + moved[:, 0], col + moved[:, 1]
     inside = (row >= 0) & (row < rows) & (col >= 0) & (col < cols)
-    return ~inside | (age[np.where(inside, row, 0), np.where(inside, col, 0)] <= YOUNG_FRAMES)
+    return np.asarray(~inside | (age[np.where(inside, row, 0), np.where(inside, col, 0)] <= YOUNG_FRAMES))
 
 
 class Confirmation:

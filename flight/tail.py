@@ -208,8 +208,13 @@ class TailCalibration:
         self._frame = FrameTail(rows, cols)
         self._counts = np.zeros((*shape, N_BINS), np.float32)
         self._prior = np.zeros(N_BINS)
-        heights, widths = (np.minimum(SIDE_PX, n - SIDE_PX * np.arange(k)) for n, k in zip((rows, cols), shape, strict=True))
-        around = [np.convolve(sizes, np.ones(3), "same") if len(sizes) > 2 else np.full(len(sizes), sizes.sum()) for sizes in (heights, widths)]
+        heights, widths = (
+            np.minimum(SIDE_PX, n - SIDE_PX * np.arange(k)) for n, k in zip((rows, cols), shape, strict=True)
+        )
+        around = [
+            np.convolve(sizes, np.ones(3), "same") if len(sizes) > 2 else np.full(len(sizes), sizes.sum())
+            for sizes in (heights, widths)
+        ]
         self._area = np.outer(*around).astype(np.float32)
         self._share_of_frame = PRIOR_PX / (rows * cols)
         self._p_inner, self._p_outer = np.float32(inner), np.float32(outer)

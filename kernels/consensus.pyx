@@ -11,7 +11,7 @@ tile that disagrees by ``x^2 = (d - d_t)' A_t' (d - d_t)`` counts with the weigh
 by iterated least squares (Holland and Welsch 1977, Communications in Statistics A 6, 813).
 """
 
-from libc.math cimport fabs, sqrt
+from libc.math cimport sqrt
 
 from lookdown.kernels.checks import require_array, require_number
 
@@ -33,7 +33,7 @@ cdef struct Agreement:
 
 cdef Agreement agree(const double* sums, Py_ssize_t n_tiles, double spread) noexcept nogil:
     cdef Agreement found
-    cdef Py_ssize_t k, t, step
+    cdef Py_ssize_t t, step
     cdef double rr, rc, cc, br, bc, limit, determinant, down, along, x2, weight
     cdef double srr, src, scc, sbr, sbc
     cdef double with_us, all_of_us

@@ -6,7 +6,7 @@ up to ``reach``, of at least ``share s``, and the frame before that one has half
 background settles, SNR grows from frame to frame.
 """
 
-from lookdown.kernels.checks import require_array, require_integer, require_number
+from lookdown.kernels.checks import require_array, require_integer
 
 cdef enum:
     BEND = 2  # a path may bend, and places are whole pixels [px]

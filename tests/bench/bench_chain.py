@@ -151,9 +151,8 @@ def check(ours: Any, peer: Any, frames: list[np.ndarray]) -> tuple[int, int, flo
     for k, samples in enumerate(frames):
         mine, other = ours.step(samples), peer.step(samples)
         assert mine.flags == other.flags, f"frame {k}: {mine.flags}, by the peer {other.flags}"
-        tail = ours._time_tail if k else ours._space_tail
-        level = tail.score_of_snr(PARAMETERS.threshold)
-        borderline = int(np.count_nonzero(np.abs(np.abs(ours._z) / level - 1) < BORDERLINE))
+        snr = np.abs(ours._confirmation.snr)
+        borderline = int(np.count_nonzero(np.abs(snr / PARAMETERS.threshold - 1) < BORDERLINE))
         alone, apart = compare(mine.plots, other.plots, borderline, f"frame {k}")
         plots += mine.plots.size
         different += alone

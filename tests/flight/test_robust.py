@@ -38,7 +38,7 @@ def test_a_disturbance_at_most_doubles_the_false_plots_and_hides_few_movers(name
         assert counts[4.0].hits[sign] >= least_pd * 0.5 * counts[4.0].asked * (0.9 if sign < 0 else 1.0)
 
 
-@pytest.mark.xfail(strict=True, reason="cloud that slides 0.036 px a frame over ground leaves edges that look like movers")
+@pytest.mark.xfail(strict=True, reason="edges of cloud that slides 0.036 px a frame look like movers")
 def test_edges_of_sliding_cloud_at_most_double_the_false_plots() -> None:
     view = View(3)
     counts = run(view, DISTURBANCES["cloud edges"](view), N_FRAMES, (4.0,))[4.0]
