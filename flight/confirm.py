@@ -67,7 +67,8 @@ def lone_pixels(plots: NDArray[Any], filtered: Image, ratios: tuple[float, float
     Returns
     -------
     ndarray of bool, shape (n,)
-        True where the neighbours have about as little of the peak as about a pixel, and less than noise leaves of light. At the border nothing can be told.
+        True where the neighbours have about as little of the peak as about a pixel, and less than noise leaves of
+        light. At the border nothing can be told.
     """
     rows, cols = filtered.shape
     row, col = np.rint(plots["row"]).astype(np.intp), np.rint(plots["col"]).astype(np.intp)

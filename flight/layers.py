@@ -100,7 +100,7 @@ class Layers:
             row, col, share, n_tiles = agree_on_shift(self._normals, TILE_SPREAD_PX)
             if n_tiles < FEWEST_TILES:
                 return None
-            at = at + (row, col)
+            at = np.array([at[0] + row, at[1] + col])
             if np.hypot(row, col) < SETTLED_PX:
                 break
         return at if share >= LEAST_SHARE else None

@@ -5,8 +5,9 @@ displacement from the frame to that grid, per tile, and says by how many whole p
 
 With pointing the field of displacements comes from the geometry (rotation and scale included) and the image adds one
 displacement for the whole frame, the pointing error. Without it one displacement is all. Where the image has no
-texture, or no displacement that most of it agrees on (`lookdown.flight.layers`), the prediction stands; where it is another picture (a cut, a slew) a coarse search over the whole frame
-(phase correlation, Kuglin and Hines 1975) tries to find it again, and if that fails too the background is lost.
+texture, or with pointing no displacement that most of it agrees on (`lookdown.flight.layers`), the prediction stands;
+where it is another picture (a cut, a slew) a coarse search over the whole frame (phase correlation, Kuglin and Hines
+1975) tries to find it again, and if that fails too the background is lost.
 """
 
 from dataclasses import dataclass, replace

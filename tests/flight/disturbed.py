@@ -134,7 +134,7 @@ class Glint:
     def __call__(self, view: View, k: int) -> np.ndarray:
         image = view.clean(k)
         n = view.rng.poisson(self.a_frame)
-        places = view.rng.uniform((0, 0), (140, 160), (n, 2)) + (30, 100)
+        places = view.rng.uniform((30, 100), (170, 260), (n, 2))
         add_spots(image, places, view.rng.exponential(8.0 * PEAK_OF_SNR, n))
         return view.samples(k, image)
 
