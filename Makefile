@@ -6,7 +6,7 @@ STAMPS := build/stamps
 KERNEL_SOURCES := $(shell find kernels hil -name '*.pyx' -o -name '*.pxd' -o -name '*.h')
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test proof bench mca instructions figures sanitize lint clean check-tools
+.PHONY: help demo test proof bench detection mca instructions figures sanitize lint clean check-tools
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -25,6 +25,10 @@ bench: $(STAMPS)/bench $(STAMPS)/kernels ## measure beside the peers: build/benc
 	@$(PY) -m pytest tests/bench -o python_files='bench_*.py' -q -s --benchmark-quiet --benchmark-json build/bench.json
 	@! deploy/check-tools $(PYTHON) board || $(PY) -m tests.bench.mca build/mca.json
 	@$(PY) -m tests.bench.numbers build/bench.json docs/numbers.md
+
+detection: $(STAMPS)/dev $(STAMPS)/kernels ## the chain beside its peers on recordings: docs/detection-numbers.md
+	@$(PY) -m tests.detection.stages
+	@$(PY) -m tests.detection.compare
 
 mca: $(STAMPS)/dev $(STAMPS)/kernels ## cycles per pixel on the board's processors, by model: docs/numbers.md
 	@deploy/check-tools $(PYTHON) board

@@ -15,7 +15,7 @@ from lookdown.kernels.checks import require_array
 from lookdown.hil.texels cimport MOST_LEVELS, Box, Levels, any_level, call_up, is_empty, is_within
 from lookdown.hil.tiles cimport (
     CLOUD_ROW, CLOUD_SCALE, FIELDS, GLINT_SCALE, GROUND_ROW, GROUND_SCALE, HAZE, LEVEL, PATH, TALL, WIDE,
-    PLACES, Tile, add_bends, box_of, place_of, reach_of, set_up,
+    Tile, add_bends, box_of, reach_of, set_up,
 )
 from lookdown.kernels.rows cimport RowOut, cloned
 
@@ -64,7 +64,7 @@ cdef inline void read_finest(const Levels* levels, const Tile* tile, int field, 
     cdef int32_t size = <int32_t>levels.size[0]
     cdef float offset = levels.offset, step = levels.step
     cdef int k
-    cdef float row_bend = tile.bend[place_of(field)], col_bend = tile.bend[place_of(field + 1)]
+    cdef float row_bend = tile.bend[field], col_bend = tile.bend[field + 1]
     for k in range(wide):
         row[k] = tile.left[field] + <float>k * tile.step[field] + <float>(k * (k - WIDE)) * row_bend
         col[k] = tile.left[field + 1] + <float>k * tile.step[field + 1] + <float>(k * (k - WIDE)) * col_bend
@@ -86,7 +86,7 @@ cdef inline void read_finest(const Levels* levels, const Tile* tile, int field, 
 
 cdef void read_any(const Levels* levels, const Tile* tile, int field, float* out) noexcept nogil:
     """Read the pixels of a tile's row wherever they lie, between levels."""
-    cdef float row_bend = tile.bend[place_of(field)], col_bend = tile.bend[place_of(field + 1)]
+    cdef float row_bend = tile.bend[field], col_bend = tile.bend[field + 1]
     cdef int k
     for k in range(WIDE):
         out[k] = any_level(
@@ -136,10 +136,11 @@ cdef cloned draw_row(
             value[t * WIDE + k] = light[k] + (tile.left[PATH] + <float>k * tile.step[PATH])
         for k in range(FIELDS):
             tile.left[k] += tile.left_down[k]
-            tile.left_down[k] += tile.left_bend[k]
             tile.step[k] += tile.step_down[k]
-        for k in range(PLACES):
-            tile.bend[k] += tile.bend_down[k]
+        if tile.bends:
+            for k in range(FIELDS):
+                tile.left_down[k] += tile.left_bend[k]
+                tile.bend[k] += tile.bend_down[k]
 
 
 def spread(nodes, down, across, corners):
@@ -228,7 +229,7 @@ def sample(corners, ground, sea, cloud, out, weight=1.0, add=False):
     cdef float share = weight
     cdef bint adds = add
     cdef Py_ssize_t block_cols = (tile_cols + ROW_TILES - 1) // ROW_TILES, block, first_row, first_col
-    cdef Py_ssize_t i, r, k, t, n, height, width, line = (tile_cols + 1) * FIELDS
+    cdef Py_ssize_t i, r, k, t, n, height, width
     cdef int wide = at.shape[2] + WIDE - FIELDS  # WIDE, which the compiler must not know: it unrolls short loops badly
     cdef const float* upper
     cdef const float* lower
@@ -250,10 +251,7 @@ def sample(corners, ground, sea, cloud, out, weight=1.0, add=False):
                 for t in range(n):
                     upper, lower = &at[i, first_col + t, 0], &at[i + 1, first_col + t, 0]
                     set_up(&tiles[t], upper, lower)
-                    add_bends(
-                        &tiles[t], upper, line, i > 0, i + 1 < tile_rows,
-                        first_col + t > 0, first_col + t + 1 < tile_cols,
-                    )
+                    add_bends(&tiles[t], upper, i, tile_rows, first_col + t, tile_cols)
                     box = reach_of(&tiles[t], upper, lower, GROUND_ROW)
                     tiles[t].plain_ground = box.level <= 0 and is_within(box, ground_levels.size[0])
                     box = reach_of(&tiles[t], upper, lower, CLOUD_ROW)

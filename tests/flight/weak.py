@@ -45,14 +45,14 @@ def targets(
     )
 
 
-def add_spots(frame: np.ndarray, places: np.ndarray, light: np.ndarray) -> None:
+def add_spots(frame: np.ndarray, places: np.ndarray, light: np.ndarray, sigma_px: float = PSF_SIGMA_PX) -> None:
     """Add Gaussian spots of a total light; those that reach over the border are left out."""
     g = np.arange(-HALF, HALF + 1)
     for (row, col), total in zip(places, light, strict=True):
         r, c = round(row), round(col)
         if HALF <= r < frame.shape[0] - HALF and HALF <= c < frame.shape[1] - HALF:
-            spot = np.exp(-((g[:, None] + r - row) ** 2 + (g + c - col) ** 2) / (2 * PSF_SIGMA_PX**2))
-            spot *= total / (2 * np.pi * PSF_SIGMA_PX**2)
+            spot = np.exp(-((g[:, None] + r - row) ** 2 + (g + c - col) ** 2) / (2 * sigma_px**2))
+            spot *= total / (2 * np.pi * sigma_px**2)
             frame[r - HALF : r + HALF + 1, c - HALF : c + HALF + 1] += spot
 
 
