@@ -5,7 +5,7 @@ looks for straight paths along which they add up:
 
 1. each score, which has the tail of a Gaussian (`lookdown.flight.tail`), is moved by the part of a pixel that the
    background lies off whole pixels (cubic), is limited, and kept as int16: beyond ``LIMIT`` sigmas it grows with its
-   logarithm alone, so that a spike counts as little more than one frame and the top of a strong mover stays where it is;
+   logarithm alone, so that a spike counts as little more than one frame and the top of a strong mover stays put;
 2. `lookdown.kernels.stack` sums along every velocity of a bank and keeps the largest size at each pixel;
 3. the local maxima are refined to places and velocities between those of the bank (`lookdown.kernels.paths`);
 4. the strongest path takes the scores about it away from the others, then the next: the fan of paths that cross a
