@@ -11,9 +11,11 @@ the same false-alarm probability.
     despike     pixels that optics cannot make                       spikes
     register    where the background went                            register
     score       frame less background, predicted noise; matched      score (moving, suppress,
-                filter; sigmas over ring and memory                  whiten in one pass)
-    extract     calibrated threshold, plots less their trails        tail, extract, fit
-    renew       the frame enters the background                      moving
+                filter; sigmas over ring and memory; what stands     whiten, hold, renew
+                out is held back, the frame enters the background    in one pass)
+    extract     calibrated threshold, connected pixels, places        peaks, tail, tailmap, extract,
+                                                                     fit
+    confirm     plots less spikes of one frame, lone pixels, trails  partners
     multi-frame paths through several frames, if it is enabled       stack, paths
 
 A first frame, or the first after a jump of the camera, has no background: it is scored in space alone and its report
@@ -26,20 +28,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lookdown.flight.calibration import Calibration, Intake, read_calibration
 from lookdown.flight.config import ChainParameters, FlightConfig
+from lookdown.flight.confirm import SETTLED_FRAMES, Confirmation, lone_pixels, spot_ratios, young_ground
 from lookdown.flight.defects import DefectMap
 from lookdown.flight.memory import limit_memory
 from lookdown.flight.multiframe import MultiFrame, Window, merged
-from lookdown.flight.registration import Registration
+from lookdown.flight.psf import edge_factors, psf_taps
+from lookdown.flight.registration import Location, Registration
 from lookdown.flight.regrid import lay_on_frame
 from lookdown.flight.tail import TailCalibration
 from lookdown.flight.trails import without_trails
-from lookdown.kernels.calibrate import calibrate, convert, replace_bad
+from lookdown.kernels.calibrate import replace_bad
 from lookdown.kernels.extract import PLOT_DTYPE, extract_plots, extract_scratch_size
 from lookdown.kernels.fit import fit_plots
-from lookdown.kernels.hold import hold_back
-from lookdown.kernels.moving import renew_background
-from lookdown.kernels.score import score_background, score_scratch_size
+from lookdown.kernels.renew import renew_background
+from lookdown.kernels.restart import restart_young
+from lookdown.kernels.score import score_and_renew, score_scratch_size
 from lookdown.kernels.spikes import remove_spikes
 from lookdown.kernels.suppress import matched_filter
 from lookdown.kernels.whiten import whiten
@@ -64,6 +69,16 @@ HOLD_SCORE = 7.0
 """Score up to which a residual enters the background as it is. At 3 a mover's trail in its background is half as deep,
 but the dark place that it leaves where it stood at first lasts too long: the clips lose .17 of Pd at 1e-6."""
 
+LEAST_SNR = 2.5
+"""Calibrated SNR from which on the tail counts; below it the score is scaled alone, whatever the threshold."""
+
+YOUNG_AT_START, YOUNG_LATER = 6, 2
+"""Frames of a background, the present one included, up to which a strong score means that it is wrong: in the first
+frames of all, and later, when a short memory alone keeps a place young (`lookdown.flight.memory`)."""
+
+MOVING_PX = 0.1
+"""Shift of the view from frame to frame from which on bad pixels tell themselves from targets by standing still."""
+
 LEAST_PATH_SNR = 4.0
 """Smallest calibrated SNR of a path, whatever the threshold: below it noise makes more paths than can be refined."""
 
@@ -76,9 +91,6 @@ MOST_TRIED = 32
 
 QUANTUM_SIGMA = 0.5
 """Smallest sigma of the filtered residual that is believed, in steps of integer samples."""
-
-FLOAT_QUANTUM = 1e-4
-"""Step taken for samples that are not integers, as a part of the first frame's standard deviation."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,46 +119,6 @@ class ChainResult:
     window: Window | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Calibration:
-    """Factory calibration of a focal plane.
-
-    Attributes
-    ----------
-    gain, offset : ndarray of float32, shape (rows, cols)
-        Calibrated = (sample - offset) * gain.
-    bad_pixels : ndarray of int32, shape (n,)
-        Flat indices of the pixels to replace, increasing.
-    """
-
-    gain: Image
-    offset: Image
-    bad_pixels: NDArray[np.int32]
-
-
-def psf_taps(sigma_px: float) -> Image:
-    """Taps of a Gaussian point-spread function along one axis, summing to 1, to three sigmas.
-
-    Examples
-    --------
-    >>> psf_taps(0.9).size
-    7
-    """
-    half = max(1, int(np.ceil(3.0 * sigma_px)))
-    taps = np.exp(-0.5 * (np.arange(-half, half + 1) / sigma_px) ** 2)
-    return np.asarray(taps / taps.sum(), np.float32)
-
-
-def edge_factors(taps: Image) -> Image:
-    """Sigma of white noise after the filter, from the border inwards, over its value inside.
-
-    Replicated edges count the border pixel more than once, so filtered noise is stronger there.
-    """
-    half = taps.size // 2
-    weights = [np.append(taps[: half - k + 1].sum(), taps[half - k + 1 :]) for k in range(half)]
-    return np.asarray([np.sqrt((w**2).sum() / (taps**2).sum()) for w in weights], np.float32)
-
-
 class Chain:
     """The chain of one focal plane, with all its buffers.
 
@@ -166,7 +138,7 @@ class Chain:
     Raises
     ------
     ValueError
-        If there is no pixel or a calibration has another shape.
+        If there is no pixel, a sample cannot saturate there, or a calibration is none of such frames.
 
     Examples
     --------
@@ -187,10 +159,11 @@ class Chain:
     ) -> None:
         if rows < 1 or cols < 1:
             raise ValueError(f"rows, cols: wanted at least 1 pixel each, got {rows} x {cols}; give the frame's size")
+        if not 1 <= saturation_dn <= 65536:
+            raise ValueError(f"saturation_dn: wanted 1 to 65536, got {saturation_dn}; 65536 means that none saturates")
         self.parameters = parameters
         self.shape = (rows, cols)
         self.saturation_dn = saturation_dn
-        self.calibration = calibration
         shape = self.shape
         self._taps = psf_taps(parameters.psf_sigma_px)
         self._edge = edge_factors(self._taps)
@@ -205,21 +178,21 @@ class Chain:
         self._age, self._next_age = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
         self._scratch = np.zeros(score_scratch_size(cols, self._taps.size, self._window), np.float32)
         self._noise_step = max(1, round((rows * cols / NOISE_SAMPLES) ** 0.5))
+        step = self._noise_step
+        self._sampled = self._noise[::step, ::step].shape
+        self._sample = np.zeros(self._sampled[0] * self._sampled[1], np.float32)
         self._words = np.zeros(extract_scratch_size(cols, parameters.max_plots), np.int64)
         self._plots = np.zeros(parameters.max_plots, PLOT_DTYPE)
         self._spikes = np.zeros(4096, np.int32)
-        if calibration is None:
-            factory = np.zeros(0, np.int32)
-        else:
-            factory = calibration.bad_pixels
-            for name in ("gain", "offset"):
-                if getattr(calibration, name).shape != shape:
-                    raise ValueError(f"{name}: wanted shape {shape}, got {getattr(calibration, name).shape}")
-        self._defects = DefectMap(rows * cols, factory)
+        self._intake = Intake(rows, cols, calibration)
+        factory = np.zeros(0, np.int32) if calibration is None else calibration.bad_pixels
+        self._defects = DefectMap(rows, cols, factory)
         self._registration = Registration(rows, cols, parameters.background_height_m, distortion)
-        self._space_tail = TailCalibration(rows, cols)
-        self._time_tail = TailCalibration(rows, cols)
-        self._quantum = self._floor = 0.0
+        self._space_tail = TailCalibration(rows, cols, parameters.psf_sigma_px)
+        self._time_tail = TailCalibration(rows, cols, parameters.psf_sigma_px)
+        self._confirmation = Confirmation(rows, cols)
+        self._ratios = spot_ratios(self._taps)
+        self._floor = 0.0
         multi = parameters.multi_frame
         self._multi = MultiFrame(multi, rows, cols, parameters.psf_sigma_px) if multi.enabled else None
         self._settled_frames = 0
@@ -247,7 +220,7 @@ class Chain:
             is as before.
         """
         self._calibrate(samples)
-        if self._settled and np.ptp(self._frame[::7, ::7]) == 0 and np.ptp(self._frame) == 0:
+        if self._settled and self._is_blank():
             # All pixels alike: a shutter, a saturated or a lost frame. It says nothing about the background.
             if self._multi:
                 self._multi.skip()
@@ -265,21 +238,22 @@ class Chain:
             lay_on_frame(found.field, self._mean, self._noise, self._age)
             found = self._registration.lay_anew(found, state)
         if self._settled:
-            self._score(found.field)
+            self._score(found)
             if state is not None:
                 self._registration.follow_tiles(self._frame, self._residual, self._predicted, self._white_gain)
         else:
             self._score_in_space()
-        n_found, n_written = self._extract(samples)
+            self._confirmation.frames = 0
+        n_found, n_written = self._extract()
+        n_kept = self._confirm(n_written, found)
         if self._settled:
-            hold_back(self._z, HOLD_SCORE, self._residual)
-        self._renew(found.field, found.step)
+            young = YOUNG_AT_START if self._confirmation.frames <= SETTLED_FRAMES else YOUNG_LATER
+            restart_young(self._z, found.field, *found.step, HOLD_SCORE, young, self._age)
         if state is not None:
             limit_memory(self._noise, self.parameters.background_frames, self._age)
         if n_found > n_written:
             flags |= ReportFlag.TRUNCATED
         self._settled = True
-        n_kept = without_trails(self._plots[:n_written])
         result = ChainResult(self._plots[:n_kept], flags, n_found - n_written, found.shift)
         return self._over_frames(result) if self._multi else result
 
@@ -292,8 +266,8 @@ class Chain:
         """Take a frame into the multi-frame stage and add the plots of a window that it ends."""
         assert self._multi is not None
         self._settled_frames = 0 if result.flags & ReportFlag.WARM_UP else self._settled_frames + 1
-        z = self._z if self._settled_frames > SETTLING_FRAMES else None
-        window = self._multi.step(z, result.shift, max(self.parameters.threshold, LEAST_PATH_SNR), self._time_tail)
+        snr = self._confirmation.snr if self._settled_frames > SETTLING_FRAMES else None
+        window = self._multi.step(snr, result.shift, max(self.parameters.threshold, LEAST_PATH_SNR))
         if window is None:
             return result
         window = self._in_frame_units(window)
@@ -305,66 +279,47 @@ class Chain:
     def _in_frame_units(self, window: Window) -> Window:
         """Turn amplitudes from sigmas into the unit of the frame, by the noise of the place in the newest frame."""
         place = np.rint(np.nan_to_num(window.places[-1])).astype(int).clip(0, np.array(self.shape) - 1).T
-        floor = (QUANTUM_SIGMA * self._quantum) ** 2
-        sigma = np.sqrt(np.maximum(self._predicted[tuple(place)], self._variance[tuple(place)] + floor))
+        sigma = np.sqrt(self._noise[tuple(place)] + self._floor)
         return replace(window, amplitude=window.amplitude * sigma)
 
     def _calibrate(self, samples: NDArray[Any]) -> None:
-        if not isinstance(samples, np.ndarray) or samples.dtype.kind not in "uif":
-            raise ValueError(f"samples: wanted an array of numbers, got {getattr(samples, 'dtype', type(samples))}")
-        if samples.shape != self.shape:
-            raise ValueError(
-                f"samples: wanted shape {self.shape}, got {samples.shape}; start a new chain for that size"
-            )
-        if samples.dtype.kind == "f" and not np.isfinite(samples).all():
-            raise ValueError("samples: wanted finite numbers, got NaN or infinity; leave the frame out")
-        if samples.dtype == np.uint16:
-            raw = (
-                samples
-                if samples.flags.c_contiguous and samples.dtype.isnative
-                else np.ascontiguousarray(samples, "=u2")
-            )
-            if self.calibration is None:
-                convert(raw, self._frame)
-            else:
-                calibrate(raw, self.calibration.gain, self.calibration.offset, self._frame)
-        else:
-            self._frame[...] = samples
-            if self.calibration is not None:
-                self._frame -= self.calibration.offset
-                self._frame *= self.calibration.gain
-        if not self._quantum:
-            step = 1.0 if samples.dtype.kind in "ui" else FLOAT_QUANTUM * float(self._frame.std())
-            gain = 1.0 if self.calibration is None else float(np.abs(np.median(self.calibration.gain)))
-            self._quantum = max(step * gain, 1e-12)
-            self._floor = (QUANTUM_SIGMA * self._quantum) ** 2
-            self._registration.least_rms = self._quantum
+        self._intake.take(samples, self._frame)
+        if not self._floor:
+            self._floor = (QUANTUM_SIGMA * self._intake.quantum) ** 2
+            self._registration.least_rms = self._intake.quantum
         replace_bad(self._frame, self._defects.indices)
 
-    def _score(self, field: NDArray[np.float32]) -> None:
-        """Score the frame against background, ring and memory."""
-        score_background(
+    def _score(self, found: Location) -> None:
+        """Score the frame against background, ring and memory, and let it enter the background."""
+        score_and_renew(
             self._frame,
             self._mean,
             self._noise,
             self._age,
-            field,
+            found.field,
             REGISTRATION_BLUR_PX,
             self._floor,
             self._taps,
             self._edge,
             self._window,
             self._guard,
+            HOLD_SCORE,
+            found.step[0],
+            found.step[1],
+            self.parameters.background_frames,
             self._scratch,
             self._residual,
             self._predicted,
             self._filtered,
-            self._variance,
             self._z,
+            self._next_mean,
+            self._next_noise,
+            self._next_age,
         )
+        self._swap()
 
     def _score_in_space(self) -> None:
-        """Score a frame that has no background: the residual is the frame itself, and no noise is predicted."""
+        """Score a frame without background: the residual is the frame itself, no noise is predicted. It starts one."""
         # A level near 0 keeps the sums of squares small.
         np.subtract(self._frame, np.float32(np.median(self._frame[:: 1 + self.shape[0] // 64])), self._residual)
         self._predicted.fill(0.0)
@@ -380,29 +335,66 @@ class Chain:
             self._variance,
             self._z,
         )
+        renew_background(
+            self._frame,
+            self._residual,
+            self._variance,
+            self._mean,
+            self._noise,
+            self._age,
+            np.zeros((1, 1, 2), np.float32),
+            0,
+            0,
+            self.parameters.background_frames,
+            self._scratch,
+            self._next_mean,
+            self._next_noise,
+            self._next_age,
+        )
+        self._swap()
+
+    def _is_blank(self) -> bool:
+        """Whether all pixels are alike; two that differ are soon found."""
+        frame, first = self._frame, self._frame[0, 0]
+        some = min(self.shape)
+        return all(frame[k, k] == first for k in range(some)) and bool((frame == first).all())
 
     def _despike(self) -> None:
         step = self._noise_step
-        noise = float(np.median(self._noise[::step, ::step])) if self._settled else 0.0
+        noise = 0.0
+        if self._settled:
+            self._sample.reshape(self._sampled)[...] = self._noise[::step, ::step]
+            self._sample.partition(self._sample.size // 2)
+            noise = float(self._sample[self._sample.size // 2])
         sigma = float(np.sqrt(self._white_gain * (noise + self._floor)))
         n = remove_spikes(self._frame, sigma, SPIKE_LEVEL, self._spike_ratio, self._spikes)
         self._defects.saw(self._spikes[: min(n, self._spikes.size)])
 
-    def _extract(self, samples: NDArray[Any]) -> tuple[int, int]:
+    def _extract(self) -> tuple[int, int]:
+        """Calibrate the scores and cut the plots out of them."""
         tail = self._time_tail if self._settled else self._space_tail
+        self._confirmation.start()
         tail.observe(self._z)
-        raw = samples if samples.dtype == np.uint16 and samples.flags.c_contiguous and samples.dtype.isnative else None
-        threshold = tail.score_of_snr(self.parameters.threshold)
+        tail.snr(self._z, min(LEAST_SNR, self.parameters.threshold), self._confirmation.snr)
         n_found, n_written = extract_plots(
-            self._z,
+            self._confirmation.snr,
             self._filtered,
-            threshold,
-            raw,
+            self.parameters.threshold,
+            self._intake.raw,
             self.saturation_dn,
             self._defects.indices,
             self._words,
             self._plots,
         )
+        if n_written == 0:
+            return n_found, 0
+        n_parted, n_written = self._fit(tail, self._plots[:n_written])
+        return n_found + n_parted, n_written
+
+    def _fit(self, tail: TailCalibration, plots: NDArray[Any]) -> tuple[int, int]:
+        """Fit the places of plots and part those that are several; noise and light are those of the score."""
+        threshold = float(tail.score_of(plots, self.parameters.threshold).min())
+        plots["snr"] = np.abs(self._z[plots["peak_row"], plots["peak_col"]])
         n_parted, n_written = fit_plots(
             self._residual,
             self._filtered,
@@ -411,32 +403,37 @@ class Chain:
             self.parameters.psf_sigma_px,
             self._white_gain,
             MOST_TRIED,
-            n_written,
+            len(plots),
             self._words,
             self._plots,
         )
-        n_found += n_parted
         plots = self._plots[:n_written]
-        plots["snr"] = tail.snr_of_score(plots["snr"])
-        return n_found, n_written
+        plots["snr"] = tail.snr_of(plots, plots["snr"])
+        plots[...] = plots[np.argsort(-plots["snr"], kind="stable")]
+        return n_parted, n_written
 
-    def _renew(self, field: NDArray[np.float32], step: tuple[int, int]) -> None:
-        renew_background(
-            self._frame,
-            self._residual,
-            self._variance,
-            self._mean,
-            self._noise,
-            self._age,
-            field,
-            step[0],
-            step[1],
-            self.parameters.background_frames,
-            self._scratch,
-            self._next_mean,
-            self._next_noise,
-            self._next_age,
-        )
+    def _confirm(self, n_written: int, found: Location) -> int:
+        """Leave the plots that stand for something; they move up. Return how many stay."""
+        new = not self._settled
+        confirmation = self._confirmation
+        plots = self._plots[:n_written]
+        if not new and not self.parameters.one_frame_plots:
+            lone = lone_pixels(plots, self._filtered, self._ratios)
+            # In a view that stands still a sharp target and a bad pixel are the same thing.
+            lone &= np.hypot(*found.shift) > MOVING_PX
+            lone = self._defects.accuse(plots, lone)
+            kept = ~lone & confirmation.confirmed(plots, found.shift, self.parameters.reach_px)
+            self._time_tail.forgive(self._z, plots, kept)
+            if confirmation.frames > SETTLED_FRAMES:
+                kept &= ~young_ground(plots, self._age, found.field, found.step)
+            n_kept = int(np.count_nonzero(kept))
+            self._plots[:n_kept] = plots[kept]
+            plots = self._plots[:n_kept]
+        n_kept = without_trails(plots)
+        confirmation.end(found.shift, new)
+        return n_kept
+
+    def _swap(self) -> None:
         self._mean, self._next_mean = self._next_mean, self._mean
         self._noise, self._next_noise = self._next_noise, self._noise
         self._age, self._next_age = self._next_age, self._age
@@ -461,21 +458,5 @@ def make_chain(config: FlightConfig, rows: int, cols: int) -> Chain:
         if getattr(config, name) not in (0, came):
             raise ConfigError(f"{name}: the configuration wants {getattr(config, name)}, the frames have {came}")
     saturation = config.saturation_dn if config.bit_depth < 16 else 65535
-    files = config.calibration
-    if files.gain is None and files.offset is None and files.bad_pixels is None:
-        return Chain(config.chain, rows, cols, saturation, distortion=files.distortion)
-
-    def read(path: Any, fill: float) -> Image:
-        if path is None:
-            return np.full((rows, cols), fill, np.float32)
-        try:
-            array = np.load(path, allow_pickle=False)
-        except (OSError, ValueError) as error:
-            raise ConfigError(f"{path}: wanted a whole .npy file, came none ({error}); save it again") from None
-        if array.shape != (rows, cols) or not np.isfinite(array).all():
-            raise ConfigError(f"{path}: wanted finite {rows} x {cols}, came {array.shape}; calibrate this sensor")
-        return np.ascontiguousarray(array, np.float32)
-
-    bad = np.flatnonzero(read(files.bad_pixels, 0.0)).astype(np.int32)
-    calibration = Calibration(read(files.gain, 1.0), read(files.offset, 0.0), bad)
-    return Chain(config.chain, rows, cols, saturation, calibration, files.distortion)
+    calibration = read_calibration(config.calibration, rows, cols)
+    return Chain(config.chain, rows, cols, saturation, calibration, config.calibration.distortion)

@@ -61,6 +61,10 @@ class ChainParameters:
         Memory of the background's recursive mean and variance, 2 to 255 [frames].
     window_px, guard_px : int
         Odd sides of the window whose ring gives the local noise, and of its guard about the cell under test [px].
+    reach_px : int
+        How far a target may move against the background in a frame, along rows and along columns, 1 to 64 [px].
+    one_frame_plots : bool
+        Report what stands out in one frame alone, too: flashes, hits of particles, single pixels.
     background_height_m : float
         Height above the ellipsoid of the surface that fills the view, for the shift predicted from pointing [m].
     multi_frame : MultiFrameParameters
@@ -73,6 +77,8 @@ class ChainParameters:
     background_frames: int = 100
     window_px: int = 17
     guard_px: int = 7
+    reach_px: int = 8
+    one_frame_plots: bool = False
     background_height_m: float = 0.0
     multi_frame: MultiFrameParameters = field(default_factory=MultiFrameParameters)
 
@@ -84,6 +90,7 @@ class ChainParameters:
             ("psf_sigma_px", 0.3 <= self.psf_sigma_px <= 3.0, "0.3 to 3"),
             ("background_frames", 2 <= self.background_frames <= 255, "2 to 255"),
             ("window_px", self.window_px % 2 == 1 and 7 <= self.window_px <= 127, "odd, 7 to 127"),
+            ("reach_px", 1 <= self.reach_px <= 64, "1 to 64"),
             ("guard_px", self.guard_px % 2 == 1 and 1 <= self.guard_px <= self.window_px - 4, "odd, 4 below window_px"),
         )
         for name, good, want in wanted:

@@ -1,7 +1,11 @@
 """Pixels that go bad in flight: named by the spikes they show, replaced from then on, forgiven when they stay calm."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
+
+from lookdown.kernels.charge import charge_pixels, review_charge
 
 NAMED_FROM = 3
 """Spikes within the memory that make a pixel bad."""
@@ -18,22 +22,45 @@ class DefectMap:
 
     Parameters
     ----------
-    n_pixels : int
-        Pixels of the focal plane.
+    rows, cols : int
+        Size of the focal plane [px].
     factory : ndarray of int32, shape (n,)
         Flat indices that are always bad.
 
     Attributes
     ----------
     indices : ndarray of int32, shape (m,)
-        Flat indices to replace now, increasing.
+        Flat indices to replace now, increasing; holds until the next review.
     """
 
-    def __init__(self, n_pixels: int, factory: NDArray[np.int32]) -> None:
-        self._charge = np.zeros(n_pixels, np.uint8)
+    def __init__(self, rows: int, cols: int, factory: NDArray[np.int32]) -> None:
+        self._charge = np.zeros((rows, cols), np.uint8)
         self._factory = np.unique(factory).astype(np.int32)
+        self._listed = np.zeros(rows * cols, np.int32)
         self._frames = 0
         self.indices = self._factory
+
+    def accuse(self, plots: NDArray[Any], lone: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Charge the pixels of plots that look like a single pixel.
+
+        Parameters
+        ----------
+        plots : ndarray of PLOT_DTYPE, shape (n,)
+            Plots of a frame.
+        lone : ndarray of bool, shape (n,)
+            Those that look like a pixel; within the frame.
+
+        Returns
+        -------
+        ndarray of bool, shape (n,)
+            Those whose pixel was charged before: light of a sharp target moves on, a bad pixel stays.
+        """
+        again = np.zeros(len(plots), bool)
+        for k in np.flatnonzero(lone):
+            at = round(float(plots["row"][k])), round(float(plots["col"][k]))
+            again[k] = self._charge[at] > 0
+            self._charge[at] = min(int(self._charge[at]) + 1, MOST_CHARGED)
+        return again
 
     def saw(self, spikes: NDArray[np.int32]) -> None:
         """Take note of the spikes of one frame.
@@ -43,10 +70,7 @@ class DefectMap:
         spikes : ndarray of int32, shape (n,)
             Flat indices, each once.
         """
-        self._charge[spikes] = np.minimum(self._charge[spikes] + 1, MOST_CHARGED)
+        charge_pixels(spikes, MOST_CHARGED, self._charge)
         self._frames += 1
-        if self._frames % REVIEW_FRAMES:
-            return
-        found = np.flatnonzero(self._charge >= NAMED_FROM).astype(np.int32)
-        self.indices = np.union1d(self._factory, found)
-        np.subtract(self._charge, 1, out=self._charge, where=self._charge > 0)
+        if self._frames % REVIEW_FRAMES == 0:
+            self.indices = self._listed[: review_charge(self._factory, NAMED_FROM, self._charge, self._listed)]

@@ -3,9 +3,9 @@
 The stage keeps the scores of the last frames (unit sigma in noise), aligned on the background, and every few frames
 looks for straight paths along which they add up:
 
-1. each score gets the tail of a Gaussian (`lookdown.flight.tail`), is moved by the part of a pixel that the background
-   lies off whole pixels (cubic), is limited, and kept as int16: beyond ``LIMIT`` sigmas it grows with its logarithm
-   alone, so that a spike counts as little more than one frame and the top of a strong mover stays where it is;
+1. each score, which has the tail of a Gaussian (`lookdown.flight.tail`), is moved by the part of a pixel that the
+   background lies off whole pixels (cubic), is limited, and kept as int16: beyond ``LIMIT`` sigmas it grows with its
+   logarithm alone, so that a spike counts as little more than one frame and the top of a strong mover stays put;
 2. `lookdown.kernels.stack` sums along every velocity of a bank and keeps the largest size at each pixel;
 3. the local maxima are refined to places and velocities between those of the bank (`lookdown.kernels.paths`);
 4. the strongest path takes the scores about it away from the others, then the next: the fan of paths that cross a
@@ -26,7 +26,6 @@ from numpy.typing import NDArray
 from lookdown.flight.bank import make_bank
 from lookdown.flight.config import MultiFrameParameters
 from lookdown.flight.pathtail import PathTail
-from lookdown.flight.tail import TailCalibration
 from lookdown.kernels.extract import DARK, PLOT_DTYPE
 from lookdown.kernels.paths import PATH_DTYPE, refine_paths
 from lookdown.kernels.shift import shift, shift_scratch_size
@@ -43,9 +42,6 @@ LIMIT = 4.0
 
 BEYOND_LIMIT = 0.5
 """What an e-fold beyond the limit adds [sigma]. A flat top would leave the place of a strong mover open by 2 px."""
-
-KNEE = 2.576
-"""Size from which on a score is mapped by the calibration of its tail; below it is scaled [sigma]. 1 % lie beyond."""
 
 LEAST_SIGMA = 0.93
 """Smallest sigma of the mapped scores that is believed: where the tail is heavy the middle is narrow, and to widen it
@@ -185,7 +181,7 @@ class MultiFrame:
         self._displacement = np.zeros((n, 2))  # of each slot, from frame to background [px]
         self._whole = np.zeros((n, 2), np.int64)  # the same in whole pixels
         self._best = np.zeros((rows, cols), np.int16)
-        self._mapped, self._moved = (np.zeros((rows, cols), np.float32) for _ in range(2))
+        self._moved = np.zeros((rows, cols), np.float32)
         self._scratch = np.zeros(stack_scratch_size(self._bank.n_cells, self._bank.links), np.int16)
         self._shift_scratch = np.zeros(shift_scratch_size(cols), np.float32)
         self._correlation = float(np.exp(-0.25 / psf_sigma_px**2))
@@ -201,21 +197,18 @@ class MultiFrame:
         z: Image | None,
         displacement: tuple[float, float],
         threshold: float,
-        tail: TailCalibration | None = None,
     ) -> Window | None:
         """Take the scores of a frame; every few frames, look for paths.
 
         Parameters
         ----------
         z : ndarray of float32, shape (rows, cols), or None
-            Scores against the background; None for a frame without, or after the background was lost: the window
-            starts anew.
+            Calibrated SNR against the background, with its sign; None for a frame without, or after the background
+            was lost: the window starts anew.
         displacement : tuple of float
             Where the middle of the frame lies in the frame before (row, col) [px].
         threshold : float
             Smallest calibrated SNR of a path.
-        tail : TailCalibration, optional
-            Calibration of the scores; without it they are Gaussian.
 
         Returns
         -------
@@ -230,7 +223,7 @@ class MultiFrame:
         place = self._displacement[before] + displacement if self._count else np.zeros(2)
         self._displacement[slot] = place
         self._whole[slot] = np.rint(place)
-        self._keep(z, tail, place - self._whole[slot], self._scores[slot])
+        self._keep(z, place - self._whole[slot], self._scores[slot])
         self._count += 1
         self._waiting += 1
         if self._count < n or self._waiting < self.parameters.every:
@@ -265,19 +258,15 @@ class MultiFrame:
         kept = (snr > threshold) & (speed >= self.parameters.min_velocity_px)
         return self._window(paths[kept], snr[kept], self._displacement[order] - middle)
 
-    def _keep(self, z: Image, tail: TailCalibration | None, part: NDArray[np.float64], out: NDArray[np.int16]) -> None:
-        """Give scores the tail and the sigma of a Gaussian, move them by a part of a pixel, limit them."""
-        score, moved = self._mapped, self._moved
-        np.multiply(z, np.float32(KNEE / tail.score_of_snr(KNEE) if tail else 1.0), out=score)
-        strong = np.flatnonzero(np.abs(score) > KNEE)
-        size = np.abs(z.flat[strong])
-        score.flat[strong] = np.copysign(tail.snr_of_score(size) if tail else size, z.flat[strong])
-        sample = np.clip(score[::3, ::5], -LIMIT, LIMIT)
+    def _keep(self, z: Image, part: NDArray[np.float64], out: NDArray[np.int16]) -> None:
+        """Give scores the sigma of a Gaussian, move them by a part of a pixel, limit them."""
+        moved = self._moved
+        sample = np.clip(z[::3, ::5], -LIMIT, LIMIT)
         # Each frame by itself: the first ones of a background are noisier than those after.
         scale = 1.0 / max(float(np.sqrt(np.mean(sample**2, dtype=np.float64))), LEAST_SIGMA)
         for axis in range(2):
             scale /= self._sigma_between(float(part[axis]))
-        shift(score, -float(part[0]), -float(part[1]), self._shift_scratch, moved)
+        shift(z, -float(part[0]), -float(part[1]), self._shift_scratch, moved)
         # Limited last: interpolation would bend the flat top of a strong spot.
         moved *= np.float32(scale)
         strong = np.flatnonzero(np.abs(moved) > LIMIT)

@@ -5,8 +5,9 @@ displacement from the frame to that grid, per tile, and says by how many whole p
 
 With pointing the field of displacements comes from the geometry (rotation and scale included) and the image adds one
 displacement for the whole frame, the pointing error. Without it one displacement is all. Where the image has no
-texture the prediction stands; where it is another picture (a cut, a slew) a coarse search over the whole frame
-(phase correlation, Kuglin and Hines 1975) tries to find it again, and if that fails too the background is lost.
+texture, or with pointing no displacement that most of it agrees on (`lookdown.flight.layers`), the prediction stands;
+where it is another picture (a cut, a slew) a coarse search over the whole frame (phase correlation, Kuglin and Hines
+1975) tries to find it again, and if that fails too the background is lost.
 """
 
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lookdown.flight.layers import Layers
 from lookdown.geo.camera import Camera, shift_field
 from lookdown.kernels.local_shift import tile_normals
 from lookdown.kernels.register import estimate_shift, register_scratch_size
@@ -100,6 +102,8 @@ class Registration:
         self._warped = np.zeros((rows, cols), np.float32)
         self._tiles = -(-rows // TILE_PX), -(-cols // TILE_PX)
         self._normals = np.zeros((*self._tiles, 5))
+        self._layers = Layers(rows, cols, TILE_PX)
+        self._pointed = False
         self._forget()
 
     def _forget(self) -> None:
@@ -135,6 +139,7 @@ class Registration:
             self._anchor = state
             return self._nowhere(lost=False)
         base = self._predicted_field(state)
+        self._pointed = base is not None
         if base is None:
             found = self._estimate(mean, frame, self._at + self._rate)
             base = np.zeros((1, 1, 2))
@@ -190,19 +195,41 @@ class Registration:
         found = self._refine(mean, frame, start)
         if found is None:
             error = self._error_at(mean, frame, start)
-            if not self._rms or error <= self._jump():
-                return start, False
+            if self._rms and error <= self._jump():
+                settled = self._layers.settle(mean, frame, start)
+                return (start, False) if settled is None else (settled, True)
         elif not self._rms or found[1] <= self._jump():
             self._rms = found[1] if not self._rms else self._rms + 0.1 * (found[1] - self._rms)
-            return found[0], True
+            return self._of_most(mean, frame, start, found)
         coarse = self._search(mean, frame)
         if not (np.abs(coarse) < limit).all():
             return None
         found = self._refine(mean, frame, coarse)
-        if found is None or found[1] > self._jump():
+        if not self._rms:
+            # Nothing is known of the usual error yet: a frame without texture is no other picture.
+            if found is None:
+                return start, False
+            self._rms = found[1]
+        elif found is None or found[1] > self._jump():
             return None
         self._rates = 0
-        return found[0], True
+        return self._of_most(mean, frame, start, found)
+
+    def _of_most(
+        self,
+        mean: Image,
+        frame: Image,
+        start: NDArray[np.float64],
+        found: tuple[NDArray[np.float64], float, int],
+    ) -> tuple[NDArray[np.float64], bool]:
+        """Take the displacement of the largest layer; where none is, that of the pointing, or without one the mean."""
+        at, _, n_used = found
+        if not self._layers.has_layers(at, self._every, n_used):
+            return at, True
+        settled = self._layers.settle(mean, frame, at)
+        if settled is None:
+            return (start, False) if self._pointed else (at, True)
+        return settled, True
 
     def _jump(self) -> float:
         """Error from which on a frame is another picture."""
@@ -210,11 +237,11 @@ class Registration:
 
     def _refine(
         self, mean: Image, frame: Image, start: NDArray[np.float64]
-    ) -> tuple[NDArray[np.float64], float] | None:
-        row, col, _, _, rms, _ = estimate_shift(
+    ) -> tuple[NDArray[np.float64], float, int] | None:
+        row, col, _, _, rms, n_used = estimate_shift(
             mean, frame, float(start[0]), float(start[1]), CLIP_SIGMAS, self._every, self._scratch
         )
-        return None if np.isnan(row) else (np.array([row, col]), rms)
+        return None if np.isnan(row) else (np.array([row, col]), rms, n_used)
 
     def _error_at(self, mean: Image, frame: Image, at: NDArray[np.float64]) -> float:
         """Spread of the difference of frame and background, whole pixels, every eighth pixel."""

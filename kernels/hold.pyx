@@ -23,6 +23,11 @@ cdef cloned hold_row(RowIn z, float limit, RowOut residual, Py_ssize_t n) noexce
         residual[i] = residual[i] * (limit / (size if size > limit else limit))
 
 
+cdef void hold_pixels(const float* z, float limit, float* residual, Py_ssize_t n) noexcept nogil:
+    """Hold back some pixels."""
+    hold_row(z, limit, residual, n)
+
+
 def hold_back(z, limit, residual):
     """Shrink, in place, the residual of what stands out.
 

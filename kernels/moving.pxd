@@ -1,19 +1,28 @@
 """Subtraction of the background row by row, for kernels that take several stages at once."""
 
+from lookdown.kernels.tiles cimport Image, Plan
+
 cdef struct Subtraction:
     const float* frame
-    const float* mean
+    Image mean
     const float* noise
     const unsigned char* age
-    const float* field  # n by m tiles, two numbers each
-    Py_ssize_t n
-    Py_ssize_t m
+    Plan[2] plans  # of the two rows of tiles that meet
     Py_ssize_t rows
     Py_ssize_t cols
     float gradient_factor
     float variance_floor
     float* scratch
-    float* residual
+    float* residual  # the last `depth` rows of each
     float* predicted
+    Py_ssize_t depth
 
-cdef void subtract_next(const Subtraction* s, Py_ssize_t r) noexcept nogil
+cdef struct Range:
+    double low
+    double high
+
+cdef Range range_of(const float* field, Py_ssize_t n, Py_ssize_t axis) noexcept nogil
+cdef void plan_subtraction(
+    Subtraction* s, const float* field, Py_ssize_t n, Py_ssize_t m, float* scratch
+) noexcept nogil
+cdef void subtract_next(Subtraction* s, Py_ssize_t r) noexcept nogil

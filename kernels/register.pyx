@@ -4,8 +4,9 @@ With W the reference resampled at the present estimate, ``frame - W = W_row d_ro
 (Lucas and Kanade 1981, IJCAI). The normal equations use the gradient g of the frame on one side and that of W on the
 other, ``sum g e = (sum g W'^T) d``: their noises are independent, so noise neither biases the step nor passes for
 texture, as it does when one gradient is squared (instrumental variables; Fuller 1987, Measurement Error Models, 2.4).
-The step repeats until it is small. Pixels whose error exceeds ``clip`` times the rms of the step before stay out, so
-movers and flashes do not pull. The covariance is ``s^2 A^-1 B A^-T`` with A = sum g W'^T, B = sum g g^T.
+The step repeats until it is small, at first on fewer rows. Pixels whose error exceeds ``clip`` times the rms of the
+step before stay out, so movers and flashes do not pull. The covariance is ``s^2 A^-1 B A^-T`` with A = sum g W'^T and
+B = sum g g^T.
 """
 
 from libc.float cimport FLT_MAX
@@ -21,9 +22,13 @@ cdef enum:
     N_SUMS = 12  # rows of column sums that `accumulate_row` fills
     MAX_STEPS = 12
     FEWEST_PIXELS = 64
+    COARSE = 4  # the first steps look at every so many of the rows
+    FEWEST_COARSE_ROWS = 16
 
 cdef double CONVERGED_PX = 0.002  # the error left behind is of second order in the last step
 cdef double LONGEST_STEP_PX = 2.0
+cdef double COARSE_SIGMA_PX = 0.1  # worst sigma with which a step on few rows is taken
+cdef double NEAR_PX = 0.25  # after a step no longer than this all rows are looked at
 cdef double WORST_SIGMA_PX = 0.3  # beyond it the frames have no common texture
 
 
@@ -136,13 +141,19 @@ cdef Estimate register_frames(
     cdef double n, determinant, step_row, step_col, length, variance, bias = 0, limit = FLT_MAX
     cdef double a, b, c, d
     cdef Py_ssize_t k
+    # Far off, a step is wrong by more than a few rows make it.
+    cdef bint coarse = rows // (COARSE * step) >= FEWEST_COARSE_ROWS
     found.good = False
     found.rms = found.sigma_row = found.sigma_col = 0
     found.n_used = 0
     for k in range(MAX_STEPS):
         if not add_up(
-            reference, frame, rows, cols, row, col, <float>bias, <float>min(limit, FLT_MAX), step, scratch, s
+            reference, frame, rows, cols, row, col, <float>bias, <float>min(limit, FLT_MAX),
+            COARSE * step if coarse else step, scratch, s,
         ):
+            if coarse:
+                coarse = False
+                continue
             break
         n = s[11]
         determinant = s[0] * s[3] - s[1] * s[2]
@@ -150,6 +161,9 @@ cdef Estimate register_frames(
         found.n_used = <Py_ssize_t>n
         found.rms = sqrt(max(variance, 0.0))
         if not (determinant > 0 and isfinite(variance)):
+            if coarse:
+                coarse = False
+                continue
             break
         a = s[3] / determinant
         b = -s[1] / determinant
@@ -160,6 +174,9 @@ cdef Estimate register_frames(
         variance = max(variance, 0.0)
         found.sigma_row = sqrt(max(variance * (a * a * s[6] + 2 * a * b * s[7] + b * b * s[8]), 0.0))
         found.sigma_col = sqrt(max(variance * (c * c * s[6] + 2 * c * d * s[7] + d * d * s[8]), 0.0))
+        if coarse and max(found.sigma_row, found.sigma_col) > COARSE_SIGMA_PX:
+            coarse = False
+            continue
         length = sqrt(step_row * step_row + step_col * step_col)
         if not isfinite(length):
             break
@@ -171,12 +188,13 @@ cdef Estimate register_frames(
         if not (fabs(row) < rows and fabs(col) < cols):
             break
         # The polynomial's response has a kink at whole pixels, where noise alone can make ever smaller steps cycle.
-        if k > 1 and length < max(CONVERGED_PX, 0.25 * min(found.sigma_row, found.sigma_col)):
+        if k > 1 and not coarse and length < max(CONVERGED_PX, 0.25 * min(found.sigma_row, found.sigma_col)):
             found.good = found.sigma_row < WORST_SIGMA_PX and found.sigma_col < WORST_SIGMA_PX
             break
         bias += s[9] / n
         # Until the estimate has settled, what looks like an outlier is an edge in the wrong place.
         limit = clip * found.rms if length < 0.5 else FLT_MAX
+        coarse = coarse and (k == 0 or length > NEAR_PX)
     found.row = row
     found.col = col
     return found

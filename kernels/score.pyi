@@ -3,11 +3,16 @@
 import numpy as np
 from numpy.typing import NDArray
 
+Image = NDArray[np.float32]
+
+MOST_REACH_PX: int
+
+def score_rows(taps: int, window: int) -> int: ...
 def score_scratch_size(cols: int, taps: int, window: int) -> int: ...
-def score_background(
-    frame: NDArray[np.float32],
-    mean: NDArray[np.float32],
-    noise: NDArray[np.float32],
+def score_and_renew(
+    frame: Image,
+    mean: Image,
+    noise: Image,
     age: NDArray[np.uint8],
     field: NDArray[np.float32],
     blur: float,
@@ -16,10 +21,16 @@ def score_background(
     edge: NDArray[np.float32],
     window: int,
     guard: int,
+    hold_limit: float,
+    row_step: int,
+    col_step: int,
+    age_limit: int,
     scratch: NDArray[np.float32],
-    residual: NDArray[np.float32],
-    predicted: NDArray[np.float32],
-    filtered: NDArray[np.float32],
-    variance: NDArray[np.float32],
-    z: NDArray[np.float32],
+    residual: Image,
+    predicted: Image,
+    filtered: Image,
+    z: Image,
+    new_mean: Image,
+    new_noise: Image,
+    new_age: NDArray[np.uint8],
 ) -> None: ...

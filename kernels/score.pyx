@@ -1,18 +1,32 @@
-"""Frame to score in one pass: subtract the background, filter, whiten, row after row while all of it is in the cache.
+"""Frame to score to background in one pass: all stages go down the frame together, what they share stays in the cache.
 
-The same functions as `subtract_background`, `matched_filter` and `whiten`, one after the other, and so the same bits;
-between filter and whitening the border is scaled to the noise that replicated edges leave there. At 1024 x 1024 the
-three on their own wait for memory half of the time.
+Row after row the background is subtracted, the residual filtered, the score taken over ring and memory; what stands out
+is held back, and the frame enters the background some rows behind. The functions are those of `subtract_background`,
+`matched_filter`, `whiten`, `hold_back` and `renew_background`, and so are the bits, but for the level that is taken off
+before a ring is summed (here that of the residual over the whole frame). Residual and predicted variance are kept for
+as many rows as the stages need, or whole if the caller gives whole arrays.
 """
 
-from lookdown.kernels.moving cimport Subtraction, subtract_next
+from libc.math cimport ceil, floor
+from libc.string cimport memcpy
+
+from lookdown.kernels.hold cimport hold_pixels
+from lookdown.kernels.moving cimport Range, Subtraction, plan_subtraction, range_of, subtract_next
+from lookdown.kernels.renew cimport Renewal, renew_next
 from lookdown.kernels.suppress cimport Filtering, filter_row
+from lookdown.kernels.tiles cimport Image, clamp, plan_of, plan_size
 from lookdown.kernels.whiten cimport Whitening, half_in_blocks, whiten_next, whiten_start
 
-from lookdown.kernels.checks import require_array, require_number, require_odd, require_scratch
+from lookdown.kernels.checks import require_array, require_integer, require_number, require_odd, require_scratch
 from lookdown.kernels.moving import moving_scratch_size, require_field
 from lookdown.kernels.suppress import filter_scratch_size, require_taps
 from lookdown.kernels.whiten import whiten_scratch_size
+
+cdef enum:
+    LEVEL_SAMPLES = 1024  # pixels that the level of the residual comes from, about
+
+MOST_REACH_PX = 28
+"""How far a displacement may lie from the step of the grid, down the frame [px]."""
 
 
 cdef void scale_border(
@@ -29,35 +43,97 @@ cdef void scale_border(
             row[cols - 1 - k] /= factor[k]
 
 
-cdef void score_frame(
-    const Subtraction* subtraction, const Filtering* filtering, Whitening* whitening, const float* edge,
+cdef float residual_level(const Subtraction* s, const float* field, Py_ssize_t n, Py_ssize_t m) noexcept nogil:
+    """Mean of frame less background over some known pixels, to the nearest pixel; 0 if there is none."""
+    cdef Py_ssize_t size = s.rows * s.cols, stride = (size // LEVEL_SAMPLES) | 1, k = 0, r, c, p, q, count = 0
+    cdef Py_ssize_t tile_rows = (s.rows + n - 1) // n, tile_cols = (s.cols + m - 1) // m
+    cdef const float* at
+    cdef double total = 0
+    while k < size:
+        r = k // s.cols
+        c = k - r * s.cols
+        at = field + ((r // tile_rows) * m + c // tile_cols) * 2
+        p = r + <Py_ssize_t>floor(at[0] + 0.5)
+        q = c + <Py_ssize_t>floor(at[1] + 0.5)
+        if 0 <= p < s.rows and 0 <= q < s.cols and s.age[p * s.cols + q] > 0:
+            total += s.frame[k] - s.mean.x[p * s.cols + q]
+            count += 1
+        k += stride
+    return <float>(total / count) if count > 0 else 0
+
+
+cdef struct Pass:
+    Subtraction subtraction
+    Filtering filtering
+    Whitening whitening
+    Renewal renewal
+    const float* edge
     Py_ssize_t n_edge
-) noexcept nogil:
-    cdef Py_ssize_t rows = subtraction.rows, blocks = (rows + 1) // 2, r, filtered = 0, whitened = 0
+    float limit
+    float* held  # the last rows of what enters the background
+    Py_ssize_t held_depth
+    Py_ssize_t reach  # rows below a row of the new grid that its renewal looks at
+    Py_ssize_t filtered  # rows that are done
+    Py_ssize_t whitened
+    Py_ssize_t renewed
+
+
+cdef void whiten_and_renew(Pass* p, Py_ssize_t b) noexcept nogil:
+    """Take a step of the whitening; hold back the rows that it finishes, and renew what they suffice for."""
+    cdef Py_ssize_t rows = p.subtraction.rows, cols = p.subtraction.cols, r, first, done
+    cdef float* residual
+    cdef float* held
+    whiten_next(&p.whitening, b)
+    first = 2 * (b - p.whitening.half)
+    if first < 0:
+        return
+    done = min(first + 2, rows)
+    for r in range(first, done):
+        residual = p.subtraction.residual + (r % p.subtraction.depth) * cols
+        held = p.held + (r % p.held_depth) * cols
+        memcpy(held, residual, cols * sizeof(float))
+        if p.whitening.beyond[r % 2]:
+            hold_pixels(p.whitening.z + r * cols, p.limit, held, cols)
+    while p.renewed < rows and clamp(p.renewed + p.reach, rows) < done:
+        renew_next(&p.renewal, p.renewed)
+        p.renewed += 1
+
+
+cdef void pass_frame(Pass* p) noexcept nogil:
+    cdef Py_ssize_t rows = p.subtraction.rows, cols = p.subtraction.cols, blocks = (rows + 1) // 2, r, filtered = 0
+    cdef Py_ssize_t whitened = 0
     for r in range(rows + 1):
-        subtract_next(subtraction, r)
+        subtract_next(&p.subtraction, r)
         # Done are the rows before r; a filtered row needs `half_down` of them below it.
-        while filtered < rows and min(filtered + filtering.half_down, rows - 1) < r:
-            filter_row(filtering, filtered)
-            scale_border(filtering.y + filtered * filtering.cols, filtered, rows, filtering.cols, edge, n_edge)
+        while filtered < rows and min(filtered + p.filtering.half_down, rows - 1) < r:
+            filter_row(&p.filtering, filtered)
+            scale_border(p.filtering.y + filtered * cols, filtered, rows, cols, p.edge, p.n_edge)
             filtered += 1
         while whitened < blocks and min(2 * whitened + 1, rows - 1) < filtered:
-            whiten_next(whitening, whitened)
+            whiten_and_renew(p, whitened)
             whitened += 1
-    for r in range(whitening.half):
-        whiten_next(whitening, blocks + r)
+    for r in range(p.whitening.half):
+        whiten_and_renew(p, blocks + r)
+
+
+def score_rows(taps, window):
+    """Rows of residual and predicted variance that `score_and_renew` needs at least; fewer in a lower frame."""
+    return 2 * (taps // 2) + 2 * half_in_blocks(window) + 6
 
 
 def score_scratch_size(cols, taps, window):
-    """Floats of scratch that `score_background` needs."""
-    return moving_scratch_size(cols) + filter_scratch_size(cols, taps) + whiten_scratch_size(cols, window)
+    """Floats of scratch that `score_and_renew` needs."""
+    return (
+        moving_scratch_size(cols) + filter_scratch_size(cols, taps) + whiten_scratch_size(cols, window)
+        + plan_size(cols) + 2 * cols + 8 + 2 * (2 * MOST_REACH_PX + 8) * cols
+    )
 
 
-def score_background(
-    frame, mean, noise, age, field, blur, variance_floor, taps, edge, window, guard, scratch,
-    residual, predicted, filtered, variance, z
+def score_and_renew(
+    frame, mean, noise, age, field, blur, variance_floor, taps, edge, window, guard, hold_limit, row_step, col_step,
+    age_limit, scratch, residual, predicted, filtered, z, new_mean, new_noise, new_age
 ):
-    """Score a frame against its background, ring and memory.
+    """Score a frame against its background, ring and memory, and let it enter the background.
 
     Parameters
     ----------
@@ -73,14 +149,21 @@ def score_background(
         Sigma of white noise after the filter, from the border inwards, over its value inside; all above 0.
     window, guard : int
         Sides of the ring, as for `whiten` [px].
+    hold_limit : float
+        Score up to which a residual enters the background as it is, as for `hold_back`.
+    row_step, col_step, age_limit
+        As for `renew_background`; displacements lie within `MOST_REACH_PX` rows of the step.
     scratch : ndarray of float32
         At least `score_scratch_size` elements.
-    residual, predicted : ndarray of float32, shape (rows, cols)
-        As `subtract_background` gives them [frame unit, frame unit^2].
+    residual, predicted : ndarray of float32, shape (k, cols)
+        As `subtract_background` gives them [frame unit, frame unit^2]; k at least `score_rows`: the last k rows, row r
+        at ``r % k``. All of them with k = rows.
     filtered : ndarray of float32, shape (rows, cols)
         Filtered residual [frame unit].
-    variance, z : ndarray of float32, shape (rows, cols)
-        As `whiten` gives them [frame unit^2, 1].
+    z : ndarray of float32, shape (rows, cols)
+        Score, as `whiten` gives it [1].
+    new_mean, new_noise, new_age
+        As `renew_background` gives them.
 
     Raises
     ------
@@ -96,37 +179,84 @@ def score_background(
     cdef const float[::1] e = require_array("edge", edge, "float32", 1)
     if not (edge > 0).all():
         raise ValueError(f"edge: wanted factors above 0, got {edge}; give sigmas over the sigma inside")
-    inputs = [frame, mean, noise, field, taps, edge]
-    outputs = {"residual": residual, "predicted": predicted, "filtered": filtered, "variance": variance, "z": z}
-    for name, array in outputs.items():
-        require_array(name, array, "float32", frame.shape, out=True, apart_from=tuple(inputs))
-        inputs.append(array)
-    cdef float[:, ::1] y = residual, p = predicted, g = filtered, s = variance, u = z
-    cdef Py_ssize_t cols = x.shape[1], half = half_in_blocks(require_odd("window", window, 3, 255))
+    cdef Py_ssize_t rows = x.shape[0], cols = x.shape[1], half = half_in_blocks(require_odd("window", window, 3, 255))
     cdef Py_ssize_t guard_half = half_in_blocks(require_odd("guard", guard, 1, 253))
     if guard_half >= half:
         raise ValueError(f"guard: wanted at least a block of 2 pixels less than half the window, got {guard}, {window}")
-    cdef float[::1] work = require_scratch(
-        scratch, score_scratch_size(cols, taps.size, window), tuple(inputs)
-    )
+    inputs = [frame, mean, noise, field, taps, edge]
+    kept = min(score_rows(taps.size, window), rows)
+    for name, array in (("residual", residual), ("predicted", predicted)):
+        require_array(name, array, "float32", 2, out=True, apart_from=tuple(inputs))
+        if not kept <= array.shape[0] <= rows or array.shape[1] != cols:
+            raise ValueError(
+                f"{name}: wanted {kept} to {rows} rows of {cols}, got shape {array.shape}; give arrays of one frame "
+                "size or as many rows as score_rows says"
+            )
+        inputs.append(array)
+    if predicted.shape != residual.shape:
+        few, many = sorted((("residual", residual.shape), ("predicted", predicted.shape)), key=lambda pair: pair[1])
+        raise ValueError(
+            f"{few[0]}: wanted shape {many[1]} as {many[0]}, got {few[1]}; give arrays of one frame size"
+        )
+    outputs = {"filtered": filtered, "z": z, "new_mean": new_mean, "new_noise": new_noise}
+    for name, array in outputs.items():
+        require_array(name, array, "float32", frame.shape, out=True, apart_from=tuple(inputs))
+        inputs.append(array)
+    require_array("new_age", new_age, "uint8", frame.shape, out=True, apart_from=(age,))
+    cdef float[:, ::1] y = residual, p = predicted, g = filtered, u = z, nm = new_mean, nn = new_noise
+    cdef unsigned char[:, ::1] na = new_age
+    cdef float[::1] work = require_scratch(scratch, score_scratch_size(cols, taps.size, window), tuple(inputs))
     cdef float least = require_number("variance_floor", variance_floor, 0, 1e30)
-    cdef Subtraction subtraction
-    subtraction.frame, subtraction.mean, subtraction.noise, subtraction.age = &x[0, 0], &b[0, 0], &v[0, 0], &w[0, 0]
-    subtraction.field, subtraction.n, subtraction.m = &f[0, 0, 0], f.shape[0], f.shape[1]
-    subtraction.rows, subtraction.cols, subtraction.variance_floor = x.shape[0], cols, least
-    subtraction.gradient_factor = 0.25 * require_number("blur", blur, 0, 10) ** 2
-    subtraction.scratch, subtraction.residual, subtraction.predicted = &work[0], &y[0, 0], &p[0, 0]
-    cdef Filtering filtering
-    filtering.x, filtering.y, filtering.rows, filtering.cols = &y[0, 0], &g[0, 0], x.shape[0], cols
+    cdef Py_ssize_t down = require_integer("row_step", row_step, -1_000_000, 1_000_000)
+    cdef Py_ssize_t along = require_integer("col_step", col_step, -1_000_000, 1_000_000)
+    cdef Range range = range_of(&f[0, 0, 0], f.shape[0] * f.shape[1], 0)
+    cdef Py_ssize_t reach = <Py_ssize_t>floor(down - range.low) + 1, back = <Py_ssize_t>ceil(range.high - down)
+    if reach - 1 > MOST_REACH_PX or back > MOST_REACH_PX:
+        raise ValueError(
+            f"field: wanted rows within {MOST_REACH_PX} px of row_step {row_step}, got {range.low:.1f} to "
+            f"{range.high:.1f}; lay the background on a new grid"
+        )
+    cdef float* free = &work[0]
+    cdef Pass all
+    cdef Subtraction* s = &all.subtraction
+    s.frame, s.noise, s.age, s.rows, s.cols = &x[0, 0], &v[0, 0], &w[0, 0], rows, cols
+    s.mean = Image(&b[0, 0], rows, cols, rows)
+    s.gradient_factor, s.variance_floor = 0.25 * require_number("blur", blur, 0, 10) ** 2, least
+    s.residual, s.predicted, s.depth = &y[0, 0], &p[0, 0], y.shape[0]
+    plan_subtraction(s, &f[0, 0, 0], f.shape[0], f.shape[1], free)
+    free += <Py_ssize_t>moving_scratch_size(cols)
+    cdef Filtering* filtering = &all.filtering
+    filtering.x, filtering.y = Image(&y[0, 0], rows, cols, y.shape[0]), &g[0, 0]
     filtering.down = filtering.along = &t[0]
     filtering.half_down = filtering.half_along = t.shape[0] // 2
-    filtering.padded = &work[0] + <Py_ssize_t>moving_scratch_size(cols)
-    cdef Whitening whitening
-    whitening.x, whitening.predicted, whitening.rows, whitening.cols = &g[0, 0], &p[0, 0], x.shape[0], cols
+    filtering.padded = free
+    free += <Py_ssize_t>filter_scratch_size(cols, taps.size)
+    all.edge, all.n_edge = &e[0] if e.shape[0] > 0 else NULL, e.shape[0]
+    all.limit = require_number("hold_limit", hold_limit, 1e-6, 1e6)
+    all.reach, all.renewed = reach, 0
+    # Rows from the highest to the lowest that a row's renewal looks at, and two that come at a time.
+    all.held_depth = min(reach + back + 4, rows)
+    all.held = free
+    free += all.held_depth * cols
+    cdef Whitening* whitening = &all.whitening
+    whitening.x, whitening.rows, whitening.cols, whitening.z = &g[0, 0], rows, cols, &u[0, 0]
+    whitening.predicted = Image(&p[0, 0], rows, cols, p.shape[0])
     whitening.half, whitening.guard_half, whitening.variance_floor = half, guard_half, least
-    whitening.variance, whitening.z = &s[0, 0], &u[0, 0]
-    cdef float* rest = filtering.padded + <Py_ssize_t>filter_scratch_size(cols, taps.size)
-    cdef const float* edges = &e[0] if e.shape[0] > 0 else NULL
+    whitening.limit, whitening.variance, whitening.depth = all.limit, free, all.held_depth
+    free += all.held_depth * cols
+    cdef Renewal* renewal = &all.renewal
+    renewal.frame = Image(&x[0, 0], rows, cols, rows)
+    renewal.residual = Image(all.held, rows, cols, all.held_depth)
+    renewal.variance = Image(whitening.variance, rows, cols, all.held_depth)
+    renewal.mean, renewal.noise, renewal.age, renewal.rows, renewal.cols = &b[0, 0], &v[0, 0], &w[0, 0], rows, cols
+    renewal.row_step, renewal.col_step = down, along
+    renewal.limit = require_integer("age_limit", age_limit, 1, 255)
+    renewal.new_mean, renewal.new_noise, renewal.new_age = &nm[0, 0], &nn[0, 0], &na[0, 0]
+    renewal.scratch = free
+    free += 2 * cols + 8
+    renewal.plan = plan_of(&f[0, 0, 0], f.shape[0], f.shape[1], rows, cols, -1, down, along, False, free)
+    free += plan_size(cols)
     with nogil:
-        whiten_start(&whitening, rest)
-        score_frame(&subtraction, &filtering, &whitening, edges, e.shape[0])
+        whitening.pivot = residual_level(s, &f[0, 0, 0], f.shape[0], f.shape[1])
+        whiten_start(whitening, free)
+        pass_frame(&all)

@@ -25,121 +25,181 @@ cdef extern from *:
     ctypedef int* CountOut "lookdown_count_out"
 
 cdef enum:
-    BLOCK = 64  # columns that one vectorised screening takes
+    BLOCK = 32  # columns that are screened together
+    MOST_BLOCKS = 64  # and blocks of a row that are screened at a time
+    PARTS = 4  # of a block, screened again where it holds a candidate
+    PART = 8
 
 
 cdef cloned screen(
-    RowIn x, RowIn left, RowIn right, RowIn above, RowIn below, float least, CountOut count, Py_ssize_t n
+    RowIn x, RowIn left, RowIn right, RowIn above, RowIn below, float least, CountOut counts, Py_ssize_t n_blocks
 ) noexcept nogil:
-    """Count the pixels that stand above a pair of opposite neighbours; ``least`` is a square."""
-    cdef Py_ssize_t i
-    cdef int found = 0
+    """Count the pixels of each block that stand above a pair of opposite neighbours; ``least`` is a square."""
+    cdef Py_ssize_t i, b, k
+    cdef int found
     cdef float along, down, half = 0.5  # a literal would make the arithmetic double
-    for i in range(n):
-        along = x[i] - half * (left[i] + right[i])
-        down = x[i] - half * (above[i] + below[i])
-        along = along * along
-        down = down * down
-        found += (along if along > down else down) > least
-    count[0] = found
+    for b in range(n_blocks):
+        found = 0
+        for k in range(BLOCK):
+            i = b * BLOCK + k
+            along = x[i] - half * (left[i] + right[i])
+            down = x[i] - half * (above[i] + below[i])
+            along = along * along
+            down = down * down
+            found += (along if along > down else down) > least
+        counts[b] = found
 
 
-cdef inline bint stands_out(const float* x, const float* above, const float* below, float least) noexcept nogil:
-    """Whether one pixel passes the screen; textured blocks hold many that do not."""
+cdef cloned screen_parts(
+    RowIn x, RowIn left, RowIn right, RowIn above, RowIn below, float least, CountOut counts
+) noexcept nogil:
+    """`screen` for the parts of one block."""
+    cdef Py_ssize_t i, p, k
+    cdef int found
+    cdef float along, down, half = 0.5
+    for p in range(PARTS):
+        found = 0
+        for k in range(PART):
+            i = p * PART + k
+            along = x[i] - half * (left[i] + right[i])
+            down = x[i] - half * (above[i] + below[i])
+            along = along * along
+            down = down * down
+            found += (along if along > down else down) > least
+        counts[p] = found
+
+
+cdef inline bint stands_above(
+    float x, float left, float right, float above, float below, float least
+) noexcept nogil:
     cdef float half = 0.5
-    cdef float along = x[0] - half * ((x - 1)[0] + x[1])
-    cdef float down = x[0] - half * (above[0] + below[0])
+    cdef float along = x - half * (left + right)
+    cdef float down = x - half * (above + below)
     return along * along > least or down * down > least
+
+
+cdef inline Py_ssize_t far_pixels(
+    const float* x, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t r, Py_ssize_t c, float* far
+) noexcept nogil:
+    """Copy the pixels two away that exist; return how many."""
+    cdef const float* row
+    cdef Py_ssize_t i, j, n = 0
+    if 2 <= r < rows - 2 and 2 <= c < cols - 2:
+        # Almost always: all of them exist.
+        row = x + (r - 2) * cols + c - 2
+        for j in range(5):
+            far[j] = row[j]
+        for i in range(3):
+            row += cols
+            far[5 + 2 * i] = row[0]
+            far[6 + 2 * i] = row[4]
+        row += cols
+        for j in range(5):
+            far[11 + j] = row[j]
+        return 16
+    for i in range(max(r - 2, 0), min(r + 3, rows)):
+        row = x + i * cols
+        for j in range(max(c - 2, 0), min(c + 3, cols)):
+            if i - r == -2 or i - r == 2 or j - c == -2 or j - c == 2:
+                far[n] = row[j]
+                n += 1
+    return n
 
 
 cdef bint replace_spike(
     float* x, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t r, Py_ssize_t c, float sigma, float level, float ratio
 ) noexcept nogil:
     cdef float[16] far
-    cdef float base = 0, spread = 0, value, height, first = 0, second = 0
-    cdef Py_ssize_t i, j, k = 0, n_far = 0
+    cdef float base = 0, spread = 0, height
+    cdef Py_ssize_t i, j, k, n_far = far_pixels(x, rows, cols, r, c, far), strong = 0
     cdef const float* row
-    for i in range(-2, 3):
-        if not 0 <= r + i < rows:
-            continue
-        row = x + (r + i) * cols
-        for j in range(-2, 3):
-            if (i == -2 or i == 2 or j == -2 or j == 2) and 0 <= c + j < cols:
-                far[k] = row[c + j]
-                base += far[k]
-                n_far += 1
-                k += 1
-    if n_far == 0:
+    if n_far == 0 or ratio <= 0:
         return False
+    for k in range(n_far):
+        base += far[k]
     base /= n_far
     height = x[r * cols + c] - base
     if fabsf(height) <= level * sigma:
+        return False
+    for i in range(max(r - 1, 0), min(r + 2, rows)):
+        row = x + i * cols
+        for j in range(max(c - 1, 0), min(c + 2, cols)):
+            strong += (row[j] - base) / height >= ratio
+    # The pixel itself is one of them; the second neighbour must not be.
+    if strong > 2:
         return False
     for k in range(n_far):
         spread += fabsf(far[k] - base)
     spread *= 1.25 / <float>n_far
     if fabsf(height) <= level * spread:
         return False
-    for i in range(-1, 2):
-        if not 0 <= r + i < rows:
-            continue
-        row = x + (r + i) * cols
-        for j in range(-1, 2):
-            if (i == 0 and j == 0) or not 0 <= c + j < cols:
-                continue
-            value = (row[c + j] - base) / height
-            if value > first:
-                second = first
-                first = value
-            elif value > second:
-                second = value
-    if second >= ratio:
-        return False
     x[r * cols + c] = base
     return True
 
 
-cdef Py_ssize_t scan(
-    float* x, Py_ssize_t rows, Py_ssize_t cols, float sigma, float level, float ratio, int* found, Py_ssize_t capacity
-) noexcept nogil:
-    cdef Py_ssize_t r, c, k, first, last, n_found = 0
-    cdef int count
-    cdef float* row
-    cdef float* above
-    cdef float* below
-    cdef float least = (1 - ratio) * level * sigma
-    least = least * least
-    for r in range(rows):
-        row = x + r * cols
-        above = x + max(r - 1, 0) * cols
-        below = x + min(r + 1, rows - 1) * cols
-        last = 0
-        while last < cols:
-            c = last
-            last = min(c + BLOCK, cols)
-            # The first and last column have no pair along the row and are always looked at.
-            first = max(c, 1)
-            k = min(last, cols - 1) - first
-            count = 0
-            if k > 0:
-                screen(row + first, row + first - 1, row + first + 1, above + first, below + first, least, &count, k)
-            k = c
-            while k < last:
-                # A block without a candidate is done, but for the columns that were not screened.
-                if count > 0 or k == 0 or k == cols - 1:
-                    if 0 < k < cols - 1 and not stands_out(row + k, above + k, below + k, least):
-                        k += 1
-                        continue
-                    if replace_spike(x, rows, cols, r, k, sigma, level, ratio):
-                        if n_found < capacity:
-                            found[n_found] = <int>(r * cols + k)
-                        n_found += 1
-                elif last == cols and k < cols - 1:
-                    k = cols - 2
-                else:
-                    k = last
-                k += 1
-    return n_found
+cdef struct Search:
+    float* x
+    Py_ssize_t rows
+    Py_ssize_t cols
+    float sigma
+    float level
+    float ratio
+    float least
+    int* found
+    Py_ssize_t capacity
+    Py_ssize_t n_found
+
+
+cdef void look_at(Search* s, Py_ssize_t r, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    """Look at the columns ``first`` to ``last`` - 1 of a row one by one."""
+    cdef Py_ssize_t k, before, after
+    cdef const float* row = s.x + r * s.cols
+    cdef const float* above = s.x + max(r - 1, 0) * s.cols
+    cdef const float* below = s.x + min(r + 1, s.rows - 1) * s.cols
+    for k in range(first, last):
+        # In the first and last column the one neighbour there is takes the place of both.
+        before = k - 1 if k > 0 else min(1, s.cols - 1)
+        after = k + 1 if k < s.cols - 1 else max(k - 1, 0)
+        if s.cols > 1 and not stands_above(row[k], row[before], row[after], above[k], below[k], s.least):
+            continue
+        if replace_spike(s.x, s.rows, s.cols, r, k, s.sigma, s.level, s.ratio):
+            if s.n_found < s.capacity:
+                s.found[s.n_found] = <int>(r * s.cols + k)
+            s.n_found += 1
+
+
+cdef void screen_row(Search* s, Py_ssize_t r, Py_ssize_t first, Py_ssize_t n_blocks, Py_ssize_t start) noexcept nogil:
+    """Screen blocks that begin at column ``first``; look at the parts with a candidate, from column ``start`` on."""
+    cdef int[MOST_BLOCKS] counts
+    cdef int[PARTS] parts
+    cdef const float* row = s.x + r * s.cols + first
+    cdef const float* above = s.x + max(r - 1, 0) * s.cols + first
+    cdef const float* below = s.x + min(r + 1, s.rows - 1) * s.cols + first
+    cdef Py_ssize_t b, k
+    screen(row, row - 1, row + 1, above, below, s.least, counts, n_blocks)
+    for b in range(n_blocks):
+        if counts[b]:
+            k = b * BLOCK
+            screen_parts(row + k, row + k - 1, row + k + 1, above + k, below + k, s.least, parts)
+            for k in range(PARTS):
+                if parts[k]:
+                    look_at(s, r, max(first + b * BLOCK + k * PART, start), first + b * BLOCK + (k + 1) * PART)
+
+
+cdef void scan(Search* s) noexcept nogil:
+    cdef Py_ssize_t r, start, n_blocks
+    for r in range(s.rows):
+        look_at(s, r, 0, 1)
+        start = 1
+        while start + BLOCK < s.cols:
+            n_blocks = min((s.cols - 1 - start) // BLOCK, MOST_BLOCKS)
+            screen_row(s, r, start, n_blocks, start)
+            start += n_blocks * BLOCK
+        if start < s.cols - 1 and s.cols > BLOCK + 1:
+            # The last block begins among those that were screened.
+            screen_row(s, r, s.cols - 1 - BLOCK, 1, start)
+            start = s.cols - 1
+        look_at(s, r, start, s.cols)
 
 
 def remove_spikes(frame, sigma, level, ratio, found):
@@ -173,7 +233,12 @@ def remove_spikes(frame, sigma, level, ratio, found):
     cdef float sigmas = require_number("level", level, 1e-3, 1e6)
     cdef float share = require_number("ratio", ratio, 0, 1)
     cdef int[::1] indices = require_array("found", found, "int32", 1, out=True)
-    cdef Py_ssize_t n_found
+    cdef Search search
+    search.x, search.rows, search.cols = &x[0, 0], x.shape[0], x.shape[1]
+    search.sigma, search.level, search.ratio = noise, sigmas, share
+    search.least = (1 - share) * sigmas * noise
+    search.least = search.least * search.least
+    search.found, search.capacity, search.n_found = &indices[0], indices.shape[0], 0
     with nogil:
-        n_found = scan(&x[0, 0], x.shape[0], x.shape[1], noise, sigmas, share, &indices[0], indices.shape[0])
-    return n_found
+        scan(&search)
+    return search.n_found

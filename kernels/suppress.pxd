@@ -1,9 +1,9 @@
 """The matched filter row by row, for kernels that take several stages at once."""
 
+from lookdown.kernels.tiles cimport Image
+
 cdef struct Filtering:
-    const float* x
-    Py_ssize_t rows
-    Py_ssize_t cols
+    Image x
     const float* down
     Py_ssize_t half_down
     const float* along

@@ -15,6 +15,7 @@ from lookdown.kernels.boxsum cimport (
     ColumnSums, cells_within, column_sums, column_sums_size, next_sums, row_sums, row_sums_size, typical_level
 )
 from lookdown.kernels.rows cimport Row, RowIn, RowOut, cloned, row_stride
+from lookdown.kernels.tiles cimport Image, row_of
 
 from lookdown.kernels.checks import require_array, require_number, require_odd, require_scratch
 
@@ -78,11 +79,11 @@ cdef void filter_row(const Filtering* f, Py_ssize_t r) noexcept nogil:
     """Filter one row."""
     cdef Row[32] lower
     cdef Row[32] upper
-    cdef Py_ssize_t k, cols = f.cols
+    cdef Py_ssize_t k, cols = f.x.cols
     cdef float* middle = f.padded + f.half_along
     for k in range(f.half_down + 1):
-        lower[k] = f.x + max(r - k, 0) * cols
-        upper[k] = f.x + min(r + k, f.rows - 1) * cols
+        lower[k] = row_of(&f.x, r - k)
+        upper[k] = row_of(&f.x, r + k)
     blend_rows(lower, upper, f.down + f.half_down, f.half_down, middle, cols)
     for k in range(f.half_along):
         f.padded[k] = middle[0]
@@ -137,11 +138,11 @@ def matched_filter(frame, row_taps, col_taps, scratch, out):
     cdef float[:, ::1] y = require_array("out", out, "float32", frame.shape, out=True, apart_from=inputs)
     cdef float[::1] s = require_scratch(scratch, filter_scratch_size(x.shape[1], along.shape[0]), (*inputs, out))
     cdef Filtering f
-    f.x, f.rows, f.cols, f.padded, f.y = &x[0, 0], x.shape[0], x.shape[1], &s[0], &y[0, 0]
+    f.x, f.padded, f.y = Image(&x[0, 0], x.shape[0], x.shape[1], x.shape[0]), &s[0], &y[0, 0]
     f.down, f.half_down, f.along, f.half_along = &down[0], down.shape[0] // 2, &along[0], along.shape[0] // 2
     cdef Py_ssize_t r
     with nogil:
-        for r in range(f.rows):
+        for r in range(f.x.rows):
             filter_row(&f, r)
 
 

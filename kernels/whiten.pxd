@@ -1,19 +1,26 @@
 """Whitening by rows of blocks, for kernels that take several stages at once."""
 
+from lookdown.kernels.ringsum cimport RingSums
+from lookdown.kernels.tiles cimport Image
+
 cdef struct Whitening:
     const float* x
-    const float* predicted
+    Image predicted
     Py_ssize_t rows
     Py_ssize_t cols
     Py_ssize_t half  # of the window, in blocks
     Py_ssize_t guard_half
+    float pivot
     float variance_floor
-    float* variance
+    float limit  # scores beyond it are told of
+    float* variance  # the last `depth` rows
+    Py_ssize_t depth
     float* z
-    double* sums
+    RingSums[2] sums
     float* rows_of
     Py_ssize_t rows_before
     Py_ssize_t guard_rows_before
+    int[2] beyond  # whether a row of the last two pixels' has such a score
 
 cdef void whiten_start(Whitening* f, float* scratch) noexcept nogil
 cdef void whiten_next(Whitening* f, Py_ssize_t b) noexcept nogil

@@ -7,71 +7,70 @@ the variance that the background's memory expects here. The ring follows what is
 more samples: the larger of both counts. Where ``predicted`` is negative nothing is known and z is 0.
 
 The ring is made of blocks of 2 x 2 pixels and is the same for the four pixels of a block: a quarter of the sums, for a
-ring that lies half a pixel off. Sums run along columns and rows in float64, so nothing drifts.
+ring that lies half a pixel off. Sums are those of x less a typical level, in float32 through a dozen stages and never
+by subtraction, so that nothing drifts and a star spoils only rings that hold it; a variance below 1e-6 of the mean
+square is their rounding and counts as that much.
 """
 
-from libc.math cimport sqrtf
+from libc.math cimport fabsf, sqrtf
 from libc.string cimport memcpy, memset
 
-from lookdown.kernels.rows cimport RowIn, RowOut, cloned
+from lookdown.kernels.boxsum cimport row_sums, row_sums_size, typical_level
+from lookdown.kernels.ringsum cimport (
+    advance, aligned, gather_ring, kept_row, renew_sums, ring_sums, ring_sums_size, whole
+)
+from lookdown.kernels.rows cimport RowIn, RowOut, cloned, row_stride
+from lookdown.kernels.tiles cimport Image, row_of
 
 from lookdown.kernels.checks import require_array, require_number, require_odd, require_scratch
 
-cdef extern from *:
-    """
-    typedef double *__restrict__ lookdown_sums_out;
-    typedef const double *__restrict__ lookdown_sums_in;
-    """
-    ctypedef double* SumsOut "lookdown_sums_out"
-    ctypedef const double* SumsIn "lookdown_sums_in"
 
-
-cdef cloned block_row(RowIn upper, RowIn lower, RowOut first, RowOut second, Py_ssize_t n) noexcept nogil:
+cdef cloned block_row(RowIn upper, RowIn lower, float pivot, RowOut first, RowOut second, Py_ssize_t n) noexcept nogil:
     """Sums over 2 x 2 pixels, and over their squares."""
     cdef Py_ssize_t i
     cdef float a, b, c, d
     for i in range(n):
-        a = upper[2 * i]
-        b = upper[2 * i + 1]
-        c = lower[2 * i]
-        d = lower[2 * i + 1]
+        a = upper[2 * i] - pivot
+        b = upper[2 * i + 1] - pivot
+        c = lower[2 * i] - pivot
+        d = lower[2 * i + 1] - pivot
         first[i] = (a + b) + (c + d)
         second[i] = (a * a + b * b) + (c * c + d * d)
 
 
-cdef cloned add_blocks(RowIn x, double sign, SumsOut sums, Py_ssize_t n) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(n):
-        sums[i] += sign * x[i]
-
-
 cdef cloned ring_row(
-    SumsIn outer_before, SumsIn outer_after, SumsIn inner_before, SumsIn inner_after,
-    SumsIn outer_before2, SumsIn outer_after2, SumsIn inner_before2, SumsIn inner_after2,
-    RowIn share, RowOut mean, RowOut variance, Py_ssize_t n
+    RowIn left, RowIn right, RowIn middle, RowIn left2, RowIn right2, RowIn middle2, RowIn share, RowIn level,
+    RowOut mean, RowOut variance, Py_ssize_t n
 ) noexcept nogil:
-    """Mean and variance of the ring from running sums before and after its two squares."""
+    """Mean and variance of the ring from the sums over its parts."""
     cdef Py_ssize_t i
-    cdef double m, s
+    cdef float m, square, s, rounding
     for i in range(n):
-        m = ((outer_after[i] - outer_before[i]) - (inner_after[i] - inner_before[i])) * share[i]
-        s = ((outer_after2[i] - outer_before2[i]) - (inner_after2[i] - inner_before2[i])) * share[i]
-        mean[i] = <float>m
-        s = s - m * m
-        variance[i] = <float>(s if s > 0 else 0)
+        m = ((left[i] + right[i]) + middle[i]) * share[i]
+        square = ((left2[i] + right2[i]) + middle2[i]) * share[i]
+        s = square - m * m
+        rounding = <float>1e-6 * square
+        variance[i] = s if s > rounding else rounding
+        mean[i] = m + level[i]
 
 
 cdef cloned whiten_row(
-    RowIn x, RowIn mean, RowIn spread, RowIn predicted, float variance_floor, RowOut z, Py_ssize_t n
+    RowIn x, RowIn mean, RowIn spread, RowIn predicted, float variance_floor, float limit, RowOut z, Py_ssize_t n,
+    int* beyond
 ) noexcept nogil:
+    """Score a row and say whether a score is beyond the limit."""
     cdef Py_ssize_t i
+    cdef int found = 0
     cdef float known, v, zero = 0, least = 1e-30  # literals would make the arithmetic double
     for i in range(n):
         known = predicted[i]
         v = spread[i] + variance_floor
         v = v if v > known else known
         v = (x[i] - mean[i]) / sqrtf(v if v > least else least)
-        z[i] = v if known >= zero else zero
+        v = v if known >= zero else zero
+        z[i] = v
+        found |= fabsf(v) > limit
+    beyond[0] = found
 
 
 cdef cloned double_row(RowIn x, RowOut out, Py_ssize_t n) noexcept nogil:
@@ -87,126 +86,115 @@ cdef inline Py_ssize_t pixels_within(Py_ssize_t centre, Py_ssize_t half, Py_ssiz
     return min(2 * (centre + half + 1), pixels) - max(2 * (centre - half), 0)
 
 
-cdef void run_sums(const double* x, Py_ssize_t n, Py_ssize_t margin, double* out) noexcept nogil:
-    """Running sums of four rows with ``margin`` constant values before and after.
-
-    ``out[margin + i] = x[0] + ... + x[i - 1]``; the four chains of additions run side by side.
-    """
-    cdef Py_ssize_t i, width = n + 2 * margin + 1
-    cdef double* a = out
-    cdef double* b = out + width
-    cdef double* c = out + 2 * width
-    cdef double* d = out + 3 * width
-    cdef double sa = 0, sb = 0, sc = 0, sd = 0
-    for i in range(margin):
-        a[i] = b[i] = c[i] = d[i] = 0
-    for i in range(n):
-        a[margin + i] = sa
-        b[margin + i] = sb
-        c[margin + i] = sc
-        d[margin + i] = sd
-        sa += x[i]
-        sb += x[n + i]
-        sc += x[2 * n + i]
-        sd += x[3 * n + i]
-    for i in range(margin + n, width):
-        a[i] = sa
-        b[i] = sb
-        c[i] = sc
-        d[i] = sd
-
-
 cdef void sum_blocks(
-    const float* upper, const float* lower, Py_ssize_t cols, float* first, float* second
+    const float* upper, const float* lower, float pivot, Py_ssize_t cols, float* first, float* second
 ) noexcept nogil:
     """`block_row` for any number of columns; ``lower`` is NULL below the last row."""
     cdef Py_ssize_t c, n = cols // 2
     cdef float a, b
     if lower != NULL:
-        block_row(upper, lower, first, second, n)
+        block_row(upper, lower, pivot, first, second, n)
     else:
         for c in range(n):
-            first[c] = upper[2 * c] + upper[2 * c + 1]
-            second[c] = upper[2 * c] * upper[2 * c] + upper[2 * c + 1] * upper[2 * c + 1]
+            a = upper[2 * c] - pivot
+            b = upper[2 * c + 1] - pivot
+            first[c] = a + b
+            second[c] = a * a + b * b
     if cols % 2:
-        a = upper[cols - 1]
-        b = lower[cols - 1] if lower != NULL else 0
+        a = upper[cols - 1] - pivot
+        b = lower[cols - 1] - pivot if lower != NULL else 0
         first[n] = a + b
         second[n] = a * a + b * b
 
 
+cdef Py_ssize_t sums_width(Py_ssize_t cols, Py_ssize_t half) noexcept nogil:
+    """Blocks of a row with those beyond its ends that rings reach."""
+    return whole((cols + 1) // 2 + 2 * half)
+
+
 cdef void whiten_start(Whitening* f, float* scratch) noexcept nogil:
-    """Lay the scratch out; the sums are doubles and start at the first whole one."""
-    cdef Py_ssize_t n = (f.cols + 1) // 2
-    if <size_t>scratch % sizeof(double):
-        scratch += 1
-    f.sums = <double*>scratch
-    f.rows_of = scratch + 2 * (4 * n + 4 * (n + 2 * f.half + 1))
+    """Lay the scratch out."""
+    cdef Py_ssize_t wide = sums_width(f.cols, f.half), window = 2 * f.half + 1, guard = 2 * f.guard_half + 1, k
+    scratch = aligned(scratch)
+    for k in range(2):
+        f.sums[k] = ring_sums(wide, window, guard, scratch)
+        scratch += ring_sums_size(wide, window, guard)
+    f.rows_of = scratch
+    # Sums of the last few columns run on into what follows a row.
+    memset(scratch, 0, rows_of_size(f.cols, f.half) * sizeof(float))
     f.rows_before = f.guard_rows_before = -1
-    memset(f.sums, 0, 4 * n * sizeof(double))
+
+
+cdef void fill_share(Whitening* f, Py_ssize_t q, float* share, float* level) noexcept nogil:
+    """One over the number of ring pixels of each block of row ``q``, and what was taken off them; 0 without any."""
+    cdef Py_ssize_t row_count = pixels_within(q, f.half, f.rows), c, count
+    cdef Py_ssize_t guard_row_count = pixels_within(q, f.guard_half, f.rows)
+    if row_count == f.rows_before and guard_row_count == f.guard_rows_before:
+        return
+    for c in range((f.cols + 1) // 2):
+        count = row_count * pixels_within(c, f.half, f.cols) - guard_row_count * pixels_within(
+            c, f.guard_half, f.cols
+        )
+        share[c] = 1 / <float>count if count > 0 else 0
+        level[c] = f.pivot if count > 0 else 0
+    f.rows_before = row_count
+    f.guard_rows_before = guard_row_count
 
 
 cdef void whiten_next(Whitening* f, Py_ssize_t b) noexcept nogil:
     """Take step ``b``: add the row of blocks ``b``, if there is one, and finish the row ``half`` before it."""
     cdef Py_ssize_t cols = f.cols, n = (cols + 1) // 2, n_rows = (f.rows + 1) // 2, half = f.half
-    cdef Py_ssize_t guard_half = f.guard_half, depth = 2 * half + 1, width = n + 2 * half + 1
-    cdef Py_ssize_t q, c, r, k, count, row_count, guard_row_count
-    cdef double* sums = f.sums
-    cdef float* mean = f.rows_of
-    cdef float* spread = mean + n
-    cdef float* mean_row = spread + n
-    cdef float* spread_row = mean_row + 2 * n
-    cdef float* share = spread_row + 2 * n
-    cdef float* blocks = share + n  # `depth` rows of sums and of sums of squares
-    cdef double* running = sums + 4 * n
+    cdef Py_ssize_t guard = 2 * f.guard_half + 1, band = half - f.guard_half, lag = half + f.guard_half + 1
+    cdef Py_ssize_t wide = sums_width(cols, half), width = row_stride(wide + 16), q, r, k
+    cdef float* outer = f.rows_of
+    cdef float* full = outer + width
+    cdef float* side = full + width
+    cdef float* centre = side + 2 * width
+    cdef float* mean = centre + 2 * width
+    cdef float* spread = mean + width
+    cdef float* share = spread + width
+    cdef float* level = share + width
+    cdef float* mean_row = level + width
+    cdef float* spread_row = mean_row + 2 * width
+    cdef float* work = spread_row + 2 * width
     cdef const float* row
+    advance(&f.sums[0])
+    advance(&f.sums[1])
     if b < n_rows:
         row = f.x + 2 * b * cols
         sum_blocks(
-            row, row + cols if 2 * b + 1 < f.rows else NULL, cols,
-            blocks + 2 * (b % depth) * n, blocks + (2 * (b % depth) + 1) * n,
+            row, row + cols if 2 * b + 1 < f.rows else NULL, f.pivot, cols,
+            kept_row(&f.sums[0], 0, b) + half, kept_row(&f.sums[1], 0, b) + half,
         )
+    else:
         for k in range(2):
-            add_blocks(blocks + (2 * (b % depth) + k) * n, 1, sums + k * n, n)
+            memset(kept_row(&f.sums[k], 0, b), 0, wide * sizeof(float))
+    renew_sums(&f.sums[0], 1)
+    renew_sums(&f.sums[1], 1)
     q = b - half
     if q < 0:
         return
-    # The inner square follows the outer one, out of the same rows of blocks.
-    if q == 0:
-        for c in range(min(guard_half + 1, n_rows)):
-            for k in range(2):
-                add_blocks(blocks + (2 * (c % depth) + k) * n, 1, sums + (2 + k) * n, n)
-    elif q + guard_half < n_rows:
-        for k in range(2):
-            add_blocks(blocks + (2 * ((q + guard_half) % depth) + k) * n, 1, sums + (2 + k) * n, n)
-    if q - guard_half - 1 >= 0:
-        for k in range(2):
-            add_blocks(blocks + (2 * ((q - guard_half - 1) % depth) + k) * n, -1, sums + (2 + k) * n, n)
-    row_count = pixels_within(q, half, f.rows)
-    guard_row_count = pixels_within(q, guard_half, f.rows)
-    for c in range(n if row_count != f.rows_before or guard_row_count != f.guard_rows_before else 0):
-        count = row_count * pixels_within(c, half, cols) - guard_row_count * pixels_within(c, guard_half, cols)
-        share[c] = 1 / <float>count if count > 0 else 0
-    f.rows_before = row_count
-    f.guard_rows_before = guard_row_count
-    run_sums(sums, n, half, running)
+    fill_share(f, q, share, level)
+    for k in range(2):
+        gather_ring(&f.sums[k], q, outer, full)
+        row_sums(full, band, n + lag, work, side + k * width)
+        row_sums(outer + band, guard, n, work, centre + k * width)
     ring_row(
-        running, running + 2 * half + 1,
-        running + 2 * width + half - guard_half, running + 2 * width + half + guard_half + 1,
-        running + width, running + width + 2 * half + 1,
-        running + 3 * width + half - guard_half, running + 3 * width + half + guard_half + 1,
-        share, mean, spread, n,
+        side, side + lag, centre, side + width, side + width + lag, centre + width, share, level, mean, spread, n
     )
     double_row(mean, mean_row, n)
     double_row(spread, spread_row, n)
     for r in range(2 * q, min(2 * q + 2, f.rows)):
         whiten_row(
-            f.x + r * cols, mean_row, spread_row, f.predicted + r * cols, f.variance_floor, f.z + r * cols, cols
+            f.x + r * cols, mean_row, spread_row, row_of(&f.predicted, r), f.variance_floor, f.limit,
+            f.z + r * cols, cols, &f.beyond[r % 2],
         )
-        memcpy(f.variance + r * cols, spread_row, cols * sizeof(float))
-    if q - half >= 0:
-        for k in range(2):
-            add_blocks(blocks + (2 * ((q - half) % depth) + k) * n, -1, sums + k * n, n)
+        memcpy(f.variance + (r % f.depth) * cols, spread_row, cols * sizeof(float))
+
+
+cdef Py_ssize_t rows_of_size(Py_ssize_t cols, Py_ssize_t half) noexcept nogil:
+    cdef Py_ssize_t wide = sums_width(cols, half)
+    return 14 * row_stride(wide + 16) + row_sums_size(wide + 16, 2 * half + 1)
 
 
 cdef Py_ssize_t half_in_blocks(Py_ssize_t side):
@@ -216,8 +204,9 @@ cdef Py_ssize_t half_in_blocks(Py_ssize_t side):
 
 def whiten_scratch_size(cols, window):
     """Floats of scratch that `whiten` needs."""
-    n, half = (cols + 1) // 2, half_in_blocks(window)
-    return 2 * (4 * n + 4 * (n + 2 * half + 1)) + 7 * n + 2 * (2 * half + 1) * n + 2
+    cdef Py_ssize_t half = half_in_blocks(window), wide = sums_width(cols, half)
+    # The levels of the sums are most where the guard is as high as the window.
+    return 2 * ring_sums_size(wide, 2 * half + 1, 2 * half + 1) + rows_of_size(cols, half) + 15
 
 
 def whiten(filtered, predicted, window, guard, variance_floor, scratch, variance, z):
@@ -258,14 +247,12 @@ def whiten(filtered, predicted, window, guard, variance_floor, scratch, variance
     cdef float[:, ::1] v = require_array("variance", variance, "float32", filtered.shape, out=True, apart_from=inputs)
     cdef float[:, ::1] y = require_array("z", z, "float32", filtered.shape, out=True, apart_from=(*inputs, variance))
     cdef float[::1] s = require_scratch(scratch, whiten_scratch_size(x.shape[1], window), (*inputs, variance, z))
-    frame.x = &x[0, 0]
-    frame.predicted = &p[0, 0]
-    frame.rows = x.shape[0]
-    frame.cols = x.shape[1]
-    frame.variance = &v[0, 0]
-    frame.z = &y[0, 0]
+    frame.x, frame.rows, frame.cols = &x[0, 0], x.shape[0], x.shape[1]
+    frame.predicted = Image(&p[0, 0], frame.rows, frame.cols, frame.rows)
+    frame.variance, frame.depth, frame.z, frame.limit = &v[0, 0], frame.rows, &y[0, 0], 0
     cdef Py_ssize_t b
     with nogil:
+        frame.pivot = typical_level(frame.x, frame.rows * frame.cols)
         whiten_start(&frame, &s[0])
         for b in range((frame.rows + 1) // 2 + frame.half):
             whiten_next(&frame, b)

@@ -15,7 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lookdown.flight.chain import Calibration, Chain
+from lookdown.flight.calibration import Calibration
+from lookdown.flight.chain import Chain
 from lookdown.flight.config import ChainParameters
 from lookdown.hil.campaign.plan import Counts, RocPlan
 from lookdown.hil.campaign.targets import Float, Targets, crossing, flying, plant

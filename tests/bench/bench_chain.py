@@ -19,9 +19,10 @@ import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from lookdown.flight.calibration import Calibration
 from lookdown.flight.config import ChainParameters
 from lookdown.kernels.fit import fit_plots
-from tests.bench import peers_moving, peers_register, peers_score
+from tests.bench import peers_local, peers_moving, peers_register, peers_score
 from tests.bench.measure import SIZES, contest
 from tests.bench.scenes import MovingScene
 
@@ -35,11 +36,10 @@ STAGES = {
     "calibrate": ("calibrate", "convert", "replace_bad"),
     "despike": ("remove_spikes",),
     "register": ("estimate_shift",),
-    "score": ("score_background", "matched_filter", "whiten"),
+    "score": ("score_and_renew", "matched_filter", "whiten", "renew_background"),
     "extract": ("tail_histogram", "extract_plots", "fit_plots"),
-    "renew": ("renew_background",),
 }
-MODULES = ("chain", "registration", "tail")
+MODULES = ("chain", "calibration", "registration", "tail")
 
 
 def modules(replace: Callable[[str, Callable[..., Any]], Callable[..., Any]]) -> ModuleType:
@@ -59,6 +59,7 @@ def modules(replace: Callable[[str, Callable[..., Any]], Callable[..., Any]]) ->
                 setattr(module, kernel, replace(kernel, getattr(module, kernel)))
                 replaced.add(kernel)
     assert replaced == set(kernels), f"the chain uses no {set(kernels) - replaced}; adapt STAGES to it"
+    copies["chain"].Intake = copies["calibration"].Intake
     copies["chain"].Registration = copies["registration"].Registration
     copies["chain"].TailCalibration = copies["tail"].TailCalibration
     return copies["chain"]
@@ -74,7 +75,7 @@ def numba_kernels(rows: int, cols: int) -> dict[str, Callable[..., Any]]:
         "replace_bad": peers_moving.BadPixels().replace,
         "remove_spikes": peers_moving.remove_spikes,
         "estimate_shift": peers_register.estimate_shift_numba,
-        "score_background": score(lines.subtract, peers_score.filter_numba, whiten),
+        "score_and_renew": score(lines.subtract, peers_score.filter_numba, whiten, lines.renew, rows, cols),
         "matched_filter": peers_score.filter_numba,
         "whiten": whiten,
         "tail_histogram": peers_score.tail_histogram,
@@ -87,6 +88,7 @@ def numba_kernels(rows: int, cols: int) -> dict[str, Callable[..., Any]]:
 def opencv_kernels(rows: int, cols: int) -> dict[str, Callable[..., Any]]:
     """OpenCV where it has the arithmetic of a stage, Numba elsewhere."""
     whiten = peers_score.Whiten(rows, cols, PARAMETERS.window_px, PARAMETERS.guard_px).opencv
+    lines = peers_moving.Lines(cols)
 
     def matched_filter(frame: Any, down: Any, along: Any, _scratch: Any, out: Any) -> None:
         cv2.sepFilter2D(frame, cv2.CV_32F, along, down, out, borderType=cv2.BORDER_REPLICATE)
@@ -94,7 +96,7 @@ def opencv_kernels(rows: int, cols: int) -> dict[str, Callable[..., Any]]:
     return numba_kernels(rows, cols) | {
         "calibrate": peers_moving.calibrate_opencv,
         "convert": lambda samples, out: np.copyto(out, samples),
-        "score_background": score(peers_moving.Lines(cols).subtract, matched_filter, whiten),
+        "score_and_renew": score(lines.subtract, matched_filter, whiten, lines.renew, rows, cols),
         "matched_filter": matched_filter,
         "whiten": whiten,
         "extract_plots": peers_score.Extract().opencv,
@@ -102,13 +104,16 @@ def opencv_kernels(rows: int, cols: int) -> dict[str, Callable[..., Any]]:
 
 
 def score(
-    subtract: Callable[..., Any], matched_filter: Callable[..., Any], whiten: Callable[..., Any]
-) -> Callable[..., None]:
-    """Our pass from frame to score, stage by stage."""
+    subtract: Callable[..., Any], matched_filter: Callable[..., Any], whiten: Callable[..., Any],
+    renew: Callable[..., Any], rows: int, cols: int,
+) -> Callable[..., None]:  # fmt: skip
+    """Our pass from frame to score to background, stage by stage."""
+    residual, predicted, variance = (np.empty((rows, cols), np.float32) for _ in range(3))
 
     def run(
         frame: Any, mean: Any, noise: Any, age: Any, field: Any, blur: float, floor: float, taps: Any, edge: Any,
-        window: int, guard: int, scratch: Any, residual: Any, predicted: Any, filtered: Any, variance: Any, z: Any,
+        window: int, guard: int, limit: float, row_step: int, col_step: int, age_limit: int, scratch: Any,
+        _residual: Any, _predicted: Any, filtered: Any, z: Any, new_mean: Any, new_noise: Any, new_age: Any,
     ) -> None:  # fmt: skip
         subtract(frame, mean, noise, age, field, blur, floor, scratch, residual, predicted)
         matched_filter(residual, taps, taps, scratch, filtered)
@@ -117,6 +122,11 @@ def score(
                 lines[k] /= factor
                 lines[-1 - k] /= factor
         whiten(filtered, predicted, window, guard, floor, scratch, variance, z)
+        peers_local.hold_loop(z.ravel(), np.float32(limit), residual.ravel(), residual.ravel())
+        renew(
+            frame, residual, variance, mean, noise, age, field, row_step, col_step, age_limit, scratch,
+            new_mean, new_noise, new_age,
+        )  # fmt: skip
 
     return run
 
@@ -143,9 +153,8 @@ def check(ours: Any, peer: Any, frames: list[np.ndarray]) -> tuple[int, int, flo
     for k, samples in enumerate(frames):
         mine, other = ours.step(samples), peer.step(samples)
         assert mine.flags == other.flags, f"frame {k}: {mine.flags}, by the peer {other.flags}"
-        tail = ours._time_tail if k else ours._space_tail
-        level = tail.score_of_snr(PARAMETERS.threshold)
-        borderline = int(np.count_nonzero(np.abs(np.abs(ours._z) / level - 1) < BORDERLINE))
+        snr = np.abs(ours._confirmation.snr)
+        borderline = int(np.count_nonzero(np.abs(snr / PARAMETERS.threshold - 1) < BORDERLINE))
         alone, apart = compare(mine.plots, other.plots, borderline, f"frame {k}")
         plots += mine.plots.size
         different += alone
@@ -174,7 +183,7 @@ def test_chain(benchmark: BenchmarkFixture, size: str) -> None:
     calibration = scene.gain, scene.offset, scene.bad
 
     def start(module: ModuleType) -> Any:
-        return module.Chain(PARAMETERS, rows, cols, 16383, module.Calibration(*calibration))
+        return module.Chain(PARAMETERS, rows, cols, 16383, Calibration(*calibration))
 
     # Each table of kernels has buffers of one chain; the clocked chains see each frame once, after all else.
     tables = {"Numba": numba_kernels(rows, cols), "OpenCV + Numba": opencv_kernels(rows, cols)}

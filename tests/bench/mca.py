@@ -29,8 +29,9 @@ BOARDS = {"cortex-a72": ("Raspberry Pi 4", 1.8e9), "cortex-a76": ("Raspberry Pi 
 
 PIXELS = 512 * 640
 ITERATIONS = 200
-REGISTRATION_STEPS = 4
-"""Least-squares steps to a registered frame, as they usually are; each looks at 128 of 512 rows."""
+REGISTRATION_STEPS = 2.5
+"""Least-squares steps to a registered frame, as they usually are: two on a quarter of the rows, two on all, which
+are 128 of 512."""
 
 
 @dataclass(frozen=True)
@@ -67,21 +68,28 @@ LOOPS = (
     Loop("despike", "spikes", "screen", "loads", 20, 1),
     Loop("register", "register", "blend_four", "stores", 4, 2 * REGISTER),
     Loop("register", "register", "accumulate_row", "stores", 48, REGISTER),
-    Loop("subtract", "moving", "blend", "stores", 4, 2),
-    Loop("subtract", "moving", "subtract_row", "stores", 8, 1),
+    Loop("subtract", "moving", "blend_four", "stores", 4, 2),
+    Loop("subtract", "moving", "subtract_alike", "stores", 8, 1),
     Loop("filter", "suppress", "blend_seven", "stores", 4, 2),
     Loop("whiten", "whiten", "block_row", "stores", 8, BLOCKS),
-    Loop("whiten", "whiten", "add_blocks", "stores", 8, 8 * BLOCKS),
-    Loop("whiten", "whiten", "run_sums", "stores", 32, BLOCKS, vector=False),
+    Loop("whiten", "whiten", "add_rows", "stores", 4, 4 * BLOCKS),
+    Loop("whiten", "whiten", "gather_two", "stores", 8, 2 * BLOCKS),
+    Loop("whiten", "whiten", "sums_of_two", "stores", 4, 2 * BLOCKS),
+    Loop("whiten", "whiten", "sums_of_five", "stores", 4, 2 * BLOCKS),
     Loop("whiten", "whiten", "ring_row", "stores", 8, BLOCKS),
     Loop("whiten", "whiten", "double_row", "stores", 8, 2 * BLOCKS),
     Loop("whiten", "whiten", "whiten_row", "stores", 4, 1),
     Loop("extract", "tail", "count_levels", "stores", 4, 1 / 4, vector=False),
     Loop("extract", "extract", "seek_hit", "loads", 4, 1),
-    Loop("renew", "hold", "hold_row", "stores", 4, 1),
-    Loop("renew", "moving", "renew_row", "stores", 9, 1),
+    Loop("renew", "renew", "blend_two", "stores", 4, 2),
+    Loop("renew", "renew", "renew_alike", "stores", 8, 1),
     Loop("pointing", "shift", "blend_four", "stores", 4, 2),
+    Loop("pointing", "moving", "blend_four_each", "stores", 4, 2),
+    Loop("pointing", "moving", "subtract_row", "stores", 8, 1),
+    Loop("pointing", "renew", "blend_two_each", "stores", 4, 2),
+    Loop("pointing", "renew", "renew_row", "stores", 9, 1),
     Loop("pointing", "local_shift", "add_segment", "loads", 40, 1),
+    Loop("other", "hold", "hold_row", "stores", 4, 1),
     Loop("other", "calibrate", "convert_row", "stores", 4, 1),
     Loop("other", "difference", "difference_row", "stores", 4, 1),
     Loop("other", "background", "update_settled", "stores", 16, 1),

@@ -18,6 +18,7 @@ F = np.float32
 
 CONVERGED_PX, LONGEST_STEP_PX, WORST_SIGMA_PX = 0.002, 2.0, 0.3
 MAX_STEPS, FEWEST_PIXELS = 12, 64
+COARSE, FEWEST_COARSE_ROWS, COARSE_SIGMA_PX, NEAR_PX = 4, 16, 0.1, 0.25
 Taps = Callable[[float], np.ndarray]
 
 
@@ -110,8 +111,13 @@ def estimate_loop(reference, frame, row, col, clip, step):
     bias, limit = 0.0, 3.4e38
     sigma_row = sigma_col = rms = 0.0
     used = 0
+    coarse = rows // (COARSE * step) >= FEWEST_COARSE_ROWS
     for k in range(MAX_STEPS):
-        if not add_up(reference, frame, row, col, F(bias), F(min(limit, 3.4e38)), step, s):
+        every = COARSE * step if coarse else step
+        if not add_up(reference, frame, row, col, F(bias), F(min(limit, 3.4e38)), every, s):
+            if coarse:
+                coarse = False
+                continue
             break
         # Rows of s: gr, gc, e, use; columns: gr, gc, e, use, wr, wc.
         n, total, square = s[3, 3], s[2, 3], s[2, 2]
@@ -119,12 +125,18 @@ def estimate_loop(reference, frame, row, col, clip, step):
         variance = square / n - (total / n) ** 2
         used, rms = int(n), np.sqrt(max(variance, 0.0))
         if not (determinant > 0 and np.isfinite(variance)):
+            if coarse:
+                coarse = False
+                continue
             break
         a, b, c, d = s[1, 5] / determinant, -s[0, 5] / determinant, -s[1, 4] / determinant, s[0, 4] / determinant
         step_row, step_col = a * s[0, 2] + b * s[1, 2], c * s[0, 2] + d * s[1, 2]
         variance = max(variance, 0.0)
         sigma_row = np.sqrt(max(variance * (a * a * s[0, 0] + 2 * a * b * s[0, 1] + b * b * s[1, 1]), 0.0))
         sigma_col = np.sqrt(max(variance * (c * c * s[0, 0] + 2 * c * d * s[0, 1] + d * d * s[1, 1]), 0.0))
+        if coarse and max(sigma_row, sigma_col) > COARSE_SIGMA_PX:
+            coarse = False
+            continue
         length = np.hypot(step_row, step_col)
         if not np.isfinite(length):
             break
@@ -135,12 +147,13 @@ def estimate_loop(reference, frame, row, col, clip, step):
         col += step_col
         if not (abs(row) < rows and abs(col) < cols):
             break
-        if length < CONVERGED_PX and k > 1:
+        if k > 1 and not coarse and length < max(CONVERGED_PX, 0.25 * min(sigma_row, sigma_col)):
             if sigma_row < WORST_SIGMA_PX and sigma_col < WORST_SIGMA_PX:
                 return row, col, sigma_row, sigma_col, rms, used
             break
         bias += total / n
         limit = clip * rms if length < 0.5 else 3.4e38
+        coarse = coarse and (k == 0 or length > NEAR_PX)
     return np.nan, np.nan, np.nan, np.nan, rms, used
 
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lookdown.flight.chain import Calibration, Chain
+from lookdown.flight.calibration import Calibration
+from lookdown.flight.chain import Chain
 from lookdown.flight.config import ChainParameters
 from lookdown.geo.attitude import stare_attitude
 from lookdown.geo.earth import geodetic_to_ecef

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from lookdown.flight import process
-from lookdown.flight.chain import Calibration, Chain, make_chain
+from lookdown.flight.calibration import Calibration
+from lookdown.flight.chain import Chain, make_chain
 from lookdown.flight.config import CalibrationFiles, ChainParameters, FlightConfig
+from lookdown.flight.psf import psf_taps
 from lookdown.geo.attitude import stare_attitude
 from lookdown.geo.camera import Camera
 from lookdown.geo.earth import geodetic_to_ecef
@@ -218,8 +220,9 @@ def test_gain_offset_and_bad_pixels_of_the_factory_are_applied(tmp_path: Path) -
     for frame in frames:
         calibrated.step(frame)
         raw.step(frame)
-    assert calibrated._residual.std() < 1.25 * NOISE
-    assert raw._residual.std() > 1.5 * NOISE
+    noise = NOISE * float(np.square(psf_taps(ChainParameters().psf_sigma_px)).sum())  # after the filter
+    assert calibrated._filtered.std() < 1.25 * noise
+    assert raw._filtered.std() > 1.5 * noise
     with pytest.raises(ConfigError, match=r"\.npy: wanted finite 12 x 13"):
         make_chain(FlightConfig(calibration=files), 12, 13)
     with pytest.raises(ConfigError, match=r"nothing\.npy: wanted a whole"):

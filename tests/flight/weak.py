@@ -6,8 +6,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from lookdown.flight.chain import psf_taps
 from lookdown.flight.multiframe import MultiFrame, Window
+from lookdown.flight.psf import psf_taps
 from lookdown.kernels.suppress import filter_scratch_size, matched_filter
 
 PSF_SIGMA_PX = 0.9

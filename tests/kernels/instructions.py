@@ -61,6 +61,7 @@ VARIANTS = {
     "shift_field, one tile": ("shift_field", {"field": ONE_TILE}),
     "subtract_background, one tile": ("subtract_background", {"field": ONE_TILE}),
     "renew_background, one tile": ("renew_background", {"field": ONE_TILE}),
+    "score_and_renew, one tile": ("score_and_renew", {"field": ONE_TILE}),
     "update_background, young": ("update_background", {"age": np.full((ROWS, COLS), 9, np.uint8)}),
 }
 CASES: dict[str, tuple[str, dict[str, Any]]] = {name: (name, {}) for name in KERNELS} | VARIANTS

@@ -16,23 +16,38 @@ def cubic_weight(x: np.ndarray) -> np.ndarray:
     return np.where(x <= 1, 1.5 * x**3 - 2.5 * x**2 + 1, -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2)
 
 
+def runs(shift: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """First and last column of the run of each pixel: of neighbours that move by the same whole pixels."""
+    whole = np.concatenate([np.floor(shift), np.rint(shift)], axis=-1)
+    first, last = (np.broadcast_to(np.arange(shift.shape[1]), shift.shape[:2]).copy() for _ in range(2))
+    for c in range(1, shift.shape[1]):
+        same = (whole[:, c] == whole[:, c - 1]).all(-1)
+        first[:, c] = np.where(same, first[:, c - 1], c)
+    for c in range(shift.shape[1] - 2, -1, -1):
+        same = (whole[:, c] == whole[:, c + 1]).all(-1)
+        last[:, c] = np.where(same, last[:, c + 1], c)
+    return first, last
+
+
 def warp(image: np.ndarray, shift: np.ndarray, cubic: bool) -> np.ndarray:
-    """``image[r + shift_row, c + shift_col]``, edges replicated."""
+    """``image[r + shift_row, c + shift_col]``, edges replicated; a column of a run is first blended down for itself."""
     rows, cols = image.shape
     r, c = np.indices(image.shape)
     whole = np.floor(shift)
     part = shift - whole
+    first, last = runs(shift)
     out = np.zeros(image.shape)
-    for i in range(-1, 3):
-        for j in range(-1, 3):
+    for j in range(-1, 3):
+        down = part[r, np.clip(c + j, first, last), 0]
+        for i in range(-1, 3):
             source = image[
                 np.clip(r + whole[..., 0].astype(int) + i, 0, rows - 1),
                 np.clip(c + whole[..., 1].astype(int) + j, 0, cols - 1),
             ]
             if cubic:
-                out += cubic_weight(i - part[..., 0]) * cubic_weight(j - part[..., 1]) * source
+                out += cubic_weight(i - down) * cubic_weight(j - part[..., 1]) * source
             else:
-                out += np.maximum(0, 1 - abs(i - part[..., 0])) * np.maximum(0, 1 - abs(j - part[..., 1])) * source
+                out += np.maximum(0, 1 - abs(i - down)) * np.maximum(0, 1 - abs(j - part[..., 1])) * source
     return out
 
 

@@ -16,19 +16,24 @@ from lookdown.kernels import (
     cfar,
     cfar_ordered,
     cfar_power,
+    charge,
     difference,
     extract,
     fit,
     hold,
     local_shift,
     moving,
+    peaks,
     register,
+    renew,
+    restart,
     score,
     shift,
     spikes,
     stack,
     suppress,
     tail,
+    tailmap,
     thresholds,
     whiten,
 )
@@ -38,6 +43,7 @@ ROOT = Path(__file__).resolve().parents[2]
 NOISE_DN = 3.0
 TAPS = np.array([0.004, 0.054, 0.242, 0.4, 0.242, 0.054, 0.004], np.float32)
 TILE_PX = 16
+BLOCK_PX = 8
 
 
 @dataclass(frozen=True)
@@ -233,14 +239,26 @@ def _whiten(r: int, c: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _score_background(r: int, c: int) -> dict[str, Any]:
+def _score_and_renew(r: int, c: int) -> dict[str, Any]:
     given = _subtract_background(r, c)
     kept = {name: given[name] for name in ("frame", "mean", "noise", "age", "field", "blur", "variance_floor")}
     return {
         **kept, "taps": TAPS.copy(), "edge": np.array([0.9, 0.95], np.float32), "window": 17, "guard": 7,
+        "hold_limit": 7.0, "row_step": 0, "col_step": -1, "age_limit": 50,
         "scratch": floats(score.score_scratch_size(c, TAPS.size, 17)), "residual": out(r, c), "predicted": out(r, c),
-        "filtered": out(r, c), "variance": out(r, c), "z": out(r, c),
+        "filtered": out(r, c), "z": out(r, c), "new_mean": out(r, c), "new_noise": out(r, c),
+        "new_age": out(r, c, "uint8"),
     }  # fmt: skip
+
+
+def _charge_pixels(r: int, c: int) -> dict[str, Any]:
+    return {"pixels": of(r, c, "bad")[0], "most": 60, "charge": out(r, c, "uint8")}
+
+
+def _review_charge(r: int, c: int) -> dict[str, Any]:
+    charge = out(r, c, "uint8")
+    charge.flat[::97] = 3
+    return {"always": of(r, c, "bad")[0], "least": 3, "charge": charge, "listed": np.zeros(r * c, np.int32)}
 
 
 def _power(table: Callable[..., Any]) -> Callable[[int, int], dict[str, Any]]:
@@ -265,12 +283,34 @@ def _ordered(r: int, c: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _blocks(r: int, c: int) -> tuple[int, int]:
+    return -(-r // BLOCK_PX), -(-c // BLOCK_PX)
+
+
+def _count_peaks(r: int, c: int) -> dict[str, Any]:
+    counts = np.ones((*_blocks(r, c), 90), np.float32)
+    return {"z": of(r, c, "z")[0], "side": BLOCK_PX, "least": 1.6, "per_e": 18.0, "keep": 0.9, "counts": counts}
+
+
+def _map_scores(r: int, c: int) -> dict[str, Any]:
+    level, power = np.full(_blocks(r, c), 2.2, np.float32), np.full(_blocks(r, c), 0.8, np.float32)
+    return {
+        "z": of(r, c, "z")[0], "side": BLOCK_PX, "level": level, "power": power, "least": 2.5, "out": out(r, c),
+    }  # fmt: skip
+
+
+def _restart_young(r: int, c: int) -> dict[str, Any]:
+    z, field, age = of(r, c, "z", "field", "age")
+    return {"z": z, "field": field, "row_step": 0, "col_step": -1, "limit": 7.0, "oldest": 60, "age": age}
+
+
 def _quantise(r: int, c: int) -> dict[str, Any]:
     return {"z": of(r, c, "z")[0], "per_unit": 64.0, "most": 384, "out": np.zeros((r, c), np.int16)}
 
 
-ELSEWHERE = {"stack_velocities", "refine_paths"}
-"""Kernels on windows of frames and on lists of paths: their arguments are tested in test_stack.py and test_paths.py."""
+ELSEWHERE = {"stack_velocities", "refine_paths", "find_partners", "peak_levels", "agree_on_shift"}
+"""Kernels on windows of frames and on lists of paths: tested in files of
+their own."""
 
 KERNELS = {
     kernel.call.__name__: kernel
@@ -279,6 +319,8 @@ KERNELS = {
         Kernel(calibrate.convert, _convert, "samples", "out"),
         Kernel(calibrate.replace_bad, _replace_bad, "bad", "frame"),
         Kernel(spikes.remove_spikes, _remove_spikes, "", "frame found"),
+        Kernel(charge.charge_pixels, _charge_pixels, "pixels", "charge"),
+        Kernel(charge.review_charge, _review_charge, "always", "charge listed"),
         Kernel(difference.temporal_difference, _temporal_difference, "frame previous", "out"),
         Kernel(background.update_background, _update_background, "frame", "mean variance age residual z"),
         Kernel(register.estimate_shift, _estimate_shift, "reference frame", "scratch"),
@@ -293,7 +335,7 @@ KERNELS = {
             "scratch residual predicted",
         ),
         Kernel(
-            moving.renew_background,
+            renew.renew_background,
             _renew_background,
             "frame residual variance mean noise age field",
             "scratch new_mean new_noise new_age",
@@ -305,16 +347,19 @@ KERNELS = {
         Kernel(whiten.whiten, _whiten, "filtered predicted", "scratch variance z"),
         Kernel(cfar.ca_cfar, _ca_cfar, "frame", "scratch out"),
         Kernel(
-            score.score_background,
-            _score_background,
+            score.score_and_renew,
+            _score_and_renew,
             "frame mean noise age field taps edge",
-            "scratch residual predicted filtered variance z",
+            "scratch residual predicted filtered z new_mean new_noise new_age",
         ),
         Kernel(cfar_power.cell_average, _power(thresholds.average_factors), "power factors", "scratch hits"),
         Kernel(cfar_power.greatest_of, _power(thresholds.greatest_factors), "power factors", "scratch hits"),
         Kernel(cfar_power.smallest_of, _power(thresholds.smallest_factors), "power factors", "scratch hits"),
         Kernel(cfar_ordered.ordered_statistic, _ordered, "power multipliers ranks", "scratch hits"),
         Kernel(stack.quantise, _quantise, "z", "out"),
+        Kernel(peaks.count_peaks, _count_peaks, "z", "counts"),
+        Kernel(tailmap.map_scores, _map_scores, "z level power", "out"),
+        Kernel(restart.restart_young, _restart_young, "z field", "age"),
         Kernel(tail.tail_histogram, _tail_histogram, "z", "counts"),
         Kernel(extract.extract_plots, _extract_plots, "z residual samples bad", "scratch plots_out"),
         Kernel(fit.fit_plots, _fit_plots, "residual filtered z", "scratch plots"),
@@ -329,6 +374,6 @@ def public_kernels() -> set[str]:
         module = importlib.import_module(f"lookdown.kernels.{source.stem}")
         for name, value in vars(module).items():
             own = callable(value) and getattr(value, "__module__", "") == module.__name__ and not inspect.isclass(value)
-            if own and not name.startswith(("_", "require_")) and not name.endswith("_scratch_size"):
+            if own and not name.startswith(("_", "require_")) and not name.endswith(("_scratch_size", "_rows")):
                 found.add(name)
     return found - ELSEWHERE

@@ -24,6 +24,9 @@ OUT_OF_RANGE: dict[str, dict[str, tuple[Any, ...]]] = {
     "local_normalise": {"window": (1, 4, 257, 5.0), "sigma_floor": (0.0,)},
     "whiten": {"window": (1, 16, 257, 5.0), "guard": (0, 8, 17, 255), "variance_floor": (-1.0,)},
     "ca_cfar": {"window": (1, 16, 257), "guard": (0, 4, 17), "design": (0.9, 13.0), "sigma_floor": (0.0,)},
+    "count_peaks": {"side": (3, 1025, 8.5), "least": (0.0,), "per_e": (0.0,), "keep": (-0.1, 1.1)},
+    "map_scores": {"side": (3, 1025), "least": (0.0,)},
+    "restart_young": {"row_step": (10**7, 0.5), "col_step": (-(10**7),), "limit": (0.0,), "oldest": (-1, 256)},
     "tail_histogram": {"step": (0, 65, 1.5), "per_unit": (0.0,)},
     "extract_plots": {"threshold": (0.0, -5.0), "saturation": (-1, 65537, 0.5)},
     "fit_plots": {
@@ -64,6 +67,8 @@ WRONG_CONTENT: dict[str, dict[str, tuple[Any, ...]]] = {
         "row_taps": (np.array([1, 2, 3], "f4"), np.ones(65, "f4"), np.ones(0, "f4")),
         "col_taps": (np.array([np.nan], "f4"),),
     },
+    "count_peaks": {"counts": (np.zeros((1, 2, 90), "f4"), np.zeros((1, 1, 1), "f4"))},
+    "restart_young": {"field": (np.full((2, 2, 2), np.nan, "f4"), np.zeros((2, 2, 3), "f4"))},
     "tail_histogram": {"counts": (np.zeros(0, np.int32),)},
     "fit_plots": {"plots": tuple(one_plot(**{name: value}) for name, value in
                                  (("peak_row", 24), ("peak_row", -1), ("peak_col", 30), ("snr", 0), ("snr", np.nan)))},

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lookdown.kernels.moving import moving_scratch_size, renew_background, subtract_background
+from lookdown.kernels.moving import moving_scratch_size, subtract_background
+from lookdown.kernels.renew import renew_background
 from tests.kernels import reference_chain
 from tests.kernels.cases import image, quick, seeds, shapes
 
@@ -45,6 +46,40 @@ def test_renewal_equals_its_twin(shape: tuple[int, int], seed: int, reach: float
     scratch = np.full(moving_scratch_size(shape[1]), np.nan, np.float32)
     renew_background(frame, residual, variance, mean, noise, age, field, *step, limit, scratch, *new)
     wanted = reference_chain.renew_background(frame, residual, variance, mean, noise, age, field, step, limit)
+    for got, want in zip(new, wanted, strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-3)
+
+
+def ages_in_runs(shape: tuple[int, int]) -> np.ndarray:
+    """Long runs of one age, which take loops of their own, between short ones and ground never seen."""
+    age = np.full(shape, 6, np.uint8)
+    age[:, 50:90:2] = 5
+    age[7:9] = 0
+    age[10:, 100:] = 1
+    age[11, 30:60] = 0
+    age[:, :3] = np.arange(3)
+    return age
+
+
+@pytest.mark.parametrize("tiles", [(1, 1), (1, 9), (4, 10)])
+@pytest.mark.parametrize("reach", [0.3, 0.9, 4.0])
+def test_long_runs_of_one_age_and_of_one_displacement_equal_the_twin(tiles: tuple[int, int], reach: float) -> None:
+    shape = (14, 150)
+    rng = np.random.default_rng(3)
+    mean, noise, _, _ = background(shape, 5, 0.0)
+    noise[3] = 0
+    age, field = ages_in_runs(shape), rng.uniform(-reach, reach, (*tiles, 2)).astype(np.float32)
+    frame, variance = image(shape, 6, 100.0), rng.uniform(0.1, 50, shape).astype(np.float32)
+    scratch = np.full(moving_scratch_size(shape[1]), np.nan, np.float32)
+    residual, predicted = np.empty(shape, np.float32), np.empty(shape, np.float32)
+    subtract_background(frame, mean, noise, age, field, 0.1, 0.25, scratch, residual, predicted)
+    wanted = reference_chain.subtract_background(frame, mean, noise, age, field, 0.1, 0.25)
+    np.testing.assert_allclose(residual, wanted[0], rtol=1e-4, atol=3e-4)
+    np.testing.assert_allclose(predicted, wanted[1], rtol=1e-3, atol=1e-3)
+    new = np.empty(shape, np.float32), np.empty(shape, np.float32), np.empty(shape, np.uint8)
+    step = tuple(np.rint(field.mean(axis=(0, 1))).astype(int))
+    renew_background(frame, residual, variance, mean, noise, age, field, *step, 200, scratch, *new)
+    wanted = reference_chain.renew_background(frame, residual, variance, mean, noise, age, field, step, 200)
     for got, want in zip(new, wanted, strict=True):
         np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-3)
 

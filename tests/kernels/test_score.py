@@ -1,51 +1,95 @@
-"""The pass from frame to score gives the bits of its three stages, one after the other."""
+"""The pass from frame to score to background gives what its stages give, one after the other."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lookdown.flight.chain import edge_factors, psf_taps
+from lookdown.flight.psf import edge_factors, psf_taps
+from lookdown.kernels.hold import hold_back
 from lookdown.kernels.moving import moving_scratch_size, subtract_background
-from lookdown.kernels.score import score_background, score_scratch_size
+from lookdown.kernels.renew import renew_background
+from lookdown.kernels.score import MOST_REACH_PX, score_and_renew, score_rows, score_scratch_size
 from lookdown.kernels.suppress import filter_scratch_size, matched_filter
 from lookdown.kernels.whiten import whiten, whiten_scratch_size
 from tests.kernels.cases import image, quick, seeds, shapes
 from tests.kernels.test_moving import background
 
-BLUR, FLOOR = 0.1, 0.25
+BLUR, FLOOR, LIMIT, AGE_LIMIT = 0.1, 0.25, 2.5, 7
 
 
-def one_by_one(given: tuple[np.ndarray, ...], taps: np.ndarray, window: int, guard: int) -> list[np.ndarray]:
+def one_by_one(
+    given: tuple[np.ndarray, ...], taps: np.ndarray, window: int, guard: int, step: tuple[int, int]
+) -> dict[str, np.ndarray]:
     frame, mean, noise, age, field = given
     cols = frame.shape[1]
-    out = [np.empty(frame.shape, np.float32) for _ in range(5)]
-    residual, predicted, filtered, variance, z = out
+    names = "residual", "predicted", "filtered", "variance", "z", "new_mean", "new_noise"
+    out = {name: np.empty(frame.shape, np.float32) for name in names} | {"new_age": np.empty(frame.shape, np.uint8)}
     size = max(moving_scratch_size(cols), filter_scratch_size(cols, taps.size), whiten_scratch_size(cols, window))
     scratch = np.full(size, np.nan, np.float32)
-    subtract_background(frame, mean, noise, age, field, BLUR, FLOOR, scratch, residual, predicted)
-    matched_filter(residual, taps, taps, scratch, filtered)
-    for along in (filtered, filtered.T):
+    subtract_background(frame, mean, noise, age, field, BLUR, FLOOR, scratch, out["residual"], out["predicted"])
+    matched_filter(out["residual"], taps, taps, scratch, out["filtered"])
+    for along in (out["filtered"], out["filtered"].T):
         for k, factor in enumerate(edge_factors(taps)):
             for line in {k, len(along) - 1 - k} if 2 * k < len(along) else ():
                 along[line] /= factor
-    whiten(filtered, predicted, window, guard, FLOOR, scratch, variance, z)
+    whiten(out["filtered"], out["predicted"], window, guard, FLOOR, scratch, out["variance"], out["z"])
+    held = out["residual"].copy()
+    hold_back(out["z"], LIMIT, held)
+    renew_background(
+        frame, held, out["variance"], mean, noise, age, field, *step, AGE_LIMIT, scratch,
+        out["new_mean"], out["new_noise"], out["new_age"],
+    )  # fmt: skip
     return out
+
+
+def in_one_pass(
+    given: tuple[np.ndarray, ...], taps: np.ndarray, step: tuple[int, int], rows_kept: int
+) -> dict[str, np.ndarray]:
+    shape = given[0].shape
+    out = {name: np.full((rows_kept, shape[1]), np.nan, np.float32) for name in ("residual", "predicted")}
+    out |= {name: np.full(shape, np.nan, np.float32) for name in ("filtered", "z", "new_mean", "new_noise")}
+    out["new_age"] = np.full(shape, 77, np.uint8)
+    scratch = np.full(score_scratch_size(shape[1], taps.size, 17), np.nan, np.float32)
+    score_and_renew(
+        *given, BLUR, FLOOR, taps, edge_factors(taps), 17, 7, LIMIT, *step, AGE_LIMIT, scratch, *out.values()
+    )
+    return out
+
+
+def step_of(field: np.ndarray) -> tuple[int, int]:
+    down, along = np.rint(field.mean(axis=(0, 1))).astype(int)
+    return int(down), int(along)
 
 
 @quick
 @given(shapes, seeds, st.sampled_from([0.0, 0.6, 5.0, 60.0]), st.sampled_from([0.3, 0.9, 2.4]))
-def test_one_pass_gives_the_bits_of_three(shape: tuple[int, int], seed: int, reach: float, sigma_px: float) -> None:
+def test_one_pass_gives_what_its_stages_give(shape: tuple[int, int], seed: int, reach: float, sigma_px: float) -> None:
     mean, noise, age, field = background(shape, seed, reach)
     frame, taps = image(shape, seed + 1, 100.0), psf_taps(sigma_px)
     given = frame, mean, noise, age, field
-    out = [np.full(shape, np.nan, np.float32) for _ in range(5)]
-    scratch = np.full(score_scratch_size(shape[1], taps.size, 17), np.nan, np.float32)
-    score_background(*given, BLUR, FLOOR, taps, edge_factors(taps), 17, 7, scratch, *out)
-    for name, ours, wanted in zip(
-        ("residual", "predicted", "filtered", "variance", "z"), out, one_by_one(given, taps, 17, 7), strict=True
-    ):
-        np.testing.assert_array_equal(ours, wanted, name)
+    out, wanted = in_one_pass(given, taps, step_of(field), shape[0]), one_by_one(given, taps, 17, 7, step_of(field))
+    for name in ("residual", "predicted", "filtered"):
+        np.testing.assert_array_equal(out[name], wanted[name], name)
+    # The level that is taken off before the ring's sums is another one.
+    for name in ("z", "new_mean", "new_noise", "new_age"):
+        np.testing.assert_allclose(out[name], wanted[name], rtol=1e-4, atol=2e-3, err_msg=name)
+
+
+@pytest.mark.parametrize("shape", [(90, 70), (65, 33)])
+@pytest.mark.parametrize("tiles", [(1, 1), (6, 5)])
+def test_as_many_rows_as_it_needs_are_enough(shape: tuple[int, int], tiles: tuple[int, int]) -> None:
+    mean, noise, age, _ = background(shape, 3, 0.0)
+    rng = np.random.default_rng(3)
+    field = (np.linspace(-1.5, 2.5, tiles[0])[:, None, None] + rng.uniform(-0.4, 0.4, (*tiles, 2))).astype(np.float32)
+    frame, taps = image(shape, 4, 100.0), psf_taps(0.9)
+    frame[40:44, 20:23] += 60
+    given = frame, mean, noise, age, field
+    whole = in_one_pass(given, taps, step_of(field), shape[0])
+    few = in_one_pass(given, taps, step_of(field), score_rows(taps.size, 17))
+    assert np.abs(whole["z"]).max() > LIMIT
+    for name in ("filtered", "z", "new_mean", "new_noise", "new_age"):
+        assert few[name].tobytes() == whole[name].tobytes(), name
 
 
 def test_what_does_not_fit_is_refused() -> None:
@@ -57,10 +101,13 @@ def test_what_does_not_fit_is_refused() -> None:
         values = {
             "frame": image(shape, 2), "mean": mean, "noise": noise, "age": age, "field": field, "blur": BLUR,
             "variance_floor": FLOOR, "taps": taps, "edge": edge_factors(taps), "window": 17, "guard": 7,
+            "hold_limit": LIMIT, "row_step": 0, "col_step": 0, "age_limit": AGE_LIMIT,
             "scratch": np.zeros(score_scratch_size(30, taps.size, 17), np.float32),
-            **{name: np.zeros(shape, np.float32) for name in ("residual", "predicted", "filtered", "variance", "z")},
+            **{name: np.zeros(shape, np.float32) for name in ("residual", "predicted", "filtered", "z")},
+            **{name: np.zeros(shape, np.float32) for name in ("new_mean", "new_noise")},
+            "new_age": np.zeros(shape, np.uint8),
         }  # fmt: skip
-        score_background(*(values | change).values())
+        score_and_renew(*(values | change).values())
 
     score()
     same = np.zeros(shape, np.float32)
@@ -74,6 +121,10 @@ def test_what_does_not_fit_is_refused() -> None:
         ({"scratch": np.zeros(10, np.float32)}, "scratch: wanted"),
         ({"filtered": same, "z": same}, "z: wanted"),
         ({"variance_floor": np.nan}, "variance_floor: wanted"),
+        ({"residual": np.zeros((19, 30), np.float32)}, "residual: wanted 20 to 20 rows of 30"),
+        ({"row_step": MOST_REACH_PX + 3}, r"field: wanted rows within 28 px of row_step 31"),
+        ({"age_limit": 0}, "age_limit: wanted"),
+        ({"hold_limit": 0.0}, "hold_limit: wanted"),
     ):
         with pytest.raises(ValueError, match=message):
             score(**change)

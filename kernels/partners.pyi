@@ -1,0 +1,11 @@
+import numpy as np
+from numpy.typing import NDArray
+
+def find_partners(
+    before: NDArray[np.float32],
+    older: NDArray[np.float32] | None,
+    places: NDArray[np.int32],
+    least: NDArray[np.float32],
+    reach: int,
+    found: NDArray[np.uint8],
+) -> None: ...

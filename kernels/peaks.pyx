@@ -1,0 +1,181 @@
+"""Peaks of a score by block and size, and how often sizes occur about each block: the tail of clutter, place by place.
+
+A peak is a pixel whose ``|z|`` exceeds that of its eight neighbours. Peaks are counted, not pixels, because a target is
+one peak however wide it is, while noise and clutter have as many as there is room for. Bins are even in ``ln |z|``::
+
+    bin = floor(ln(|z| / least) per_e),    |z| > least
+"""
+
+from libc.math cimport exp, fabsf, logf
+
+from lookdown.kernels.rows cimport RowIn, cloned
+
+from lookdown.kernels.checks import require_array, require_integer, require_number
+
+cdef extern from *:
+    """
+    typedef int *__restrict__ lookdown_tally_out;
+    """
+    ctypedef int* TallyOut "lookdown_tally_out"
+
+cdef enum:
+    BLOCK = 64  # columns that are looked at together
+
+
+cdef cloned count_beyond(RowIn z, float least, TallyOut count, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef int found = 0
+    for i in range(n):
+        found += fabsf(z[i]) > least
+    count[0] = found
+
+
+cdef inline bint is_peak(const float* z, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t r, Py_ssize_t c) noexcept nogil:
+    """Whether no neighbour is larger; of equal ones the first in raster order is the peak."""
+    cdef float size = fabsf(z[r * cols + c]), other
+    cdef Py_ssize_t i, j
+    for i in range(max(r - 1, 0), min(r + 2, rows)):
+        for j in range(max(c - 1, 0), min(c + 2, cols)):
+            if i == r and j == c:
+                continue
+            other = fabsf(z[i * cols + j])
+            if other > size or (other == size and (i < r or (i == r and j < c))):
+                return False
+    return True
+
+
+cdef void count_all(
+    const float* z, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t side, float least, float per_e, float* counts,
+    Py_ssize_t m, Py_ssize_t n_bins, float keep
+) noexcept nogil:
+    cdef Py_ssize_t r, c, first, last, k, part, n = (rows + side - 1) // side
+    cdef int count
+    for k in range(n * m * n_bins):
+        counts[k] = counts[k] * keep
+    for r in range(rows):
+        for part in range((cols + BLOCK - 1) // BLOCK):
+            first = part * BLOCK
+            last = min(first + BLOCK, cols)
+            count_beyond(z + r * cols + first, least, &count, last - first)
+            if count == 0:
+                continue
+            for c in range(first, last):
+                if fabsf(z[r * cols + c]) > least and is_peak(z, rows, cols, r, c):
+                    k = <Py_ssize_t>(logf(fabsf(z[r * cols + c]) / least) * per_e)
+                    k = k if k < n_bins else n_bins - 1
+                    counts[((r // side) * m + c // side) * n_bins + k] += 1
+
+
+def count_peaks(z, side, least, per_e, keep, counts):
+    """Let what was counted fade, and add the peaks of a frame.
+
+    Parameters
+    ----------
+    z : ndarray of float32, shape (rows, cols)
+        Score; 0 where unknown, never NaN.
+    side : int
+        Side of a block, 4 to 1024 [px].
+    least : float
+        Size from which on peaks count, above 0.
+    per_e : float
+        Bins to a factor of e, above 0.
+    keep : float
+        Factor of what was counted before, 0 to 1.
+    counts : ndarray of float32, shape (ceil(rows / side), ceil(cols / side), n)
+        Peaks of each block by size, changed in place; the last bin takes all beyond.
+
+    Raises
+    ------
+    ValueError
+        If an array has another type, shape or layout, or a number is out of its range.
+    """
+    cdef const float[:, ::1] x = require_array("z", z, "float32", 2)
+    cdef Py_ssize_t block = require_integer("side", side, 4, 1024)
+    cdef float smallest = require_number("least", least, 1e-6, 1e6)
+    cdef float bins_per_e = require_number("per_e", per_e, 1e-3, 1e3)
+    cdef float kept = require_number("keep", keep, 0, 1)
+    require_array("counts", counts, "float32", 3, out=True, apart_from=(z,))
+    cdef Py_ssize_t n = (x.shape[0] + block - 1) // block, m = (x.shape[1] + block - 1) // block
+    if counts.shape[0] != n or counts.shape[1] != m or counts.shape[2] < 2:
+        raise ValueError(f"counts: wanted shape ({n}, {m}, 2 or more), got {counts.shape}; give bins to each block")
+    cdef float[:, :, ::1] bins = counts
+    with nogil:
+        count_all(
+            &x[0, 0], x.shape[0], x.shape[1], block, smallest, bins_per_e, &bins[0, 0, 0], m, bins.shape[2], kept
+        )
+
+
+cdef inline double within(double beyond, double inside, double wanted) noexcept nogil:
+    """Part of a bin, from its lower edge, below the level that ``wanted`` peaks exceed."""
+    cdef double part = (beyond + inside - wanted) / inside if inside > 0 else 0
+    return min(max(part, 0), 1)
+
+
+cdef void find_levels(
+    const float* counts, const double* prior, Py_ssize_t n, Py_ssize_t m, Py_ssize_t n_bins, float least, float per_e,
+    const float* inner, const float* outer, float* inner_level, float* outer_level
+) noexcept nogil:
+    cdef Py_ssize_t i, j, u, v, k, at
+    cdef double beyond, inside
+    cdef bint searching
+    for i in range(n):
+        for j in range(m):
+            at = i * m + j
+            inner_level[at] = outer_level[at] = least
+            beyond = 0
+            searching = True
+            for k in range(n_bins - 1, -1, -1):
+                inside = prior[k]
+                for u in range(max(i - 1, 0), min(i + 2, n)):
+                    for v in range(max(j - 1, 0), min(j + 2, m)):
+                        inside += counts[(u * m + v) * n_bins + k]
+                if searching and beyond + inside >= outer[at]:
+                    outer_level[at] = <float>(least * exp((k + within(beyond, inside, outer[at])) / per_e))
+                    searching = False
+                if beyond + inside >= inner[at]:
+                    inner_level[at] = <float>(least * exp((k + within(beyond, inside, inner[at])) / per_e))
+                    break
+                beyond += inside
+
+
+def peak_levels(counts, prior, least, per_e, inner, outer, inner_level, outer_level):
+    """Find the sizes that wanted numbers of peaks exceed, in the square of 3 x 3 blocks about each block.
+
+    Parameters
+    ----------
+    counts : ndarray of float32, shape (n, m, k)
+        Peaks by block and size, as `count_peaks` keeps them.
+    prior : ndarray of float64, shape (k,)
+        Peaks by size that are added to those of each square.
+    least, per_e : float
+        Bins, as for `count_peaks`.
+    inner, outer : ndarray of float32, shape (n, m)
+        Peaks that exceed the levels sought.
+    inner_level, outer_level : ndarray of float32, shape (n, m)
+        The levels; ``least`` where fewer peaks were counted.
+
+    Raises
+    ------
+    ValueError
+        If an array has another type, shape or layout, or a number is out of its range.
+    """
+    require_array("counts", counts, "float32", 3)
+    shape = counts.shape[:2]
+    cdef const float[:, :, ::1] bins = counts
+    cdef const double[::1] more = require_array("prior", prior, "float64", 1)
+    if prior.shape[0] != counts.shape[2] or counts.size == 0:
+        raise ValueError(f"prior: wanted {counts.shape[2]} bins, got {prior.shape[0]}; give one a bin of counts")
+    cdef float smallest = require_number("least", least, 1e-6, 1e6)
+    cdef float bins_per_e = require_number("per_e", per_e, 1e-3, 1e3)
+    cdef const float[:, ::1] a = require_array("inner", inner, "float32", shape)
+    cdef const float[:, ::1] b = require_array("outer", outer, "float32", shape)
+    inputs = (counts, prior, inner, outer)
+    cdef float[:, ::1] p = require_array("inner_level", inner_level, "float32", shape, out=True, apart_from=inputs)
+    cdef float[:, ::1] q = require_array(
+        "outer_level", outer_level, "float32", shape, out=True, apart_from=(*inputs, inner_level)
+    )
+    with nogil:
+        find_levels(
+            &bins[0, 0, 0], &more[0], bins.shape[0], bins.shape[1], bins.shape[2], smallest, bins_per_e,
+            &a[0, 0], &b[0, 0], &p[0, 0], &q[0, 0],
+        )
