@@ -8,30 +8,36 @@ one peak however wide it is, while noise and clutter have as many as there is ro
 
 from libc.math cimport exp, fabsf, logf
 
-from lookdown.kernels.rows cimport RowIn, cloned
+from lookdown.kernels.beyond cimport CHUNK, MARKS, next_mark
+from lookdown.kernels.rows cimport BytesOut, RowIn, cloned
 
 from lookdown.kernels.checks import require_array, require_integer, require_number
 
-cdef extern from *:
-    """
-    typedef int *__restrict__ lookdown_tally_out;
-    """
-    ctypedef int* TallyOut "lookdown_tally_out"
-
-cdef enum:
-    BLOCK = 64  # columns that are looked at together
-
-
-cdef cloned count_beyond(RowIn z, float least, TallyOut count, Py_ssize_t n) noexcept nogil:
+cdef cloned mark_peaks(
+    RowIn above, RowIn here, RowIn below, float least, BytesOut marks, Py_ssize_t n
+) noexcept nogil:
+    """Mark peaks; there is a pixel on either side of each row. Of equal ones the first in raster order is the peak."""
     cdef Py_ssize_t i
-    cdef int found = 0
+    cdef float size, before, behind, more
     for i in range(n):
-        found += fabsf(z[i]) > least
-    count[0] = found
+        size = fabsf(here[i])
+        before, more = fabsf(above[i - 1]), fabsf(above[i])
+        before = before if before > more else more
+        more = fabsf(above[i + 1])
+        before = before if before > more else more
+        more = fabsf(here[i - 1])
+        before = before if before > more else more
+        behind, more = fabsf(below[i - 1]), fabsf(below[i])
+        behind = behind if behind > more else more
+        more = fabsf(below[i + 1])
+        behind = behind if behind > more else more
+        more = fabsf(here[i + 1])
+        behind = behind if behind > more else more
+        marks[i] = (size > before) & (size >= behind) & (size > least)
 
 
 cdef inline bint is_peak(const float* z, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t r, Py_ssize_t c) noexcept nogil:
-    """Whether no neighbour is larger; of equal ones the first in raster order is the peak."""
+    """Whether no neighbour is larger, at the border of the frame."""
     cdef float size = fabsf(z[r * cols + c]), other
     cdef Py_ssize_t i, j
     for i in range(max(r - 1, 0), min(r + 2, rows)):
@@ -44,26 +50,41 @@ cdef inline bint is_peak(const float* z, Py_ssize_t rows, Py_ssize_t cols, Py_ss
     return True
 
 
+cdef inline void count(
+    float size, Py_ssize_t r, Py_ssize_t c, Py_ssize_t side, float least, float per_e, float* counts, Py_ssize_t m,
+    Py_ssize_t n_bins
+) noexcept nogil:
+    cdef Py_ssize_t k = <Py_ssize_t>(logf(size / least) * per_e)
+    counts[((r // side) * m + c // side) * n_bins + (k if k < n_bins else n_bins - 1)] += 1
+
+
 cdef void count_all(
     const float* z, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t side, float least, float per_e, float* counts,
     Py_ssize_t m, Py_ssize_t n_bins, float keep
 ) noexcept nogil:
-    cdef Py_ssize_t r, c, first, last, k, part, n = (rows + side - 1) // side
-    cdef int count
+    cdef Py_ssize_t r, c, part, first, size, k, step, n = (rows + side - 1) // side
+    cdef unsigned char[MARKS] marks
+    cdef const float* here
     for k in range(n * m * n_bins):
         counts[k] = counts[k] * keep
     for r in range(rows):
-        for part in range((cols + BLOCK - 1) // BLOCK):
-            first = part * BLOCK
-            last = min(first + BLOCK, cols)
-            count_beyond(z + r * cols + first, least, &count, last - first)
-            if count == 0:
-                continue
-            for c in range(first, last):
-                if fabsf(z[r * cols + c]) > least and is_peak(z, rows, cols, r, c):
-                    k = <Py_ssize_t>(logf(fabsf(z[r * cols + c]) / least) * per_e)
-                    k = k if k < n_bins else n_bins - 1
-                    counts[((r // side) * m + c // side) * n_bins + k] += 1
+        here = z + r * cols
+        # All columns of the first and last row, the first and last column of the others.
+        step = 1 if r == 0 or r == rows - 1 or cols < 2 else cols - 1
+        for k in range(cols if step == 1 else 2):
+            c = k * step
+            if fabsf(here[c]) > least and is_peak(z, rows, cols, r, c):
+                count(fabsf(here[c]), r, c, side, least, per_e, counts, m, n_bins)
+        if step == 1:
+            continue
+        for part in range((cols - 2 + CHUNK - 1) // CHUNK):
+            first = 1 + part * CHUNK
+            size = min(cols - 1 - first, <Py_ssize_t>CHUNK)
+            mark_peaks(here - cols + first, here + first, here + cols + first, least, marks, size)
+            c = next_mark(marks, 0, size)
+            while c < size:
+                count(fabsf(here[first + c]), r, first + c, side, least, per_e, counts, m, n_bins)
+                c = next_mark(marks, c + 1, size)
 
 
 def count_peaks(z, side, least, per_e, keep, counts):

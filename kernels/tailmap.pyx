@@ -6,49 +6,42 @@ multiplication is all that most pixels take.
 
 from libc.math cimport fabsf, powf
 
-from lookdown.kernels.rows cimport RowIn, RowOut, cloned
+from lookdown.kernels.beyond cimport CHUNK, MARKS, next_mark
+from lookdown.kernels.rows cimport BytesOut, RowIn, RowOut, cloned
 
 from lookdown.kernels.checks import require_array, require_integer, require_number
 
-cdef extern from *:
-    """
-    typedef int *__restrict__ lookdown_beyond_out;
-    """
-    ctypedef int* BeyondOut "lookdown_beyond_out"
-
-
-cdef cloned scale_segment(RowIn z, float factor, float least, RowOut out, BeyondOut count, Py_ssize_t n) noexcept nogil:
+cdef cloned scale_row(RowIn z, RowIn factor, float least, RowOut out, BytesOut marks, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
-    cdef int found = 0
     for i in range(n):
-        out[i] = z[i] * factor
-        found += fabsf(out[i]) > least
-    count[0] = found
+        out[i] = z[i] * factor[i]
+        marks[i] = fabsf(out[i]) > least
 
 
-cdef void map_all(
-    const float* z, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t side, const float* level, const float* power,
-    Py_ssize_t m, float least, float* out
+cdef void map_chunk(
+    const float* z, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t first, Py_ssize_t side, const float* level,
+    const float* power, Py_ssize_t m, float least, float* out
 ) noexcept nogil:
-    cdef Py_ssize_t r, j, c, first, last
-    cdef float* y
+    """Map the columns from ``first`` on, as many as are marked together."""
+    cdef float[CHUNK] factor
+    cdef unsigned char[MARKS] marks
+    cdef Py_ssize_t r, c, block, n = min(cols - first, <Py_ssize_t>CHUNK)
     cdef float size, exponent
-    cdef int count
+    cdef float* y
     for r in range(rows):
-        for j in range(m):
-            first = j * side
-            last = min(first + side, cols)
-            y = out + r * cols
-            size = level[(r // side) * m + j]
-            scale_segment(z + r * cols + first, least / size if size > 0 else 0, least, y + first, &count, last - first)
-            exponent = power[(r // side) * m + j]
-            if count == 0 or exponent == 1:
-                continue
-            for c in range(first, last):
-                size = fabsf(y[c])
-                if size > least:
-                    size = least * powf(size / least, exponent)
-                    y[c] = size if y[c] > 0 else -size
+        if r % side == 0:
+            for c in range(n):
+                size = level[(r // side) * m + (first + c) // side]
+                factor[c] = least / size if size > 0 else 0
+        y = out + r * cols + first
+        scale_row(z + r * cols + first, factor, least, y, marks, n)
+        c = next_mark(marks, 0, n)
+        while c < n:
+            exponent = power[(r // side) * m + (first + c) // side]
+            if exponent != 1:
+                size = least * powf(fabsf(y[c]) / least, exponent)
+                y[c] = size if y[c] > 0 else -size
+            c = next_mark(marks, c + 1, n)
 
 
 def map_scores(z, side, level, power, least, out):
@@ -81,5 +74,9 @@ def map_scores(z, side, level, power, least, out):
     cdef const float[:, ::1] b = require_array("power", power, "float32", shape)
     cdef float smallest = require_number("least", least, 1e-6, 1e6)
     cdef float[:, ::1] y = require_array("out", out, "float32", z.shape, out=True, apart_from=(z, level, power))
+    cdef Py_ssize_t part
     with nogil:
-        map_all(&x[0, 0], x.shape[0], x.shape[1], block, &t[0, 0], &b[0, 0], t.shape[1], smallest, &y[0, 0])
+        for part in range((x.shape[1] + CHUNK - 1) // CHUNK):
+            map_chunk(
+                &x[0, 0], x.shape[0], x.shape[1], part * CHUNK, block, &t[0, 0], &b[0, 0], t.shape[1], smallest, &y[0, 0]
+            )
