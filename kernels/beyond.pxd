@@ -1,4 +1,4 @@
-"""Going through the few pixels of a row that exceed a size: marks, a byte each, of which eight are looked at together."""
+"""Going through the few pixels of a row that exceed a size: marks, a byte each, eight of which are seen at once."""
 
 from libc.stdint cimport uint64_t
 from libc.string cimport memcpy

@@ -25,7 +25,7 @@ cdef void map_chunk(
     """Map the columns from ``first`` on, as many as are marked together."""
     cdef float[CHUNK] factor
     cdef unsigned char[MARKS] marks
-    cdef Py_ssize_t r, c, block, n = min(cols - first, <Py_ssize_t>CHUNK)
+    cdef Py_ssize_t r, c, n = min(cols - first, <Py_ssize_t>CHUNK)
     cdef float size, exponent
     cdef float* y
     for r in range(rows):
@@ -78,5 +78,6 @@ def map_scores(z, side, level, power, least, out):
     with nogil:
         for part in range((x.shape[1] + CHUNK - 1) // CHUNK):
             map_chunk(
-                &x[0, 0], x.shape[0], x.shape[1], part * CHUNK, block, &t[0, 0], &b[0, 0], t.shape[1], smallest, &y[0, 0]
+                &x[0, 0], x.shape[0], x.shape[1], part * CHUNK, block, &t[0, 0], &b[0, 0], t.shape[1], smallest,
+                &y[0, 0],
             )

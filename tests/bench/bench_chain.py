@@ -23,6 +23,7 @@ from lookdown.flight.calibration import Calibration
 from lookdown.flight.config import ChainParameters
 from lookdown.kernels.fit import fit_plots
 from tests.bench import peers_local, peers_moving, peers_register, peers_score
+from tests.bench.ledger import ledger
 from tests.bench.measure import SIZES, contest
 from tests.bench.scenes import MovingScene
 
@@ -37,7 +38,7 @@ STAGES = {
     "despike": ("remove_spikes",),
     "register": ("estimate_shift",),
     "score": ("score_and_renew", "matched_filter", "whiten", "renew_background"),
-    "extract": ("tail_histogram", "extract_plots", "fit_plots"),
+    "extract": ("count_peaks", "tail_histogram", "map_scores", "extract_plots", "fit_plots"),
 }
 MODULES = ("chain", "calibration", "registration", "tail")
 
@@ -81,6 +82,8 @@ def numba_kernels(rows: int, cols: int) -> dict[str, Callable[..., Any]]:
         "tail_histogram": peers_score.tail_histogram,
         "extract_plots": peers_score.Extract().numba,
         "fit_plots": fit_plots,  # ours in all chains: no peer parts plots
+        "count_peaks": peers_score.count_peaks,
+        "map_scores": peers_score.map_scores,
         "renew_background": lines.renew,
     }
 
@@ -209,6 +212,7 @@ def test_chain(benchmark: BenchmarkFixture, size: str) -> None:
         GOAL_NS[size],
         per_call=FRAMES_PER_CALL,
         stage_ms=spent,
+        ledger=ledger(modules, start, frames[:8]),
         compared={
             name: {"plots": plots, "different": different, "largest_difference_px": worst}
             for name, (plots, different, worst) in found.items()

@@ -150,7 +150,33 @@ def kernel_table(entries: list[dict[str, Any]]) -> str:
     return "\n".join([table(header, rows), "", *remarks])
 
 
-def chain_table(entries: list[dict[str, Any]]) -> str:
+def ledger_table(entry: dict[str, Any], bytes_per_s: float | None) -> str:
+    """Return the bytes that each kernel of a step moves, and what the memory would take for them."""
+    rows = [(e["kernel"], entry["size"], f"{e['read']:.2f}", f"{e['written']:.2f}") for e in entry["ledger"]]
+    read, written = (sum(e[key] for e in entry["ledger"]) for key in ("read", "written"))
+    rows.append(("**all**", entry["size"], f"**{read:.1f}**", f"**{written:.1f}**"))
+    text = table(("bytes per pixel", "size", "read", "written"), rows)
+    if bytes_per_s:
+        moved = read + written
+        text += (
+            f"\n\nAt the {1e-9 * bytes_per_s:.1f} GB/s of a memory triad in the same run, {moved:.1f} bytes take "
+            f"{1e9 * moved / bytes_per_s:.2f} ns per pixel; the chain takes {entry['ns_per_pixel']:.2f}. "
+            "Each array counts once a kernel; what the caches keep from one kernel to the next is not taken off."
+        )
+    return text
+
+
+def cost_table(entries: list[dict[str, Any]]) -> str:
+    """Return what the chain costs by pixels and by hits."""
+    parts = []
+    for e in entries:
+        columns = tuple(e["ns_per_pixel_by"])
+        cells = tuple(f"{value:.2f}" for value in e["ns_per_pixel_by"].values())
+        parts.append(table((e["stage"], "", *columns), [("ns per pixel", "", *cells)]))
+    return "\n\n".join(parts)
+
+
+def chain_table(entries: list[dict[str, Any]], bytes_per_s: float | None) -> str:
     """Return the table of the chains and, below it, the share of each stage."""
     rows = []
     for e in entries:
@@ -181,6 +207,7 @@ def chain_table(entries: list[dict[str, Any]]) -> str:
             f"threshold, places at most {same['largest_difference_px']:.1g} px apart."
             for name, same in e["compared"].items()
         ]
+    parts += [ledger_table(e, bytes_per_s) for e in entries if e.get("ledger")]
     return "\n\n".join(parts)
 
 
@@ -261,7 +288,10 @@ def numbers(data: dict[str, Any], mca: dict[str, Any] | None) -> str:
         kernels=kernel_table(kernels),
     )
     if chains:
-        text += CHAIN_HEAD.format(chain=chain_table(chains))
+        triad = [b["extra_info"] for b in data["benchmarks"] if b["extra_info"].get("stage") == "memory triad"]
+        chain = chain_table(chains, 1e9 * triad[0]["gigabytes_per_second"] if triad else None)
+        costs = [b["extra_info"] for b in data["benchmarks"] if "ns_per_pixel_by" in b["extra_info"]]
+        text += CHAIN_HEAD.format(chain="\n\n".join([chain, cost_table(costs)] if costs else [chain]))
     if simulator:
         worst = [100.0 * abs(value) for e in simulator for value in e.get("deviations", {}).values()]
         found = f" (here within {max(worst):.2f} %)" if worst else ""

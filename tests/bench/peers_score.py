@@ -33,6 +33,48 @@ def tail_histogram(z, step, per_unit, counts):
 
 
 @compiled
+def peak_loop(z, side, least, per_e, keep, counts):
+    rows, cols = z.shape
+    counts *= keep
+    last = counts.shape[2] - 1
+    for r in range(rows):
+        for c in range(cols):
+            size = abs(z[r, c])
+            if size <= least:
+                continue
+            is_peak = True
+            for i in range(max(r - 1, 0), min(r + 2, rows)):
+                for j in range(max(c - 1, 0), min(c + 2, cols)):
+                    other = abs(z[i, j])
+                    first = i < r or (i == r and j < c)
+                    if other > size or (first and other == size):
+                        is_peak = False
+            if is_peak:
+                counts[r // side, c // side, min(int(np.log(size / least) * per_e), last)] += F(1)
+
+
+def count_peaks(z, side, least, per_e, keep, counts):
+    peak_loop(z, side, F(least), F(per_e), F(keep), counts)
+
+
+@compiled
+def map_loop(z, side, level, power, least, out):
+    rows, cols = z.shape
+    for r in range(rows):
+        for j in range(level.shape[1]):
+            factor = least / level[r // side, j] if level[r // side, j] > 0 else F(0)
+            exponent = power[r // side, j]
+            for c in range(j * side, min((j + 1) * side, cols)):
+                y = z[r, c] * factor
+                size = abs(y)
+                out[r, c] = y if size <= least else np.copysign(least * (size / least) ** exponent, y)
+
+
+def map_scores(z, side, level, power, least, out):
+    map_loop(z, side, level, power, F(least), out)
+
+
+@compiled
 def block_sums(x, first, second):
     """Sums over blocks of 2 x 2 pixels, and over their squares."""
     for r in range(first.shape[0]):
