@@ -111,12 +111,12 @@ def score(
     renew: Callable[..., Any], rows: int, cols: int,
 ) -> Callable[..., None]:  # fmt: skip
     """Our pass from frame to score to background, stage by stage."""
-    residual, predicted, variance = (np.empty((rows, cols), np.float32) for _ in range(3))
+    held, variance = (np.empty((rows, cols), np.float32) for _ in range(2))
 
     def run(
         frame: Any, mean: Any, noise: Any, age: Any, field: Any, blur: float, floor: float, taps: Any, edge: Any,
         window: int, guard: int, limit: float, row_step: int, col_step: int, age_limit: int, scratch: Any,
-        _residual: Any, _predicted: Any, filtered: Any, z: Any, new_mean: Any, new_noise: Any, new_age: Any,
+        residual: Any, predicted: Any, filtered: Any, z: Any, new_mean: Any, new_noise: Any, new_age: Any,
     ) -> None:  # fmt: skip
         subtract(frame, mean, noise, age, field, blur, floor, scratch, residual, predicted)
         matched_filter(residual, taps, taps, scratch, filtered)
@@ -125,9 +125,9 @@ def score(
                 lines[k] /= factor
                 lines[-1 - k] /= factor
         whiten(filtered, predicted, window, guard, floor, scratch, variance, z)
-        peers_local.hold_loop(z.ravel(), np.float32(limit), residual.ravel(), residual.ravel())
+        peers_local.hold_loop(z.ravel(), np.float32(limit), residual.ravel(), held.ravel())
         renew(
-            frame, residual, variance, mean, noise, age, field, row_step, col_step, age_limit, scratch,
+            frame, held, variance, mean, noise, age, field, row_step, col_step, age_limit, scratch,
             new_mean, new_noise, new_age,
         )  # fmt: skip
 

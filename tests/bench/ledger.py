@@ -29,6 +29,9 @@ SHARES: dict[tuple[str, str], Callable[[Arguments], float]] = {
     ("extract_plots", "residual"): lambda _: 0.0,  # about plots alone
     ("extract_plots", "samples"): lambda _: 0.0,
     ("extract_plots", "plots_out"): lambda _: 0.0,
+    ("fit_plots", "residual"): lambda _: 0.0,
+    ("fit_plots", "filtered"): lambda _: 0.0,
+    ("fit_plots", "z"): lambda _: 0.0,
 }
 READ_TOO = {("replace_bad", "frame"), ("remove_spikes", "frame")}
 """Changed in place."""

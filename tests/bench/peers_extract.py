@@ -46,10 +46,12 @@ def refine(near: np.ndarray, snr: np.ndarray) -> tuple[np.ndarray, ...]:
     found = []
     for lines in (near @ np.array([1, 2, 1], "f4"), np.array([1, 2, 1], "f4") @ near):
         low, middle, high = lines.T
+        light = middle > 0  # a frame without background may peak where its level is lower
+        low, middle, high = (np.where(light, part, np.float32(1)) for part in (low, middle, high))
         least = np.float32(0.1) * middle
         low, high = np.log(np.maximum(low, least)), np.log(np.maximum(high, least))
         curvature = 2 * np.log(middle) - low - high
-        good = (middle > 0) & (curvature > 1 / WIDEST_SPOT_PX**2)
+        good = light & (curvature > 1 / WIDEST_SPOT_PX**2)
         curvature = np.where(good, curvature, 1 / WIDEST_SPOT_PX**2)
         found += [
             np.where(good, np.clip((high - low) / (2 * curvature), -0.5, 0.5), 0),

@@ -42,13 +42,17 @@ def peak_loop(z, side, least, per_e, keep, counts):
             size = abs(z[r, c])
             if size <= least:
                 continue
+            if 0 < c < cols - 1 and (abs(z[r, c - 1]) >= size or abs(z[r, c + 1]) > size):
+                continue
             is_peak = True
             for i in range(max(r - 1, 0), min(r + 2, rows)):
                 for j in range(max(c - 1, 0), min(c + 2, cols)):
                     other = abs(z[i, j])
-                    first = i < r or (i == r and j < c)
-                    if other > size or (first and other == size):
+                    if other > size or (other == size and (i < r or (i == r and j < c))):
                         is_peak = False
+                        break
+                if not is_peak:
+                    break
             if is_peak:
                 counts[r // side, c // side, min(int(np.log(size / least) * per_e), last)] += F(1)
 
