@@ -7,11 +7,22 @@ one peak however wide it is, while noise and clutter have as many as there is ro
 """
 
 from libc.math cimport exp, fabsf, logf
+from libc.string cimport memcpy
 
 from lookdown.kernels.beyond cimport CHUNK, MARKS, next_mark
 from lookdown.kernels.rows cimport BytesOut, RowIn, cloned
 
 from lookdown.kernels.checks import require_array, require_integer, require_number
+
+cdef extern from *:
+    """
+    typedef double *__restrict__ lookdown_bins_out;
+    """
+    ctypedef double* BinsOut "lookdown_bins_out"
+
+cdef enum:
+    BINS_AT_ONCE = 32
+
 
 cdef cloned mark_peaks(
     RowIn above, RowIn here, RowIn below, float least, BytesOut marks, Py_ssize_t n
@@ -132,31 +143,45 @@ cdef inline double within(double beyond, double inside, double wanted) noexcept 
     return min(max(part, 0), 1)
 
 
+cdef cloned add_bins(RowIn x, BinsOut sums, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        sums[i] += x[i]
+
+
 cdef void find_levels(
     const float* counts, const double* prior, Py_ssize_t n, Py_ssize_t m, Py_ssize_t n_bins, float least, float per_e,
     const float* inner, const float* outer, float* inner_level, float* outer_level
 ) noexcept nogil:
-    cdef Py_ssize_t i, j, u, v, k, at
+    cdef Py_ssize_t i, j, u, v, k, at, first, last
     cdef double beyond, inside
     cdef bint searching
+    cdef double[BINS_AT_ONCE] around
     for i in range(n):
         for j in range(m):
             at = i * m + j
             inner_level[at] = outer_level[at] = least
             beyond = 0
             searching = True
-            for k in range(n_bins - 1, -1, -1):
-                inside = prior[k]
+            last = n_bins
+            while last > 0:
+                # The bins of nine blocks, largest sizes first: mostly the search ends among them.
+                first = max(last - BINS_AT_ONCE, 0)
+                memcpy(around, prior + first, (last - first) * sizeof(double))
                 for u in range(max(i - 1, 0), min(i + 2, n)):
                     for v in range(max(j - 1, 0), min(j + 2, m)):
-                        inside += counts[(u * m + v) * n_bins + k]
-                if searching and beyond + inside >= outer[at]:
-                    outer_level[at] = <float>(least * exp((k + within(beyond, inside, outer[at])) / per_e))
-                    searching = False
-                if beyond + inside >= inner[at]:
-                    inner_level[at] = <float>(least * exp((k + within(beyond, inside, inner[at])) / per_e))
-                    break
-                beyond += inside
+                        add_bins(counts + (u * m + v) * n_bins + first, around, last - first)
+                for k in range(last - 1, first - 1, -1):
+                    inside = around[k - first]
+                    if searching and beyond + inside >= outer[at]:
+                        outer_level[at] = <float>(least * exp((k + within(beyond, inside, outer[at])) / per_e))
+                        searching = False
+                    if beyond + inside >= inner[at]:
+                        inner_level[at] = <float>(least * exp((k + within(beyond, inside, inner[at])) / per_e))
+                        first = 0
+                        break
+                    beyond += inside
+                last = first
 
 
 def peak_levels(counts, prior, least, per_e, inner, outer, inner_level, outer_level):
