@@ -65,8 +65,9 @@ cdef inline void count(
     float size, Py_ssize_t r, Py_ssize_t c, Py_ssize_t side, float least, float per_e, float* counts, Py_ssize_t m,
     Py_ssize_t n_bins
 ) noexcept nogil:
-    cdef Py_ssize_t k = <Py_ssize_t>(logf(size / least) * per_e)
-    counts[((r // side) * m + c // side) * n_bins + (k if k < n_bins else n_bins - 1)] += 1
+    cdef float bin = logf(size / least) * per_e  # may be infinite
+    cdef Py_ssize_t k = <Py_ssize_t>bin if bin < <float>(n_bins - 1) else n_bins - 1
+    counts[((r // side) * m + c // side) * n_bins + k] += 1
 
 
 cdef void count_all(
