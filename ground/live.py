@@ -110,6 +110,8 @@ class Ground:
                 linger_until_ns = linger_until_ns or now_ns + _LINGER_NS
                 if now_ns >= linger_until_ns:
                     break
+            else:
+                linger_until_ns = None  # the end was that of an earlier start, which had waited in a spool
         return self.finish()
 
     def service(self, timeout_ms: int) -> None:

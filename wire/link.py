@@ -25,7 +25,8 @@ from lookdown.wire.spool import Spool
 __all__ = ["UNKNOWN", "Delivery", "LinkLimits", "LinkReceiver", "LinkSender", "ReceiverCounts", "SenderCounts"]
 
 MESSAGES_PER_SERVICE = 1000
-"""Messages that one call of ``service`` takes from its socket: the owner gets its turn under any load."""
+"""Messages that one call of ``service`` takes from its socket, and packets after which it takes no more message: the
+owner gets its turn under any load."""
 _MAX_MESSAGE_OCTETS = 1024 * 1024  # ZeroMQ cuts off a peer that sends more; what is less is counted as oversize
 _HEARTBEAT_MS = 1000
 _HEARTBEAT_TIMEOUT_MS = 4000  # a half-open connection is given up after this silence
@@ -267,10 +268,12 @@ class LinkReceiver:
 
         Waits at most ``timeout_ms`` for the first. Store them, then call `commit`: until then their sender keeps them.
         """
-        deliveries = []
+        deliveries: list[Delivery] = []
+        taken = 0
         if self.socket.poll(timeout_ms):
             now_ns = self._clock.now_ns()
-            for _ in range(MESSAGES_PER_SERVICE):
+            while len(deliveries) < MESSAGES_PER_SERVICE and taken < MESSAGES_PER_SERVICE:
+                taken += 1
                 try:
                     peer, *parts = self.socket.recv_multipart(zmq.NOBLOCK)
                 except zmq.Again:
@@ -278,9 +281,7 @@ class LinkReceiver:
                 if len(parts) != 1:
                     self._inbox.refuse("parts")
                     continue
-                delivery = self._inbox.accept(parts[0], now_ns, peer)
-                if delivery:
-                    deliveries.append(delivery)
+                deliveries += self._inbox.accept(parts[0], now_ns, peer)
         self._acknowledge()
         return deliveries
 
