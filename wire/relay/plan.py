@@ -90,7 +90,7 @@ def read_plan(path: Path) -> tuple[Contact, ...]:
             continue
         try:
             if words[0] != "contact" or len(words) != 1 + len(_FIELDS):
-                raise ValueError(f"wanted 'contact {' '.join(_FIELDS)}', came {line.strip()[:80]!r}")  # noqa: TRY301
+                raise ValueError(f"wanted 'contact {' '.join(_FIELDS)}', came {line.strip()[:80]!r}")
             values = [int(word) if word.isascii() and word.isdigit() else _no_number(word) for word in words[1:]]
             contact = Contact(*values)
             _check(contact)

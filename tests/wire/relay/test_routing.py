@@ -1,5 +1,6 @@
 """Earliest arrival over a contact plan, held to a search in the graph of all nodes at all times."""
 
+from itertools import pairwise
 from typing import Any
 
 import networkx as nx
@@ -77,7 +78,7 @@ def test_arrivals_are_those_of_the_graph_of_all_times(
             assert way[0].sender == source
             assert way[-1].receiver == node
             assert routes.hop(node) == way[0].receiver
-            assert all(one.receiver == two.sender for one, two in zip(way, way[1:], strict=False))
+            assert all(one.receiver == two.sender for one, two in pairwise(way))
         else:
             assert (way, routes.hop(node)) == ([], None)
 
