@@ -1,4 +1,4 @@
-"""The command ``lookdown-wire``: recordings in readable form, and the packets as page and XTCE file."""
+"""The command ``lookdown-wire``: recordings in readable form, the packets as page and XTCE file, keys of nodes."""
 
 import argparse
 import os
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lookdown.wire.dictionary import DICTIONARY
 from lookdown.wire.errors import WireError
+from lookdown.wire.keys_command import add_keys_parser, run_keys
 
 _UNUSABLE = 2
 
@@ -15,6 +16,7 @@ _EXAMPLES = """examples:
   lookdown-wire dump build/demo/ground/received.ldrec | head
   lookdown-wire dump received.ldrec --table --packet Health --packet End
   lookdown-wire xtce > lookdown.xml
+  lookdown-wire keys make board-keys --node 7
 """
 
 
@@ -26,7 +28,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"lookdown-wire {version('lookdown')}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="dump | page | xtce")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="dump | page | xtce | keys")
     dump = commands.add_parser(
         "dump",
         help="decode a recording, a line a packet",
@@ -55,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
         help="the packets as an XTCE 1.2 file",
         description="Write the packets as an XTCE 1.2 file, which ground systems read, to standard output.",
     )
+    add_keys_parser(commands)
     return parser
 
 
@@ -87,6 +90,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if options.command == "dump":
             return _dump(options)
+        if options.command == "keys":
+            return run_keys(options)
         if options.command == "page":
             from lookdown.wire.page import page
 

@@ -66,7 +66,7 @@ class Inbox:
                 sender.begin(delivery.boot_id)
             sender.taken = sender.committed = max(sender.taken, delivery.sequence)
 
-    def accept(self, data: bytes, arrival_ns: int, peer: bytes = b"") -> list[Delivery]:
+    def accept(self, data: bytes, arrival_ns: int, peer: bytes = b"", node_id: int | None = None) -> list[Delivery]:
         """Take one message, whatever its octets are.
 
         Parameters
@@ -77,6 +77,8 @@ class Inbox:
             When it came, TAI [ns].
         peer : bytes
             Address to which acknowledgements for its sender go from now on.
+        node_id : int or None
+            Who proved to have sent it: a node speaks for itself alone. None: nobody had to prove anything.
 
         Returns
         -------
@@ -84,7 +86,7 @@ class Inbox:
             The packets, to be stored; without those that are repeats or refused, both counted.
         """
         try:
-            return self._accept(data, arrival_ns, peer)
+            return self._accept(data, arrival_ns, peer, node_id)
         except WireError as error:
             self.refuse(error.reason)
             return []
@@ -93,11 +95,13 @@ class Inbox:
         """Count a message that is not taken."""
         self._counts_of(sender_id).refused[reason] += 1
 
-    def _accept(self, data: bytes, arrival_ns: int, peer: bytes) -> list[Delivery]:
+    def _accept(self, data: bytes, arrival_ns: int, peer: bytes, node_id: int | None) -> list[Delivery]:
         envelope = decode_envelope(data, DATA)
         sender_id, boot_id = envelope.sender_id, envelope.boot_id
         if self._allowed is not None and sender_id not in self._allowed:
             raise WireError("sender", f"wanted one of {sorted(self._allowed)}, came {sender_id}")
+        if node_id is not None and sender_id != node_id:
+            raise WireError("identity", f"wanted sender {node_id}, whose key it came with, came {sender_id}")
         came = entries(envelope)
         counts = self._counts_of(sender_id)
         sender = self._senders.setdefault(sender_id, _Sender())

@@ -13,7 +13,7 @@ import json
 import os
 import stat
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -310,14 +310,17 @@ class Keyring:
         self._by_curve = {key: card.node_id for card in self._cards.values() for key in card.curve_keys}
 
     @classmethod
-    def load(cls, folder: Path) -> "Keyring":
-        """Read the cards enrolled in a folder of keys; ConfigError if one is damaged."""
+    def load(cls, folder: Path, damaged: Callable[[str], None] | None = None) -> "Keyring":
+        """Read the cards enrolled in a folder of keys; ConfigError if one is damaged, unless ``damaged`` is told."""
         cards = []
         for path in sorted((folder / "enrolled").glob("*.card")):
             try:
                 cards.append(parse_card(path.read_text(encoding="utf-8"), str(path)))
-            except (OSError, UnicodeDecodeError) as error:
-                raise ConfigError(f"{path}: cannot be read ({error}); enrol the node again") from None
+            except (OSError, UnicodeDecodeError, ConfigError) as error:
+                text = str(error) if isinstance(error, ConfigError) else f"{path}: cannot be read ({error})"
+                if damaged is None:
+                    raise ConfigError(f"{text}; enrol the node again") from None
+                damaged(text)
         try:
             return cls(cards)
         except ValueError as error:

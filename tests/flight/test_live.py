@@ -35,6 +35,7 @@ from lookdown.wire.messages import (
     Severity,
 )
 from lookdown.wire.packet import decode, encode
+from lookdown.wire.security import UNSECURED
 from lookdown.wire.spool import Spool
 
 STATE = SensorState(np.array([7e6, 1.0, 2.0]), np.zeros(3), np.array([1.0, 0.0, 0.0, 0.0]), 5.0, 2.0**-15, 2.0**-15)
@@ -168,7 +169,8 @@ def test_bad_messages_are_refused_and_the_rest_goes_on(tmp_path: Path, capsys: p
     captured = capsys.readouterr()
     refused = json.loads(captured.out)["frames_refused"]
     assert refused == {"version": 1, "parts": 1, "shape": 5, "stale": 1, "sensor": 1}
-    assert captured.err.count("\n") == len(refused)
+    assert captured.err.count("refused") == len(refused)
+    assert captured.err.count("neither encrypted nor authenticated") == 1
     assert "wanted at most 96 octets of samples, came 5000" in captured.err
     assert outside.messages_of(Health)[-1].frames_refused == 9
 
@@ -259,7 +261,7 @@ def test_the_command_flies_the_infrared_chain(tmp_path: Path) -> None:
     outside = Outside(config, [*messages, END], lambda: None)
     command = [sys.executable, "-m", "lookdown.flight", "run", "--config", str(file)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr) == (0, f"lookdown-flight: {UNSECURED}\n")
     reports = outside.messages_of(PlotReport)
     assert [report.frame_id for report in reports] == list(range(1, 31))
     for report in reports[10:]:
