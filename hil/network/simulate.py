@@ -18,7 +18,6 @@ from lookdown.wire.relay.parts import RelayLimits
 from lookdown.wire.relay.plan import Contact
 from lookdown.wire.relay.routing import Network
 
-
 _NEVER_NS = 2**62
 
 

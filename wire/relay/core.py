@@ -171,7 +171,7 @@ class Relay:
         """Return (neighbour, custody signal) to send, now that the journal is written, or could not be."""
         for held in self._fresh:
             if written:
-                self._trace(now_ns, "stored", held.bundle.key, 0)
+                self._trace(now_ns, "spooled" if held.bundle.source == self.node else "stored", held.bundle.key, 0)
             elif not held.gone:
                 self._let_go(held)
                 self.counts["refused disk"] += 1
