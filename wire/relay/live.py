@@ -10,7 +10,7 @@ import json
 import logging
 import secrets
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TextIO
 
 import zmq
 
@@ -104,7 +104,7 @@ class RelayProcess:
 
     def __init__(self, config: RelayConfig, context: "zmq.Context[zmq.Socket[bytes]]", clock: Clock) -> None:
         self._config, self._clock = config, clock
-        self._events: list[str] = []
+        self._events: list[tuple[int, str, Key, int]] = []
         self._asked: list[tuple[bytes, int, str]] = []
         self._refused_connections = 0
         self._refresh_ns = 0
@@ -186,9 +186,7 @@ class RelayProcess:
                 self._from_here.send_multipart([asker, b"", bytes([verdict]) + reason.encode()], zmq.NOBLOCK)
         self._asked.clear()
         if self._trace and self._events:
-            self._trace.write("".join(self._events))
-            self._trace.flush()
-            self._events.clear()
+            self._write_events(self._trace)
         if now_ns >= self._refresh_ns:
             self._refresh_ns = now_ns + _REFRESH_NS
             self._refresh()
@@ -288,8 +286,15 @@ class RelayProcess:
             self.relay.link_down(node, self._clock.now_ns())
 
     def _note(self, time_ns: int, event: str, key: Key, peer: int) -> None:
-        entry = {"time_ns": time_ns, "node": self._config.node, "event": event, "id": str(key)}
-        self._events.append(json.dumps(entry | ({"peer": peer} if peer else {})) + "\n")
+        self._events.append((time_ns, event, key, peer))
+
+    def _write_events(self, trace: TextIO) -> None:
+        """Write what happened in this turn, when all that is urgent is done."""
+        for time_ns, event, key, peer in self._events:
+            entry = {"time_ns": time_ns, "node": self._config.node, "event": event, "id": str(key)}
+            trace.write(json.dumps(entry | ({"peer": peer} if peer else {})) + "\n")
+        trace.flush()
+        self._events.clear()
 
     def _refresh(self) -> None:
         """Use keys that changed since."""
