@@ -126,9 +126,9 @@ def plan_contacts(
 
     def close(pair: tuple[int, int], step: int) -> None:
         since = open_since.pop(pair)
-        middle = (since + step) // 2
-        other = ground[place[pair[1]]] if pair[1] in place else path_m[middle, pair[1] - 1]
-        delay_ns = round(float(np.linalg.norm(path_m[middle, pair[0] - 1] - other)) / SPEED_OF_LIGHT_M_S * NS_PER_S)
+        middle = path_m[[(since + step) // 2, (since + step + 1) // 2]].mean(axis=0)
+        other = ground[place[pair[1]]] if pair[1] in place else middle[pair[1] - 1]
+        delay_ns = round(float(np.linalg.norm(middle[pair[0] - 1] - other)) / SPEED_OF_LIGHT_M_S * NS_PER_S)
         rate = rules.ground_bits_per_s if pair[1] in place else rules.bits_per_s
         begin, end = int(times[since]), int(times[step])
         contacts.extend(Contact(*ends, begin, end, rate, delay_ns) for ends in (pair, pair[::-1]))
