@@ -195,6 +195,8 @@ class Outbox:
         if not 0 <= priority < PRIORITIES:
             raise ValueError(f"priority: wanted 0 to {PRIORITIES - 1}, came {priority}")
         self.counts.offered += 1
+        if not 0 <= origin_ns < 2**63:  # of a clock that is far off: unknown, or the receiver would never take it
+            origin_ns = 0
         offered = _Held(self.counts.offered, packet, origin_ns)
         self._waiting[priority].append(offered)
         self._octets += len(packet)
