@@ -85,6 +85,7 @@ class _Held(NamedTuple):
     sequence: int
     packet: bytes
     origin_ns: int
+    priority: int
 
 
 class Journal(Protocol):
@@ -140,25 +141,26 @@ class Outbox:
         self._waiting: tuple[deque[_Held], ...] = tuple(deque() for _ in range(PRIORITIES))  # never sent
         self._in_window: deque[tuple[_Held, int]] = deque()  # sent once or more, with their ``after``
         self._cursor = 0  # place in the window of the packet to send again next
-        self._next = 0  # packets in the message that `next` returned last
+        self._next: list[_Held] = []  # in the message that `next` returned last
         # A message of a paced link takes no more of it than may leave at once.
         burst_octets = int(BURST_S * self._limits.bits_per_s / 8) or MAX_RECORDS_OCTETS
         self._batch_octets = min(burst_octets, MAX_RECORDS_OCTETS)
-        self._octets = 0
+        self._held = self._octets = 0
         self._acknowledged = acknowledged
         self._sent_up_to = 0
         self._timer_ns = 0
         self._backoff = 1
         self._journal = journal
         for sequence, priority, origin_ns, packet in held:
-            self._waiting[priority].append(_Held(sequence, packet, origin_ns))
+            self._waiting[priority].append(_Held(sequence, packet, origin_ns, priority))
+            self._held += 1
             self._octets += len(packet)
             self._sent_up_to = sequence  # for all that is known
 
     @property
     def held(self) -> int:
         """Packets that are neither acknowledged nor given up."""
-        return len(self._in_window) + sum(map(len, self._waiting))
+        return self._held
 
     @property
     def octets(self) -> int:
@@ -195,17 +197,21 @@ class Outbox:
         if not 0 <= priority < PRIORITIES:
             raise ValueError(f"priority: wanted 0 to {PRIORITIES - 1}, came {priority}")
         self.counts.offered += 1
-        offered = _Held(self.counts.offered, packet, origin_ns)
+        if not 0 <= origin_ns < 2**63:  # of a clock that is far off: unknown, or the receiver would never take it
+            origin_ns = 0
+        offered = _Held(self.counts.offered, packet, origin_ns, priority)
         self._waiting[priority].append(offered)
+        self._held += 1
         self._octets += len(packet)
         if self._journal:
             self._journal.add(offered.sequence, priority, origin_ns, packet)
         kept = True
-        while self.held > self._limits.capacity or self._octets > self._limits.capacity_octets:
+        while self._held > self._limits.capacity or self._octets > self._limits.capacity_octets:
             lowest = next((queue for queue in self._waiting if queue), None)
             if lowest is None:
                 break
             given_up = lowest.popleft()
+            self._held -= 1
             self._octets -= len(given_up.packet)
             self.counts.dropped += 1
             if self._journal:
@@ -215,8 +221,7 @@ class Outbox:
 
     def next(self) -> bytes | None:
         """Return the message to send now, or None if there is none or the window is full."""
-        packets = self._due()
-        self._next = len(packets)
+        packets = self._next = self._due()
         if not packets:
             return None
         after = self._in_window[self._cursor][1] if self._cursor < len(self._in_window) else self._last_promised()
@@ -233,17 +238,19 @@ class Outbox:
         """Note that the message of `next` went out, at steady time ``now_ns``."""
         if self._cursor == 0:
             self._timer_ns = now_ns
-        for _ in range(self._next):
-            if self._cursor < len(self._in_window):
-                self.counts.resent += 1
-            elif queue := self._oldest_queue():
-                after = self._last_promised()
-                held = queue.popleft()
+        count = len(self._next)
+        if self._cursor < len(self._in_window):
+            self.counts.resent += count
+        elif count:
+            after = self._last_promised()
+            for held in self._next:
+                self._waiting[held.priority].popleft()
                 self._in_window.append((held, after))
-                self._sent_up_to = held.sequence
-                self.counts.sent += 1
-            self._cursor += 1
-        self._next = 0
+                after = held.sequence
+            self._sent_up_to = after
+            self.counts.sent += count
+        self._cursor += count
+        self._next = []
 
     def acknowledge(self, data: bytes, now_ns: int) -> None:
         """Take an acknowledgement, whatever its octets are: a bad one is counted by reason."""
@@ -256,17 +263,18 @@ class Outbox:
         except WireError as error:
             self.counts.refused[error.reason] += 1
             return
-        before = self.counts.acknowledged
+        released = 0
         while self._in_window and self._in_window[0][0].sequence <= envelope.sequence:
-            held, _ = self._in_window.popleft()
-            self._octets -= len(held.packet)
-            self._cursor = max(self._cursor - 1, 0)
-            self.counts.acknowledged += 1
+            self._octets -= len(self._in_window.popleft()[0].packet)
+            released += 1
+        self._cursor = max(self._cursor - released, 0)
         for queue in self._waiting:  # what an earlier process sent, and this one has not yet sent again
             while queue and queue[0].sequence <= envelope.sequence:
                 self._octets -= len(queue.popleft().packet)
-                self.counts.acknowledged += 1
-        if self.counts.acknowledged > before:
+                released += 1
+        if released:
+            self._held -= released
+            self.counts.acknowledged += released
             self._acknowledged = envelope.sequence
             self._timer_ns = now_ns
             self._backoff = 1
@@ -291,7 +299,9 @@ class Outbox:
             packets: Iterable[_Held] = (held for held, _ in again)
         else:
             room = min(self._limits.window - len(self._in_window), self._limits.batch)
-            packets = islice(merge(*self._waiting, key=itemgetter(0)), max(room, 0))
+            queues = [queue for queue in self._waiting if queue]
+            oldest = queues[0] if len(queues) == 1 else merge(*queues, key=itemgetter(0))
+            packets = islice(oldest, max(room, 0))
         message: list[_Held] = []
         octets = 0
         for held in packets:
@@ -300,10 +310,6 @@ class Outbox:
                 break
             message.append(held)
         return message
-
-    def _oldest_queue(self) -> deque[_Held] | None:
-        """Queue whose first packet is the oldest that was never sent."""
-        return min((queue for queue in self._waiting if queue), key=lambda queue: queue[0].sequence, default=None)
 
     def _last_promised(self) -> int:
         """Sequence of the last packet ahead of the first that was never sent, of those sent or stored."""

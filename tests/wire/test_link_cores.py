@@ -255,6 +255,14 @@ def test_bad_acknowledgements_are_counted_and_release_nothing(message: Envelope,
     assert outbox.held == 1
 
 
+@pytest.mark.parametrize("origin_ns", [-1, -(2**70), 2**63, 2**63 - 1])
+def test_an_origin_that_no_clock_has_is_sent_as_unknown(origin_ns: int) -> None:
+    outbox, inbox = Outbox(7, 99, SMALL), Inbox()
+    outbox.offer(b"x", origin_ns=origin_ns)
+    (delivery,) = inbox.accept(send_all(outbox)[0], 0)
+    assert delivery.origin_ns == (origin_ns if origin_ns == 2**63 - 1 else 0)
+
+
 def test_misuse_is_named() -> None:
     outbox = Outbox(7, 99)
     for packet, priority, message in ((b"", 0, "came 0"), (bytes(MAX_PACKET_OCTETS + 1), 0, "65543"), (b"x", 4, "3")):
