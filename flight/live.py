@@ -292,7 +292,13 @@ def run(
         while not live.ended_by:
             live.turn()
         flushed = live.flush(flush_s)
-        link_counters = {**asdict(link.stats), "connections": link.connections, "unacknowledged": link.held}
+        refused = dict(link.stats.refused)  # asdict would count its pairs
+        link_counters = {
+            **asdict(link.stats),
+            "refused": refused,
+            "connections": link.connections,
+            "unacknowledged": link.held,
+        }
         print(json.dumps({**board.counters(), "ended_by": live.ended_by, "link": link_counters}), flush=True)
     if not flushed:
         print(
