@@ -15,7 +15,7 @@ the same false-alarm probability.
                 out is held back, the frame enters the background    in one pass)
     extract     calibrated threshold, connected pixels, places        peaks, tail, tailmap, extract,
                                                                      fit
-    confirm     plots less spikes of one frame, lone pixels, trails  partners
+    confirm     plots less spikes of one frame, lone pixels, trails  partners, trails
     multi-frame paths through several frames, if it is enabled       stack, paths
 
 A first frame, or the first after a jump of the camera, has no background: it is scored in space alone and its report
@@ -47,6 +47,7 @@ from lookdown.kernels.restart import restart_young
 from lookdown.kernels.score import score_and_renew, score_scratch_size
 from lookdown.kernels.spikes import remove_spikes
 from lookdown.kernels.suppress import matched_filter
+from lookdown.kernels.trails import trails_scratch_size
 from lookdown.kernels.whiten import whiten
 from lookdown.wire.errors import ConfigError
 from lookdown.wire.messages import ReportFlag, SensorState
@@ -183,6 +184,7 @@ class Chain:
         self._sample = np.zeros(self._sampled[0] * self._sampled[1], np.float32)
         self._words = np.zeros(extract_scratch_size(cols, parameters.max_plots), np.int64)
         self._plots = np.zeros(parameters.max_plots, PLOT_DTYPE)
+        self._trail_words = np.zeros(trails_scratch_size(parameters.max_plots), np.int32)
         self._spikes = np.zeros(4096, np.int32)
         self._intake = Intake(rows, cols, calibration)
         factory = np.zeros(0, np.int32) if calibration is None else calibration.bad_pixels
@@ -272,7 +274,7 @@ class Chain:
             return result
         window = self._in_frame_units(window)
         plots, n_left_out = merged(result.plots, window.plots(0), self.parameters.max_plots)
-        plots = plots[: without_trails(plots)]
+        plots = plots[: without_trails(plots, self._trail_words)]
         flags = result.flags | (ReportFlag.TRUNCATED if n_left_out else ReportFlag.NONE)
         return ChainResult(plots, flags, result.n_left_out + n_left_out, result.shift, window)
 
@@ -429,7 +431,7 @@ class Chain:
             n_kept = int(np.count_nonzero(kept))
             self._plots[:n_kept] = plots[kept]
             plots = self._plots[:n_kept]
-        n_kept = without_trails(plots)
+        n_kept = without_trails(plots, self._trail_words)
         confirmation.end(found.shift, new)
         return n_kept
 
