@@ -15,7 +15,7 @@ the same false-alarm probability.
                 out is held back, the frame enters the background    in one pass)
     extract     calibrated threshold, connected pixels, places        peaks, tail, tailmap, extract,
                                                                      fit
-    confirm     plots less spikes of one frame, lone pixels, trails  partners, trails
+    confirm     plots less spikes of one frame, lone pixels, trails  partners, judge, trails
     multi-frame paths through several frames, if it is enabled       stack, paths
 
 A first frame, or the first after a jump of the camera, has no background: it is scored in space alone and its report
@@ -28,9 +28,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lookdown.flight.calibration import Calibration, Intake, read_calibration
-from lookdown.flight.config import ChainParameters, FlightConfig
-from lookdown.flight.confirm import SETTLED_FRAMES, Confirmation, lone_pixels, spot_ratios, young_ground
+from lookdown.flight.calibration import Calibration, Intake
+from lookdown.flight.config import ChainParameters
+from lookdown.flight.confirm import SETTLED_FRAMES, Confirmation, spot_ratios
 from lookdown.flight.defects import DefectMap
 from lookdown.flight.memory import limit_memory
 from lookdown.flight.multiframe import MultiFrame, Window, merged
@@ -42,6 +42,7 @@ from lookdown.flight.trails import without_trails
 from lookdown.kernels.calibrate import replace_bad
 from lookdown.kernels.extract import PLOT_DTYPE, extract_plots, extract_scratch_size
 from lookdown.kernels.fit import fit_plots
+from lookdown.kernels.judge import keep_plots
 from lookdown.kernels.renew import renew_background
 from lookdown.kernels.restart import restart_young
 from lookdown.kernels.score import score_and_renew, score_scratch_size
@@ -49,7 +50,6 @@ from lookdown.kernels.spikes import remove_spikes
 from lookdown.kernels.suppress import matched_filter
 from lookdown.kernels.trails import trails_scratch_size
 from lookdown.kernels.whiten import whiten
-from lookdown.wire.errors import ConfigError
 from lookdown.wire.messages import ReportFlag, SensorState
 
 Image = NDArray[np.float32]
@@ -192,8 +192,7 @@ class Chain:
         self._registration = Registration(rows, cols, parameters.background_height_m, distortion)
         self._space_tail = TailCalibration(rows, cols, parameters.psf_sigma_px)
         self._time_tail = TailCalibration(rows, cols, parameters.psf_sigma_px)
-        self._confirmation = Confirmation(rows, cols)
-        self._ratios = spot_ratios(self._taps)
+        self._confirmation = Confirmation(rows, cols, parameters.max_plots, spot_ratios(self._taps))
         self._floor = 0.0
         multi = parameters.multi_frame
         self._multi = MultiFrame(multi, rows, cols, parameters.psf_sigma_px) if multi.enabled else None
@@ -420,16 +419,16 @@ class Chain:
         confirmation = self._confirmation
         plots = self._plots[:n_written]
         if not new and not self.parameters.one_frame_plots:
-            lone = lone_pixels(plots, self._filtered, self._ratios)
+            kept = confirmation.confirmed(plots, found.shift, self.parameters.reach_px)
             # In a view that stands still a sharp target and a bad pixel are the same thing.
-            lone &= np.hypot(*found.shift) > MOVING_PX
-            lone = self._defects.accuse(plots, lone)
-            kept = ~lone & confirmation.confirmed(plots, found.shift, self.parameters.reach_px)
+            if np.hypot(*found.shift) > MOVING_PX:
+                lone = confirmation.lone(plots, self._filtered)
+                self._defects.accuse(plots, lone)
+                kept &= lone ^ 1
             self._time_tail.forgive(self._z, plots, kept)
             if confirmation.frames > SETTLED_FRAMES:
-                kept &= ~young_ground(plots, self._age, found.field, found.step)
-            n_kept = int(np.count_nonzero(kept))
-            self._plots[:n_kept] = plots[kept]
+                kept &= confirmation.young(plots, self._age, found.field, found.step) ^ 1
+            n_kept = keep_plots(plots, kept)
             plots = self._plots[:n_kept]
         n_kept = without_trails(plots, self._trail_words)
         confirmation.end(found.shift, new)
@@ -439,26 +438,3 @@ class Chain:
         self._mean, self._next_mean = self._next_mean, self._mean
         self._noise, self._next_noise = self._next_noise, self._noise
         self._age, self._next_age = self._next_age, self._age
-
-
-def make_chain(config: FlightConfig, rows: int, cols: int) -> Chain:
-    """Make the chain of a configured process.
-
-    Parameters
-    ----------
-    config : FlightConfig
-        The process.
-    rows, cols : int
-        Size of the frames that came [px].
-
-    Raises
-    ------
-    ConfigError
-        If the configuration wants frames of another size, or a calibration file is unusable.
-    """
-    for name, came in (("rows", rows), ("cols", cols)):
-        if getattr(config, name) not in (0, came):
-            raise ConfigError(f"{name}: the configuration wants {getattr(config, name)}, the frames have {came}")
-    saturation = config.saturation_dn if config.bit_depth < 16 else 65535
-    calibration = read_calibration(config.calibration, rows, cols)
-    return Chain(config.chain, rows, cols, saturation, calibration, config.calibration.distortion)

@@ -18,7 +18,7 @@ def reference(plots: np.ndarray, reach_px: float, share: float) -> np.ndarray:
 
 
 def crowd(n: int, side_px: float, step_px: float, seed: int) -> np.ndarray:
-    """Plots at random places of a raster, so that many lie exactly as far apart as trails may, or on borders of cells."""
+    """Plots on a raster, so that many lie exactly as far apart as trails may, or on borders of cells."""
     rng = np.random.default_rng(seed)
     plots = np.zeros(n, PLOT_DTYPE)
     for name in ("row", "col"):
