@@ -8,14 +8,15 @@ the same false-alarm probability.
 
     stage       what it does                                         kernels
     calibrate   gain, offset, bad pixels                             calibrate
-    despike     pixels that optics cannot make                       spikes
+    despike     pixels that optics cannot make                       sampled, spikes
     register    where the background went                            register
     score       frame less background, predicted noise; matched      score (moving, suppress,
                 filter; sigmas over ring and memory; what stands     whiten, hold, renew
                 out is held back, the frame enters the background    in one pass)
     extract     calibrated threshold, connected pixels, places        peaks, tail, tailmap, extract,
-                                                                     fit
-    confirm     plots less spikes of one frame, lone pixels, trails  partners, judge, trails
+                                                                     rank, fit
+    confirm     plots less spikes of one frame, lone pixels, trails  partners, judge, forgive,
+                                                                     trails
     multi-frame paths through several frames, if it is enabled       stack, paths
 
 A first frame, or the first after a jump of the camera, has no background: it is scored in space alone and its report
@@ -45,6 +46,7 @@ from lookdown.kernels.fit import fit_plots
 from lookdown.kernels.judge import keep_plots
 from lookdown.kernels.renew import renew_background
 from lookdown.kernels.restart import restart_young
+from lookdown.kernels.sampled import sampled_median
 from lookdown.kernels.score import score_and_renew, score_scratch_size
 from lookdown.kernels.spikes import remove_spikes
 from lookdown.kernels.suppress import matched_filter
@@ -179,9 +181,7 @@ class Chain:
         self._age, self._next_age = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
         self._scratch = np.zeros(score_scratch_size(cols, self._taps.size, self._window), np.float32)
         self._noise_step = max(1, round((rows * cols / NOISE_SAMPLES) ** 0.5))
-        step = self._noise_step
-        self._sampled = self._noise[::step, ::step].shape
-        self._sample = np.zeros(self._sampled[0] * self._sampled[1], np.float32)
+        self._sample = np.zeros(self._noise[:: self._noise_step, :: self._noise_step].size, np.float32)
         self._words = np.zeros(extract_scratch_size(cols, parameters.max_plots), np.int64)
         self._plots = np.zeros(parameters.max_plots, PLOT_DTYPE)
         self._trail_words = np.zeros(trails_scratch_size(parameters.max_plots), np.int32)
@@ -361,12 +361,7 @@ class Chain:
         return all(frame[k, k] == first for k in range(some)) and bool((frame == first).all())
 
     def _despike(self) -> None:
-        step = self._noise_step
-        noise = 0.0
-        if self._settled:
-            self._sample.reshape(self._sampled)[...] = self._noise[::step, ::step]
-            self._sample.partition(self._sample.size // 2)
-            noise = float(self._sample[self._sample.size // 2])
+        noise = sampled_median(self._noise, self._noise_step, self._sample) if self._settled else 0.0
         sigma = float(np.sqrt(self._white_gain * (noise + self._floor)))
         n = remove_spikes(self._frame, sigma, SPIKE_LEVEL, self._spike_ratio, self._spikes)
         self._defects.saw(self._spikes[: min(n, self._spikes.size)])
@@ -394,8 +389,7 @@ class Chain:
 
     def _fit(self, tail: TailCalibration, plots: NDArray[Any]) -> tuple[int, int]:
         """Fit the places of plots and part those that are several; noise and light are those of the score."""
-        threshold = float(tail.score_of(plots, self.parameters.threshold).min())
-        plots["snr"] = np.abs(self._z[plots["peak_row"], plots["peak_col"]])
+        threshold = tail.score(plots, self._z, self.parameters.threshold)
         n_parted, n_written = fit_plots(
             self._residual,
             self._filtered,
@@ -408,9 +402,7 @@ class Chain:
             self._words,
             self._plots,
         )
-        plots = self._plots[:n_written]
-        plots["snr"] = tail.snr_of(plots, plots["snr"])
-        plots[...] = plots[np.argsort(-plots["snr"], kind="stable")]
+        tail.rank(self._plots[:n_written], self._words)
         return n_parted, n_written
 
     def _confirm(self, n_written: int, found: Location) -> int:

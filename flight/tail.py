@@ -23,7 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lookdown.kernels.forgive import forgive_peaks, forgive_pixels
-from lookdown.kernels.peaks import count_peaks, peak_levels
+from lookdown.kernels.peaks import count_peaks, peak_levels, sum_peaks
+from lookdown.kernels.rank import rank_plots, score_plots
 from lookdown.kernels.tail import tail_histogram
 from lookdown.kernels.tailmap import map_scores
 
@@ -141,13 +142,14 @@ class FrameTail:
         """Let the scores of a frame count; unknown ones are 0."""
         tail_histogram(z, self._step, PIXEL_BINS_PER_UNIT, self._counts)
         self._history *= 1.0 - 1.0 / MEMORY_FRAMES
-        self._history += self._counts
+        np.copyto(self._beyond, self._counts)  # as float64: adding integers would make an array
+        self._history += self._beyond
         np.cumsum(self._history[::-1], out=self._beyond)
         total = self._beyond[-1] * self._p_outer
         if total < 1.0:
             return
         ratio = max(self._level(total) / self._level(INNER_OVER_OUTER * total), 1.001)
-        self.power = float(np.clip(self._gauss / np.log(ratio), LEAST_POWER, MOST_POWER))
+        self.power = min(max(float(self._gauss / np.log(ratio)), LEAST_POWER), MOST_POWER)
 
     def leave_out(self, z: Image, plots: NDArray[Any], confirmed: NDArray[np.uint8]) -> None:
         """Take the pixels about plots out again that are known to be no clutter that stays.
@@ -224,7 +226,7 @@ class TailCalibration:
         self._frame.observe(z)
         count_peaks(z, SIDE_PX, self._least, BINS_PER_E, keep, self._counts)
         self._frames = keep * self._frames + 1.0
-        self._counts.sum(axis=(0, 1), dtype=np.float64, out=self._prior)
+        sum_peaks(self._counts, self._prior)
         self._prior *= self._share_of_frame / self._frames
         for want, p in ((self._want_inner, self._p_inner), (self._want_outer, self._p_outer)):
             np.multiply(self._area, np.float32(self._frames), out=want)
@@ -272,21 +274,13 @@ class TailCalibration:
         self._mapped_from = least
         map_scores(z, SIDE_PX, self._level, self.power, least, out)
 
-    def score_of(self, plots: NDArray[Any], snr: float) -> NDArray[np.float32]:
-        """Return the scores that have an SNR, not below the ``least`` of `snr`, at the peaks of plots."""
-        level, power = self._at(plots)
-        return np.asarray(level * (np.float32(snr / self._mapped_from)) ** (1 / power))
+    def score(self, plots: NDArray[Any], z: Image, snr: float) -> float:
+        """Give plots the scores of their peaks; return the least that has an SNR, not below the ``least`` of `snr`."""
+        return score_plots(plots, z, SIDE_PX, self._level, self.power, snr / self._mapped_from)
 
-    def snr_of(self, plots: NDArray[Any], score: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the SNR of scores at the peaks of plots, as `snr` maps them."""
-        level, power = self._at(plots)
-        share = score / level
-        return np.asarray(np.float32(self._mapped_from) * np.where(share > 1, np.maximum(share, 1) ** power, share))
-
-    def _at(self, plots: NDArray[Any]) -> tuple[Image, Image]:
-        """Level and power of the blocks that plots peak in."""
-        block = plots["peak_row"] // SIDE_PX, plots["peak_col"] // SIDE_PX
-        return self._level[block], self.power[block]
+    def rank(self, plots: NDArray[Any], scratch: NDArray[np.int64]) -> None:
+        """Turn the scores of plots into SNR, as `snr` maps them, and order them, strongest first."""
+        rank_plots(plots, SIDE_PX, self._level, self.power, self._mapped_from, scratch)
 
     def forgive(self, z: Image, plots: NDArray[Any], confirmed: NDArray[np.uint8]) -> None:
         """Take out again what is no clutter that stays: targets from the blocks, what was there once from the frame.

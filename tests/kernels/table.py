@@ -309,7 +309,16 @@ def _quantise(r: int, c: int) -> dict[str, Any]:
 
 
 ELSEWHERE = {"stack_velocities", "refine_paths", "find_partners", "peak_levels", "agree_on_shift", "remove_trails"} | {
-    "find_lone", "find_young", "aim_plots", "keep_plots", "forgive_peaks", "forgive_pixels",
+    "find_lone",
+    "find_young",
+    "aim_plots",
+    "keep_plots",
+    "forgive_peaks",
+    "forgive_pixels",
+    "sum_peaks",
+    "score_plots",
+    "rank_plots",
+    "sampled_median",
 }
 """Kernels on windows of frames, on lists of paths and on lists of plots: tested in files of
 their own."""
