@@ -72,8 +72,9 @@ def test_partners_are_looked_for_where_the_ground_was() -> None:
     plots = crowd(30, 50, 60, 1)
     places, least = np.full((30, 4), 7, np.int32), np.full(30, 7, np.float32)
     aim_plots(plots, 0.25, -1.5, 0.5, 3.0, 0.4, places, least)
-    place = np.stack((plots["row"], plots["col"]), 1).astype(np.float64) + (0.25, -1.5)
-    np.testing.assert_array_equal(places, np.rint(np.concatenate((place, place + (0.5, 3.0)), 1)))
+    before = np.stack((plots["row"], plots["col"]), 1).astype(np.float64) + np.array((0.25, -1.5))
+    older = before + np.array((0.5, 3.0))
+    np.testing.assert_array_equal(places, np.rint(np.concatenate((before, older), 1)))
     np.testing.assert_array_equal(least, np.copysign(np.float32(0.4) * plots["snr"], plots["amplitude"]))
 
 
