@@ -63,6 +63,7 @@ LINK_HEAD = """
 - Packets of 200 octets over TCP between two processes, each stored in order and acknowledged; *bare sockets* promise
   nothing. The time is that of the processor, all threads of one end, so that other load changes it little; packets/s is
   the inverse of the busier end's, what a core at each end carries.
+- The drain goes from a spool on disk into a recording on disk, both synchronised, both ends in one thread.
 """
 
 MODEL_HEAD = """
@@ -229,13 +230,18 @@ def milliseconds(entry: dict[str, Any], key: str) -> float:
 
 def link_table(entries: list[dict[str, Any]]) -> str:
     """Return the table of the link."""
+    ways = [e for e in entries if "ends_us" in e]
     rows = [
         (name, f"{rate:,.0f}", *(f"{us:.2f}" for us in e["ends_us"][name]), f"{e['wall_packets_per_s'][name]:,.0f}")
-        for e in entries
+        for e in ways
         for name, rate in e["packets_per_s"].items()
     ]
     text = table(("way", "packets/s", "sender us", "receiver us", "packets/s by the clock, other load included"), rows)
     for e in entries:
+        if e not in ways:
+            rates = ", ".join(f"{name} {rate:,.0f}" for name, rate in e["wall_packets_per_s"].items())
+            text += f"\n\n{e['stage']}: packets/s by the clock: {rates}; goal {e['goal_per_s']:,}."
+            continue
         low, high = e["ratio_quartiles"]
         text += (
             f"\n\n{e['stage']}: {e['ratio_to_peer']:.2f} ({low:.2f}-{high:.2f}) of the time of the {e['peer']}, "
