@@ -6,7 +6,7 @@ STAMPS := build/stamps
 KERNEL_SOURCES := $(shell find kernels wire hil -name '*.pyx' -o -name '*.pxd' -o -name '*.h')
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test proof detection bench mca instructions figures sanitize pages fuzz lint clean check-tools
+.PHONY: help demo test proof detection bench bench-fusion mca instructions figures sanitize pages fuzz lint clean check-tools
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -29,6 +29,9 @@ bench: $(STAMPS)/bench $(STAMPS)/kernels ## measure beside the peers: build/benc
 detection: $(STAMPS)/dev $(STAMPS)/kernels ## the chain beside its peers on recordings: docs/detection-numbers.md
 	@$(PY) -m tests.detection.stages
 	@$(PY) -m tests.detection.compare
+
+bench-fusion: $(STAMPS)/bench $(STAMPS)/kernels ## fusion beside Stone Soup: build/bench-fusion.json, docs/fusion-numbers.md
+	@$(PY) -m tests.fusion.bench build/bench-fusion.json docs/fusion-numbers.md
 
 mca: $(STAMPS)/dev $(STAMPS)/kernels ## cycles per pixel on the board's processors, by model: docs/numbers.md
 	@deploy/check-tools $(PYTHON) board

@@ -309,6 +309,7 @@ def _quantise(r: int, c: int) -> dict[str, Any]:
 
 
 ELSEWHERE = {"stack_velocities", "refine_paths", "find_partners", "peak_levels", "agree_on_shift"}
+ELSEWHERE |= {"advance", "correct", "gate_plots", "share_out"}  # on tracks, not frames: test_tracks.py
 """Kernels on windows of frames and on lists of paths: tested in files of
 their own."""
 
