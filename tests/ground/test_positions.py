@@ -60,7 +60,7 @@ def test_errors_of_many_targets_are_consistent_and_identities_hold():
             error = fusion.table.state[row] - np.concatenate([place, velocity], axis=1)
             nees.append(np.einsum("ni,nij,nj->n", error, np.linalg.inv(fusion.table.covariance[row]), error))
     assert np.mean(np.array(fed[-1]) == np.array(fed[5])) > 0.99
-    # 8,000 values, correlated over some 8 scans: one sigma of the mean is about 0.11; 0.1 % beyond the gate lie far off.
+    # 8,000 values, correlated over some 8 scans: one sigma of the mean is about 0.11; 0.1 % fall out of gates.
     assert np.median(nees) == pytest.approx(5.348, abs=0.25)
 
 
