@@ -1,4 +1,4 @@
-"""Our tracker beside Stone Soup's on the same scans, where it is installed: as good tracks in a fraction of the time."""
+"""Our tracker beside Stone Soup's on the same scans, where it is installed: as good, in a fraction of the time."""
 
 import numpy as np
 import pytest
