@@ -308,19 +308,11 @@ def _quantise(r: int, c: int) -> dict[str, Any]:
     return {"z": of(r, c, "z")[0], "per_unit": 64.0, "most": 384, "out": np.zeros((r, c), np.int16)}
 
 
-ELSEWHERE = {"stack_velocities", "refine_paths", "find_partners", "peak_levels", "agree_on_shift", "remove_trails"} | {
-    "find_lone",
-    "find_young",
-    "aim_plots",
-    "keep_plots",
-    "forgive_peaks",
-    "forgive_pixels",
-    "sum_peaks",
-    "score_plots",
-    "rank_plots",
-    "sampled_median",
-}
-"""Kernels on windows of frames, on lists of paths and on lists of plots: tested in files of
+ELSEWHERE = {"stack_velocities", "refine_paths", "find_partners", "peak_levels", "agree_on_shift", "remove_trails"}
+ELSEWHERE |= {"find_lone", "find_young", "aim_plots", "keep_plots", "score_plots", "rank_plots"}
+ELSEWHERE |= {"forgive_peaks", "forgive_pixels", "sum_peaks", "sampled_median"}
+ELSEWHERE |= {"advance", "correct", "gate_plots", "share_out"}  # on tracks, not frames: test_tracks.py
+"""Kernels on windows of frames and on lists of paths, plots or tracks: tested in files of
 their own."""
 
 KERNELS = {
