@@ -51,7 +51,8 @@ def one_plot(**fields: float) -> np.ndarray:
 
 # Displacements and lists of places with a wrong shape or content.
 WRONG_CONTENT: dict[str, dict[str, tuple[Any, ...]]] = {
-    "replace_bad": {"bad": tuple(np.array(bad, np.int32) for bad in ([2, 1], [1, 1], [-1, 2], [720]))},
+    "replace_bad": {"good": (np.zeros(0, np.uint8),)},
+    "judge_neighbours": {"bad": tuple(np.array(bad, np.int32) for bad in ([2, 1], [1, 1], [-1, 2], [720]))},
     "shift_field": {
         "field": (np.full((2, 2, 2), np.nan, "f4"), np.zeros((2, 2, 3), "f4"), np.zeros((0, 2, 2), "f4")),
     },
