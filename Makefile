@@ -6,7 +6,7 @@ STAMPS := build/stamps
 KERNEL_SOURCES := $(shell find kernels wire hil -name '*.pyx' -o -name '*.pxd' -o -name '*.h')
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test proof detection bench mca instructions figures sanitize pages fuzz lint clean check-tools
+.PHONY: help demo test proof detection bench board mca instructions figures sanitize pages fuzz lint clean check-tools
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -29,6 +29,10 @@ bench: $(STAMPS)/bench $(STAMPS)/kernels ## measure beside the peers: build/benc
 detection: $(STAMPS)/dev $(STAMPS)/kernels ## the chain beside its peers on recordings: docs/detection-numbers.md
 	@$(PY) -m tests.detection.stages
 	@$(PY) -m tests.detection.compare
+
+board: $(STAMPS)/dev $(STAMPS)/kernels ## cross-build for aarch64, test under emulation, pack: build/board (BOARD="--no-tests")
+	@deploy/check-tools $(PYTHON) cross
+	@$(PY) -m deploy.board $(BOARD)
 
 mca: $(STAMPS)/dev $(STAMPS)/kernels ## cycles per pixel on the board's processors, by model: docs/numbers.md
 	@deploy/check-tools $(PYTHON) board

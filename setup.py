@@ -5,17 +5,23 @@ folder, so ``build/ns/lookdown/<room>`` links to the room; without the links, ``
 
 Build variables: ``LOOKDOWN_MARCH`` adds ``-march=...`` (x86-64) or ``-mcpu=...`` (aarch64); the default is portable.
 ``LOOKDOWN_SANITIZE`` builds for ``deploy/sanitize``: with checks of memory and of undefined behaviour, one path.
+``LOOKDOWN_BOARD`` builds what flies: the rooms of a board alone, against the stable interface of Python 3.11, so that
+one wheel serves every later version (``deploy/board``).
 """
 
 import os
-import platform
+import sysconfig
 from pathlib import Path
 
 import numpy
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
-ROOMS = ("kernels", "wire", "geo", "flight", "ground", "hil")
+BOARD = "LOOKDOWN_BOARD" in os.environ
+BOARD_ROOMS = ("kernels", "wire", "geo", "flight")
+ROOMS = BOARD_ROOMS if BOARD else (*BOARD_ROOMS, "ground", "hil")
+COMMANDS = ("flight", "ground", "hil", "wire")
+STABLE_PYTHON = "0x030B0000"
 ROOT = Path(__file__).resolve().parent
 
 # -O2 does not vectorise these loops (3 to 4 times slower); unrolling gives up to a fifth where a loop streams;
@@ -64,13 +70,17 @@ def extensions() -> list[Extension]:
     args = list(SANITIZE_ARGS if sanitize else COMPILE_ARGS)
     target = os.environ.get("LOOKDOWN_MARCH")
     if target:
-        args.append(("-mcpu=" if platform.machine() == "aarch64" else "-march=") + target)
+        args.append(("-mcpu=" if sysconfig.get_platform().endswith("aarch64") else "-march=") + target)
     return [
         Extension(
             "lookdown." + ".".join(source.relative_to(ROOT).with_suffix("").parts),
             [str(source.relative_to(ROOT))],
             include_dirs=[numpy.get_include()],
-            define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
+            define_macros=[
+                ("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION"),
+                *([("Py_LIMITED_API", STABLE_PYTHON)] if BOARD else []),
+            ],
+            py_limited_api=BOARD,
             extra_compile_args=args,
             extra_link_args=[SANITIZE] if sanitize else [],
         )
@@ -80,7 +90,13 @@ def extensions() -> list[Extension]:
 
 
 setup(
-    options={"build_ext": {"parallel": os.cpu_count() or 1}},
+    options={
+        "build_ext": {"parallel": os.cpu_count() or 1},
+        "bdist_wheel": {"py_limited_api": "cp311"} if BOARD else {},
+    },
+    entry_points={
+        "console_scripts": [f"lookdown-{room} = lookdown.{room}.__main__:main" for room in COMMANDS if room in ROOMS]
+    },
     packages=list(packages()),
     package_dir=packages(),
     package_data={name: ["py.typed", "*.pyx", "*.pxd", "*.pyi", "*.html", "*.csv", "*.toml"] for name in packages()},

@@ -106,7 +106,9 @@ def peak_density(levels: NDArray[np.float64], psf_sigma_px: float) -> NDArray[np
     apart = ((places[:, None] - places) ** 2).sum(-1)
     covariance = np.exp(-apart / (4.0 * psf_sigma_px**2)) - np.outer(with_centre, with_centre)
     values, vectors = np.linalg.eigh(covariance)
-    noise = np.random.default_rng(0).standard_normal((NOISE_DRAWS, 8)) @ (vectors * np.sqrt(values.clip(0))).T
+    # The symmetric root: neighbours share eigenvalues, whose vectors each library picks as it likes.
+    root = (vectors * np.sqrt(values.clip(0))) @ vectors.T
+    noise = np.random.default_rng(0).standard_normal((NOISE_DRAWS, 8)) @ root
     coarse = np.arange(0.0, 6.01, 0.25)
     alone = np.array([np.mean((noise + with_centre * x < x).all(1)) for x in coarse])
     step = 0.01
