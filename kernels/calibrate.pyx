@@ -161,7 +161,6 @@ def judge_neighbours(bad, rows, cols, good):
     """
     cdef const int[::1] b = require_array("bad", bad, "int32", 1)
     cdef Py_ssize_t n_rows = require_integer("rows", rows, 1, 65536), n_cols = require_integer("cols", cols, 1, 32767)
-    cdef unsigned char[::1] g = require_array("good", good, "uint8", bad.shape, out=True, apart_from=(bad,))
     cdef Py_ssize_t size = n_rows * n_cols, n = b.shape[0], i, previous = -1
     for i in range(n):
         if b[i] <= previous or b[i] >= size:
@@ -170,6 +169,7 @@ def judge_neighbours(bad, rows, cols, good):
                 "use numpy.unique(numpy.flatnonzero(mask)).astype('int32')"
             )
         previous = b[i]
+    cdef unsigned char[::1] g = require_array("good", good, "uint8", bad.shape, out=True, apart_from=(bad,))
     with nogil:
         judge_listed(&b[0], n, n_rows, n_cols, &g[0])
 

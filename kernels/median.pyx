@@ -4,8 +4,8 @@ The median of five comes from the pairs of four and the fifth, ten minima and ma
 
     median = med3(e, max(min(a, b), min(c, d)), min(max(a, b), max(c, d)))
 
-(Paeth 1990, "Median finding on a 3x3 grid", Graphics Gems, for networks of this kind). White noise of sigma ``s`` leaves
-``0.54 s`` in the median of five, so ``1.13 s`` in the difference of a further frame and it.
+(Paeth 1990, "Median finding on a 3x3 grid", Graphics Gems, for networks of this kind). White noise of sigma ``s``
+leaves ``0.54 s`` in the median of five, so ``1.13 s`` in the difference of a further frame and it.
 """
 
 from lookdown.kernels.rows cimport RowIn, RowOut

@@ -153,7 +153,8 @@ def assembly(module: str, core: str) -> str:
     gcc = compiler()
     assert gcc is not None
     # A row function stays a function of its own; what is inlined into it in the build may be inlined here.
-    source = re.sub(r"^static (?:CYTHON_INLINE LOOKDOWN_CLONES|LOOKDOWN_CLONES|(?!CYTHON_INLINE))",
+    clones = "LOOKDOWN_(?:CLONES|WIDE)"
+    source = re.sub(rf"^static (?:CYTHON_INLINE {clones}|{clones}|(?!CYTHON_INLINE))",
                     "__attribute__((noipa)) ", taken_out(module), flags=re.M)  # fmt: skip
     done = subprocess.run(
         [gcc, "-S", "-w", *FLAGS, f"-mcpu={core}", "-x", "c", "-", "-o", "-"],
