@@ -102,7 +102,7 @@ def test_without_texture_it_says_so_and_takes_the_prediction() -> None:
 
 def test_a_field_beyond_what_the_pass_keeps_of_rows_is_laid_on_a_new_grid(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tile by tile it changes little, over a tall frame by more than the score's pass can reach."""
-    rows, cols = 6400, 48
+    rows, cols = 6800, 48
     tiles = -(-rows // TILE_PX)
     ramp = np.zeros((tiles, -(-cols // TILE_PX), 2))
     ramp[..., 0] = (0.9 * TILE_STEP_PX * (np.arange(tiles) - tiles // 2))[:, None]

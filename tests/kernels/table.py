@@ -332,8 +332,19 @@ def _quantise(r: int, c: int) -> dict[str, Any]:
     return {"z": of(r, c, "z")[0], "per_unit": 64.0, "most": 384, "out": np.zeros((r, c), np.int16)}
 
 
-ELSEWHERE = {"stack_velocities", "refine_paths", "find_partners", "peak_levels", "agree_on_shift"}
-"""Kernels on windows of frames and on lists of paths: tested in files of
+ELSEWHERE = {"stack_velocities", "refine_paths", "find_partners", "peak_levels", "agree_on_shift", "remove_trails"} | {
+    "find_lone",
+    "find_young",
+    "aim_plots",
+    "keep_plots",
+    "forgive_peaks",
+    "forgive_pixels",
+    "sum_peaks",
+    "score_plots",
+    "rank_plots",
+    "sampled_median",
+}
+"""Kernels on windows of frames, on lists of paths and on lists of plots: tested in files of
 their own."""
 
 KERNELS = {
