@@ -288,7 +288,7 @@ class Chain:
         if not self._floor:
             self._floor = (QUANTUM_SIGMA * self._intake.quantum) ** 2
             self._registration.least_rms = self._intake.quantum
-        replace_bad(self._frame, self._defects.indices)
+        replace_bad(self._frame, self._defects.indices, self._defects.neighbours)
 
     def _score(self, found: Location) -> None:
         """Score the frame against background, ring and memory, and let it enter the background."""

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lookdown.kernels.calibrate import judge_neighbours
 from lookdown.kernels.charge import charge_pixels, review_charge
 
 NAMED_FROM = 3
@@ -31,14 +32,17 @@ class DefectMap:
     ----------
     indices : ndarray of int32, shape (m,)
         Flat indices to replace now, increasing; holds until the next review.
+    neighbours : ndarray of uint8, shape (m,)
+        Which neighbours of them are good, as `lookdown.kernels.calibrate.judge_neighbours` says.
     """
 
     def __init__(self, rows: int, cols: int, factory: NDArray[np.int32]) -> None:
         self._charge = np.zeros((rows, cols), np.uint8)
         self._factory = np.unique(factory).astype(np.int32)
         self._listed = np.zeros(rows * cols, np.int32)
+        self._neighbours = np.zeros(rows * cols, np.uint8)
         self._frames = 0
-        self.indices = self._factory
+        self._replace(self._factory)
 
     def accuse(self, plots: NDArray[Any], lone: NDArray[np.uint8]) -> None:
         """Charge the pixels of plots that look like a single pixel.
@@ -69,4 +73,8 @@ class DefectMap:
         charge_pixels(spikes, MOST_CHARGED, self._charge)
         self._frames += 1
         if self._frames % REVIEW_FRAMES == 0:
-            self.indices = self._listed[: review_charge(self._factory, NAMED_FROM, self._charge, self._listed)]
+            self._replace(self._listed[: review_charge(self._factory, NAMED_FROM, self._charge, self._listed)])
+
+    def _replace(self, indices: NDArray[np.int32]) -> None:
+        self.indices, self.neighbours = indices, self._neighbours[: len(indices)]
+        judge_neighbours(indices, *self._charge.shape, self.neighbours)
