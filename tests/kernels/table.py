@@ -308,9 +308,11 @@ def _quantise(r: int, c: int) -> dict[str, Any]:
     return {"z": of(r, c, "z")[0], "per_unit": 64.0, "most": 384, "out": np.zeros((r, c), np.int16)}
 
 
-ELSEWHERE = {"stack_velocities", "refine_paths", "find_partners", "peak_levels", "agree_on_shift"}
-"""Kernels on windows of frames and on lists of paths: tested in files of
-their own."""
+ELSEWHERE = {
+    *("stack_velocities", "refine_paths", "find_partners", "peak_levels", "agree_on_shift"),
+    *("doppler", "doppler_turns", "dpca", "adaptive_filter"),
+}
+"""Kernels on windows of frames, on lists of paths and on radar intervals: tested in files of their own."""
 
 KERNELS = {
     kernel.call.__name__: kernel
