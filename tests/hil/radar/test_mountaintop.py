@@ -27,8 +27,7 @@ def adapted(spectrum: np.ndarray, angle_deg: float) -> np.ndarray:
     return power[DOPPLER_BIN]
 
 
-@pytest.fixture(scope="module")
-def spectrum(recordings: Path) -> np.ndarray:
+def compressed_spectrum(recordings: Path) -> np.ndarray:
     """Channels, 16 Doppler bins, and the 304 range cells that have a whole echo."""
     rows = loadmat(recordings / "mountaintop" / "t38pre01v1_cpi_6.mat")["cpi1"]
     cpi = np.ascontiguousarray(rows.reshape(16, 403, 14).transpose(2, 0, 1), np.complex64)
@@ -37,6 +36,11 @@ def spectrum(recordings: Path) -> np.ndarray:
     scratch = np.empty(doppler_scratch_size(16), np.float32)
     doppler(compressed, 0, np.ones(16, np.float32), doppler_turns(16), scratch, out, None)
     return out
+
+
+@pytest.fixture(scope="module")
+def spectrum(recordings: Path) -> np.ndarray:
+    return compressed_spectrum(recordings)
 
 
 @pytest.mark.recordings
