@@ -40,27 +40,23 @@ class DefectMap:
         self._frames = 0
         self.indices = self._factory
 
-    def accuse(self, plots: NDArray[Any], lone: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    def accuse(self, plots: NDArray[Any], lone: NDArray[np.uint8]) -> None:
         """Charge the pixels of plots that look like a single pixel.
 
         Parameters
         ----------
         plots : ndarray of PLOT_DTYPE, shape (n,)
             Plots of a frame.
-        lone : ndarray of bool, shape (n,)
-            Those that look like a pixel; within the frame.
-
-        Returns
-        -------
-        ndarray of bool, shape (n,)
-            Those whose pixel was charged before: light of a sharp target moves on, a bad pixel stays.
+        lone : ndarray of uint8, shape (n,)
+            Not 0 for those that look like a pixel, within the frame. Those whose pixel was not charged before become
+            0: light of a sharp target moves on, a bad pixel stays.
         """
-        again = np.zeros(len(plots), bool)
+        if not lone.any():
+            return
         for k in np.flatnonzero(lone):
             at = round(float(plots["row"][k])), round(float(plots["col"][k]))
-            again[k] = self._charge[at] > 0
+            lone[k] = self._charge[at] > 0
             self._charge[at] = min(int(self._charge[at]) + 1, MOST_CHARGED)
-        return again
 
     def saw(self, spikes: NDArray[np.int32]) -> None:
         """Take note of the spikes of one frame.

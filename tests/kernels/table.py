@@ -308,11 +308,21 @@ def _quantise(r: int, c: int) -> dict[str, Any]:
     return {"z": of(r, c, "z")[0], "per_unit": 64.0, "most": 384, "out": np.zeros((r, c), np.int16)}
 
 
-ELSEWHERE = {
-    *("stack_velocities", "refine_paths", "find_partners", "peak_levels", "agree_on_shift"),
+ELSEWHERE = {"stack_velocities", "refine_paths", "find_partners", "peak_levels", "agree_on_shift", "remove_trails"} | {
     *("doppler", "doppler_turns", "dpca", "adaptive_filter"),
+    "find_lone",
+    "find_young",
+    "aim_plots",
+    "keep_plots",
+    "forgive_peaks",
+    "forgive_pixels",
+    "sum_peaks",
+    "score_plots",
+    "rank_plots",
+    "sampled_median",
 }
-"""Kernels on windows of frames, on lists of paths and on radar intervals: tested in files of their own."""
+"""Kernels on windows of frames, on lists of paths and of plots, and on radar intervals: tested in files of
+their own."""
 
 KERNELS = {
     kernel.call.__name__: kernel
