@@ -1,3 +1,5 @@
+# distutils: extra_compile_args = --param=max-completely-peel-times=8
+# GCC else unrolls loops over the columns of a tile before it could vectorise them.
 """Background of a frame: textures of ground, sea and cloud, sampled where the pixels look.
 
 The frame is cut into tiles; what `lookdown.hil.scene.local.Nodes` says is known at their corners and linear between.
@@ -15,7 +17,7 @@ from lookdown.kernels.checks import require_array
 from lookdown.hil.texels cimport MOST_LEVELS, Box, Levels, any_level, call_up, is_empty, is_within
 from lookdown.hil.tiles cimport (
     CLOUD_ROW, CLOUD_SCALE, FIELDS, GLINT_SCALE, GROUND_ROW, GROUND_SCALE, HAZE, LEVEL, PATH, TALL, WIDE,
-    Tile, add_bends, box_of, reach_of, set_up,
+    Fields, Tile, add_bends, box_of, reach_of, set_up,
 )
 from lookdown.kernels.rows cimport RowOut, cloned
 
@@ -23,8 +25,8 @@ TILE_ROWS, TILE_COLS = 8, 16
 """Size of a tile [px]."""
 
 cdef enum:
-    ROW_TILES = 16  # tiles of a block along each axis: their texels fit into a cache
-    RUN = 256  # their pixels
+    BLOCK_COLS = 16  # tiles side by side whose texels, and those of the tiles below, fit into the second cache
+    AREA = 128  # pixels of a tile
     MOST_NODES = 16
 
 N_FIELDS = FIELDS
@@ -51,96 +53,120 @@ cdef Levels as_levels(texture):
     return levels
 
 
-cdef inline void read_finest(const Levels* levels, const Tile* tile, int field, int wide, RowOut out) noexcept nogil:
-    """Read the pixels of a tile's row within the finest texels; plain loops, which the compiler vectorises."""
-    cdef float row[WIDE]
-    cdef float col[WIDE]
-    cdef int32_t at[WIDE]
-    cdef uint32_t upper[WIDE]
-    cdef uint32_t lower[WIDE]
+cdef inline void advance(Tile* tile, Fields* left, Fields* step, Fields* bend) noexcept nogil:
+    """Write the fields of all rows of a tile."""
+    cdef int r, k
+    for r in range(TALL):
+        for k in range(FIELDS):
+            left[r].of[k], step[r].of[k], bend[r].of[k] = tile.left[k], tile.step[k], tile.bend[k]
+            tile.left[k] += tile.left_down[k]
+            tile.step[k] += tile.step_down[k]
+            tile.left_down[k] += tile.left_bend[k]
+            tile.bend[k] += tile.bend_down[k]
+
+
+cdef inline void read_finest(
+    const Levels* levels, const Fields* left, const Fields* step, const Fields* bend, bint bends, int field, RowOut out
+) noexcept nogil:
+    """Read the pixels of a tile within the finest texels; loops that the compiler vectorises, but for the loads."""
+    cdef float row[AREA]
+    cdef float col[AREA]
+    cdef int32_t at[AREA]
+    cdef uint32_t upper[AREA]
+    cdef uint32_t lower[AREA]
     cdef int32_t i, j
-    cdef float a, b
+    cdef float a, b, row_left, row_step, row_bend, col_left, col_step, col_bend
     cdef const uint16_t* values = levels.values[0]
     cdef int32_t size = <int32_t>levels.size[0]
-    cdef float offset = levels.offset, step = levels.step
-    cdef int k
-    cdef float row_bend = tile.bend[field], col_bend = tile.bend[field + 1]
-    for k in range(wide):
-        row[k] = tile.left[field] + <float>k * tile.step[field] + <float>(k * (k - WIDE)) * row_bend
-        col[k] = tile.left[field + 1] + <float>k * tile.step[field + 1] + <float>(k * (k - WIDE)) * col_bend
+    cdef float offset = levels.offset, scale = levels.step
+    cdef int r, k
+    for r in range(TALL):
+        row_left, row_step, row_bend = left[r].of[field], step[r].of[field], bend[r].of[field]
+        col_left, col_step, col_bend = left[r].of[field + 1], step[r].of[field + 1], bend[r].of[field + 1]
+        for k in range(WIDE):
+            row[r * WIDE + k] = row_left + <float>k * row_step
+            col[r * WIDE + k] = col_left + <float>k * col_step
+        if bends:
+            for k in range(WIDE):
+                row[r * WIDE + k] += <float>(k * (k - WIDE)) * row_bend
+                col[r * WIDE + k] += <float>(k * (k - WIDE)) * col_bend
+    for k in range(AREA):
         i, j = <int32_t>row[k], <int32_t>col[k]
         at[k] = i * size + j
         row[k] -= <float>i
         col[k] -= <float>j
-    for k in range(wide):
+    for k in range(AREA):
         # Two neighbours in one word, the left one in its lower half.
         memcpy(&upper[k], values + at[k], 4)
         memcpy(&lower[k], values + at[k] + size, 4)
-    for k in range(wide):
+    for k in range(AREA):
         a = <float><int32_t>(upper[k] & 0xFFFF)
         a = a + col[k] * (<float><int32_t>(upper[k] >> 16) - a)
         b = <float><int32_t>(lower[k] & 0xFFFF)
         b = b + col[k] * (<float><int32_t>(lower[k] >> 16) - b)
-        out[k] = offset + step * (a + row[k] * (b - a))
+        out[k] = offset + scale * (a + row[k] * (b - a))
 
 
-cdef void read_any(const Levels* levels, const Tile* tile, int field, float* out) noexcept nogil:
-    """Read the pixels of a tile's row wherever they lie, between levels."""
-    cdef float row_bend = tile.bend[field], col_bend = tile.bend[field + 1]
-    cdef int k
-    for k in range(WIDE):
-        out[k] = any_level(
-            levels, tile.left[field] + <float>k * tile.step[field] + <float>(k * (k - WIDE)) * row_bend,
-            tile.left[field + 1] + <float>k * tile.step[field + 1] + <float>(k * (k - WIDE)) * col_bend,
-            tile.left[LEVEL] + <float>k * tile.step[LEVEL],
-        )
-
-
-cdef cloned draw_row(
-    const Levels* ground, const Levels* sea, const Levels* cloud, Tile* tiles, Py_ssize_t n, int wide, RowOut value
+cdef void read_any(
+    const Levels* levels, const Fields* left, const Fields* step, const Fields* bend, int field, float* out
 ) noexcept nogil:
-    """Radiance along a row of n tiles; then they stand at the next row."""
-    cdef float more[WIDE]
-    cdef float light[WIDE]
-    cdef float clear
-    cdef Py_ssize_t t
-    cdef int k
-    cdef Tile* tile
-    for t in range(n):
-        tile = tiles + t
-        if tile.plain_ground:
-            read_finest(ground, tile, GROUND_ROW, wide, light)
-        else:
-            read_any(ground, tile, GROUND_ROW, light)
-        for k in range(wide):
-            light[k] = light[k] * (tile.left[GROUND_SCALE] + <float>k * tile.step[GROUND_SCALE]) + (
-                tile.left[HAZE] + <float>k * tile.step[HAZE]
+    """Read the pixels of a tile wherever they lie, between levels."""
+    cdef int r, k
+    for r in range(TALL):
+        for k in range(WIDE):
+            out[r * WIDE + k] = any_level(
+                levels,
+                left[r].of[field] + <float>k * step[r].of[field] + <float>(k * (k - WIDE)) * bend[r].of[field],
+                left[r].of[field + 1] + <float>k * step[r].of[field + 1]
+                + <float>(k * (k - WIDE)) * bend[r].of[field + 1],
+                left[r].of[LEVEL] + <float>k * step[r].of[LEVEL],
             )
-        if sea.n > 0:
-            if tile.plain_ground:
-                read_finest(sea, tile, GROUND_ROW, wide, more)
-            else:
-                read_any(sea, tile, GROUND_ROW, more)
-            for k in range(wide):
-                light[k] += more[k] * (tile.left[GLINT_SCALE] + <float>k * tile.step[GLINT_SCALE])
-        if tile.with_cloud:
-            if tile.plain_cloud:
-                read_finest(cloud, tile, CLOUD_ROW, wide, more)
-            else:
-                read_any(cloud, tile, CLOUD_ROW, more)
-            for k in range(wide):
-                clear = <float>1.0 - more[k]
+
+
+cdef cloned draw_tile(
+    const Levels* ground, const Levels* sea, const Levels* cloud, Tile* tile, RowOut light
+) noexcept nogil:
+    """Radiance of all pixels of a tile; then its fields stand below it."""
+    cdef float more[AREA]
+    cdef Fields left[TALL]
+    cdef Fields step[TALL]
+    cdef Fields bend[TALL]
+    cdef float clear, first, slope, haze, haze_slope
+    cdef int r, k
+    advance(tile, left, step, bend)
+    if tile.plain_ground:
+        read_finest(ground, left, step, bend, tile.bends, GROUND_ROW, light)
+    else:
+        read_any(ground, left, step, bend, GROUND_ROW, light)
+    for r in range(TALL):
+        first, slope = left[r].of[GROUND_SCALE], step[r].of[GROUND_SCALE]
+        haze, haze_slope = left[r].of[HAZE], step[r].of[HAZE]
+        for k in range(WIDE):
+            light[r * WIDE + k] = light[r * WIDE + k] * (first + <float>k * slope) + (haze + <float>k * haze_slope)
+    if sea.n > 0:
+        if tile.plain_ground:
+            read_finest(sea, left, step, bend, tile.bends, GROUND_ROW, more)
+        else:
+            read_any(sea, left, step, bend, GROUND_ROW, more)
+        for r in range(TALL):
+            first, slope = left[r].of[GLINT_SCALE], step[r].of[GLINT_SCALE]
+            for k in range(WIDE):
+                light[r * WIDE + k] += more[r * WIDE + k] * (first + <float>k * slope)
+    if tile.with_cloud:
+        if tile.plain_cloud:
+            read_finest(cloud, left, step, bend, tile.bends, CLOUD_ROW, more)
+        else:
+            read_any(cloud, left, step, bend, CLOUD_ROW, more)
+        for r in range(TALL):
+            first, slope = left[r].of[CLOUD_SCALE], step[r].of[CLOUD_SCALE]
+            for k in range(WIDE):
+                clear = <float>1.0 - more[r * WIDE + k]
                 clear = clear if clear > <float>0.0 else <float>0.0
-                light[k] = light[k] * clear + more[k] * (tile.left[CLOUD_SCALE] + <float>k * tile.step[CLOUD_SCALE])
-        for k in range(wide):
-            value[t * WIDE + k] = light[k] + (tile.left[PATH] + <float>k * tile.step[PATH])
-        for k in range(FIELDS):
-            tile.left[k] += tile.left_down[k]
-            tile.step[k] += tile.step_down[k]
-        if tile.bends:
-            for k in range(FIELDS):
-                tile.left_down[k] += tile.left_bend[k]
-                tile.bend[k] += tile.bend_down[k]
+                light[r * WIDE + k] = light[r * WIDE + k] * clear + more[r * WIDE + k] * (first + <float>k * slope)
+    for r in range(TALL):
+        first, slope = left[r].of[PATH], step[r].of[PATH]
+        for k in range(WIDE):
+            light[r * WIDE + k] = light[r * WIDE + k] + (first + <float>k * slope)
 
 
 def spread(nodes, down, across, corners):
@@ -228,48 +254,42 @@ def sample(corners, ground, sea, cloud, out, weight=1.0, add=False):
     cdef Levels ground_levels = as_levels(ground), sea_levels = as_levels(sea), cloud_levels = as_levels(cloud)
     cdef float share = weight
     cdef bint adds = add
-    cdef Py_ssize_t block_cols = (tile_cols + ROW_TILES - 1) // ROW_TILES, block, first_row, first_col
-    cdef Py_ssize_t i, r, k, t, n, height, width
-    cdef int wide = at.shape[2] + WIDE - FIELDS  # WIDE, which the compiler must not know: it unrolls short loops badly
+    cdef Py_ssize_t i, r, k, t, block, first, height, width
     cdef const float* upper
     cdef const float* lower
     cdef Box box
-    cdef Tile tiles[ROW_TILES]
-    cdef float value[RUN]
+    cdef Tile tile
+    cdef float value[AREA]
     cdef float* row
     if ground_levels.n == 0:
         raise ValueError("ground: wanted a Texture, got None; make it by Texture.of")
     with nogil:
-        # Blocks of tiles, whose texels stay in the cache from one row of tiles to the next.
-        for block in range(((tile_rows + ROW_TILES - 1) // ROW_TILES) * block_cols):
-            first_row = block // block_cols * ROW_TILES
-            first_col = block % block_cols * ROW_TILES
-            n = min(tile_cols - first_col, <Py_ssize_t>ROW_TILES)
-            width = min(cols - first_col * WIDE, n * WIDE)
-            for i in range(first_row, min(first_row + ROW_TILES, tile_rows)):
+        # Down blocks of tiles side by side: texels that a tile shares with the one below are still in the cache.
+        for block in range((tile_cols + BLOCK_COLS - 1) // BLOCK_COLS):
+            first = block * BLOCK_COLS
+            for i in range(tile_rows):
                 height = min(rows - i * TALL, <Py_ssize_t>TALL)
-                for t in range(n):
-                    upper, lower = &at[i, first_col + t, 0], &at[i + 1, first_col + t, 0]
-                    set_up(&tiles[t], upper, lower)
-                    add_bends(&tiles[t], upper, i, tile_rows, first_col + t, tile_cols)
-                    box = reach_of(&tiles[t], upper, lower, GROUND_ROW)
-                    tiles[t].plain_ground = box.level <= 0 and is_within(box, ground_levels.size[0])
-                    box = reach_of(&tiles[t], upper, lower, CLOUD_ROW)
-                    tiles[t].with_cloud = cloud_levels.n > 0 and not is_empty(&cloud_levels, box)
-                    tiles[t].plain_cloud = cloud_levels.n == 0 or (
-                        box.level <= 0 and is_within(box, cloud_levels.size[0])
-                    )
-                for r in range(height):
-                    for t in range(n if i + 1 < tile_rows else 0):
-                        upper, lower = &at[i + 1, first_col + t, 0], &at[i + 2, first_col + t, 0]
-                        call_up(&ground_levels, box_of(upper, lower, GROUND_ROW), r, TALL)
+                for t in range(first, min(first + BLOCK_COLS, tile_cols)):
+                    width = min(cols - t * WIDE, <Py_ssize_t>WIDE)
+                    upper, lower = &at[i, t, 0], &at[i + 1, t, 0]
+                    set_up(&tile, upper, lower)
+                    add_bends(&tile, upper, i, tile_rows, t, tile_cols)
+                    box = reach_of(&tile, upper, lower, GROUND_ROW)
+                    tile.plain_ground = box.level <= 0 and is_within(box, ground_levels.size[0])
+                    box = reach_of(&tile, upper, lower, CLOUD_ROW)
+                    tile.with_cloud = cloud_levels.n > 0 and not is_empty(&cloud_levels, box)
+                    tile.plain_cloud = tile.with_cloud and box.level <= 0 and is_within(box, cloud_levels.size[0])
+                    if i + 1 < tile_rows:
+                        upper, lower = &at[i + 1, t, 0], &at[i + 2, t, 0]
+                        call_up(&ground_levels, box_of(upper, lower, GROUND_ROW))
                         if cloud_levels.n > 0:
-                            call_up(&cloud_levels, box_of(upper, lower, CLOUD_ROW), r, TALL)
-                    draw_row(&ground_levels, &sea_levels, &cloud_levels, tiles, n, wide, value)
-                    row = &image[i * TALL + r, first_col * WIDE]
-                    if adds:
-                        for k in range(width):
-                            row[k] += share * value[k]
-                    else:
-                        for k in range(width):
-                            row[k] = share * value[k]
+                            call_up(&cloud_levels, box_of(upper, lower, CLOUD_ROW))
+                    draw_tile(&ground_levels, &sea_levels, &cloud_levels, &tile, value)
+                    for r in range(height):
+                        row = &image[i * TALL + r, t * WIDE]
+                        if adds:
+                            for k in range(width):
+                                row[k] += share * value[r * WIDE + k]
+                        else:
+                            for k in range(width):
+                                row[k] = share * value[r * WIDE + k]

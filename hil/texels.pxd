@@ -10,7 +10,7 @@ cdef enum:
 
 cdef extern from *:
     """
-    #define lookdown_prefetch(address) __builtin_prefetch(address)
+    #define lookdown_prefetch(address) __builtin_prefetch(address, 0, 2)  /* past the first cache, which is too small */
     """
     void lookdown_prefetch(const void* address) noexcept nogil
 
@@ -104,15 +104,13 @@ cdef inline bint is_empty(const Levels* levels, Box box) noexcept nogil:
     return True
 
 
-cdef inline void call_up(const Levels* levels, Box box, Py_ssize_t part, Py_ssize_t parts) noexcept nogil:
-    """Have the memory send one of a number of parts of the texels of a tile that comes soon, for to wait takes long."""
+cdef inline void call_up(const Levels* levels, Box box) noexcept nogil:
+    """Have the memory send the texels of a tile that comes soon, for to wait takes long."""
     cdef Py_ssize_t size = levels.size[0], i, j
     if not is_within(box, size):
         return
-    i = <Py_ssize_t>box.top + part
-    while i < <Py_ssize_t>box.bottom + 2:
+    for i in range(<Py_ssize_t>box.top, <Py_ssize_t>box.bottom + 2):
         j = <Py_ssize_t>box.left
         while j <= <Py_ssize_t>box.right + 1:
             lookdown_prefetch(levels.values[0] + i * size + j)
             j += LINE_TEXELS
-        i += parts

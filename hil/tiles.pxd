@@ -23,6 +23,10 @@ cdef enum:
     FIELDS = 12  # ten, and two unused: whole vectors
 
 
+cdef struct Fields:  # of one row
+    float of[FIELDS]
+
+
 cdef struct Tile:
     float left[FIELDS]  # in the first column of the present row
     float step[FIELDS]  # from column to column
