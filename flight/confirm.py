@@ -22,6 +22,12 @@ Image = NDArray[np.float32]
 PARTNER_SHARE = 0.4
 """Part of a plot's SNR that its partners must have: at SNR 5 noise takes it from one target of 300."""
 
+TOGETHER = 3.0
+"""Parts of that SNR that both partners must have together: noise seldom shows much in two frames."""
+
+TOGETHER_AT_START = 1.5
+"""The same while backgrounds settle and SNR grows from frame to frame."""
+
 YOUNG_FRAMES = 3
 """Frames of a place, the present one included, up to which it is young."""
 
@@ -153,7 +159,9 @@ class Confirmation:
         if self.frames > 0 and n:
             aim_plots(plots, *shift, *self._shift, PARTNER_SHARE, self._places[:n], self._least[:n])
             older = self._older if self.frames > 1 else None
-            find_partners(self._before, older, self._places[:n], self._least[:n], reach_px, found)
+            settled = self.frames > SETTLED_FRAMES + 2  # both frames before, too
+            together = TOGETHER if settled else TOGETHER_AT_START
+            find_partners(self._before, older, self._places[:n], self._least[:n], together, reach_px, found)
         else:
             found.fill(1)
         return found

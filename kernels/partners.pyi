@@ -6,6 +6,7 @@ def find_partners(
     older: NDArray[np.float32] | None,
     places: NDArray[np.int32],
     least: NDArray[np.float32],
+    together: float,
     reach: int,
     found: NDArray[np.uint8],
 ) -> None: ...

@@ -4,17 +4,16 @@ A mover shines in every frame; a particle's hit or a flash of the sea in one. A 
 frame before has a peak of the same polarity at some x + d (both relative to the background), ``|d_row|``, ``|d_col|``
 up to ``reach``, of at least ``share s``, and the frame before that one has half as much within 2 px of x + 2 d: while a
 background settles, SNR grows from frame to frame. Noise has that somewhere within reach of nearly any plot, but seldom
-much of it in both: together they must show ``TOGETHER share s``.
+much of it in both: together they must show ``together share s``.
 """
 
-from lookdown.kernels.checks import require_array, require_integer
+from lookdown.kernels.checks import require_array, require_integer, require_number
 
 cdef enum:
     BEND = 2  # a path may bend, and places are whole pixels [px]
 
 
 cdef float FADED = 0.5  # part of the least SNR of a partner that the older frame must show
-cdef float TOGETHER = 3.0  # parts of the least SNR of a partner that both frames must show together
 
 
 cdef inline float at(const float* x, Py_ssize_t cols, Py_ssize_t r, Py_ssize_t c, float sign) noexcept nogil:
@@ -37,7 +36,7 @@ cdef bint goes_on(
 
 cdef bint has_partner(
     const float* before, const float* older, Py_ssize_t rows, Py_ssize_t cols, const int* place, float sign,
-    float least, Py_ssize_t reach
+    float least, float together, Py_ssize_t reach
 ) noexcept nogil:
     cdef Py_ssize_t r = place[0], c = place[1], i, j, u, v
     cdef float size
@@ -57,13 +56,13 @@ cdef bint has_partner(
                     peak = peak and at(before, cols, u, v, sign) <= size
             if peak and goes_on(
                 older, rows, cols, place[2] + 2 * (i - r), place[3] + 2 * (j - c), sign,
-                max(FADED * least, TOGETHER * least - size),
+                max(FADED * least, together * least - size),
             ):
                 return True
     return False
 
 
-def find_partners(before, older, places, least, reach, found):
+def find_partners(before, older, places, least, together, reach, found):
     """Look for what stood out before at the places of plots.
 
     Parameters
@@ -76,6 +75,8 @@ def find_partners(before, older, places, least, reach, found):
         Where the background under each plot lay in the frame before (row, col) and in the older one (row, col) [px].
     least : ndarray of float32, shape (n,)
         SNR that a partner must have, with the sign of the plot.
+    together : float
+        Parts of ``least`` that both frames must show together, 1.5 (each its own least alone) to 100.
     reach : int
         How far a target may move against the background in a frame, along rows and along columns, 0 to 64 [px].
     found : ndarray of uint8, shape (n,)
@@ -94,6 +95,7 @@ def find_partners(before, older, places, least, reach, found):
         old = &w[0, 0]
     cdef const int[:, ::1] p
     cdef const float[::1] s = require_array("least", least, "float32", 1)
+    cdef float both = require_number("together", together, 1.5, 100)
     cdef Py_ssize_t far = require_integer("reach", reach, 0, 64), k, n = s.shape[0]
     require_array("places", places, "int32", (n, 4))
     cdef unsigned char[::1] y = require_array("found", found, "uint8", (n,), out=True)
@@ -101,5 +103,6 @@ def find_partners(before, older, places, least, reach, found):
     with nogil:
         for k in range(n):
             y[k] = has_partner(
-                &x[0, 0], old, x.shape[0], x.shape[1], &p[k, 0], 1 if s[k] > 0 else -1, s[k] if s[k] > 0 else -s[k], far
+                &x[0, 0], old, x.shape[0], x.shape[1], &p[k, 0], 1 if s[k] > 0 else -1, s[k] if s[k] > 0 else -s[k],
+                both, far
             )

@@ -15,11 +15,13 @@ def maps(*spots: tuple[int, int, float]) -> np.ndarray:
     return out
 
 
-def found(before: np.ndarray, older: np.ndarray | None, *places: tuple[int, int, float], reach: int = 6) -> list[int]:
+def found(
+    before: np.ndarray, older: np.ndarray | None, *places: tuple[int, int, float], reach: int = 6, together: float = 3.0
+) -> list[int]:
     at = np.array([(r, c, r, c) for r, c, _ in places], np.int32).reshape(-1, 4)
     least = np.array([size for *_, size in places], np.float32)
     out = np.full(len(places), 7, np.uint8)
-    find_partners(before, older, at, least, reach, out)
+    find_partners(before, older, at, least, together, reach, out)
     return out.tolist()
 
 
@@ -38,6 +40,7 @@ def test_the_older_frame_must_show_it_on_the_other_end_of_a_line() -> None:
 def test_both_frames_together_must_show_three_times_what_a_partner_must() -> None:
     for before, older, wanted in ((7.0, 5.1, 1), (7.0, 4.9, 0), (9.0, 3.1, 1), (9.9, 1.9, 0), (4.1, 8.0, 1)):
         assert found(maps((20, 23, before)), maps((20, 26, older)), (20, 20, 4.0)) == [wanted]
+    assert found(maps((20, 23, 4.1)), maps((20, 26, 2.1)), (20, 20, 4.0), together=1.5) == [1]
 
 
 def test_beyond_the_border_nothing_speaks_against_a_plot() -> None:
@@ -49,6 +52,7 @@ def test_beyond_the_border_nothing_speaks_against_a_plot() -> None:
     ("name", "value"),
     [
         ("reach", 65),
+        ("together", 1.4),
         ("reach", 1.5),
         ("places", np.zeros((2, 4), np.int32)),
         ("places", np.zeros((1, 4))),
@@ -61,7 +65,7 @@ def test_beyond_the_border_nothing_speaks_against_a_plot() -> None:
 def test_what_makes_no_sense_is_refused_by_name(name: str, value: object) -> None:
     given = {
         "before": maps(), "older": maps(), "places": np.zeros((1, 4), np.int32), "least": np.ones(1, np.float32),
-        "reach": 6, "found": np.zeros(1, np.uint8),
+        "together": 3.0, "reach": 6, "found": np.zeros(1, np.uint8),
     }  # fmt: skip
     with pytest.raises(ValueError, match=f"{name}: wanted"):
         find_partners(*(given | {name: value}).values())
