@@ -6,7 +6,8 @@ STAMPS := build/stamps
 KERNEL_SOURCES := $(shell find kernels wire hil -name '*.pyx' -o -name '*.pxd' -o -name '*.h')
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test proof detection bench board mca instructions figures sanitize pages fuzz lint clean check-tools
+.PHONY: help demo test proof detection bench bench-fusion board mca instructions figures sanitize pages fuzz lint clean \
+	check-tools
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -29,6 +30,9 @@ bench: $(STAMPS)/bench $(STAMPS)/kernels ## measure beside the peers: build/benc
 detection: $(STAMPS)/dev $(STAMPS)/kernels ## the chain beside its peers on recordings: docs/detection-numbers.md
 	@$(PY) -m tests.detection.stages
 	@$(PY) -m tests.detection.compare
+
+bench-fusion: $(STAMPS)/bench $(STAMPS)/kernels ## fusion beside Stone Soup: build/bench-fusion.json, docs/fusion-numbers.md
+	@$(PY) -m tests.fusion.bench build/bench-fusion.json docs/fusion-numbers.md
 
 board: $(STAMPS)/dev $(STAMPS)/kernels ## cross-build for aarch64, test under emulation, pack: build/board (BOARD="--no-tests")
 	@deploy/check-tools $(PYTHON) cross

@@ -20,7 +20,7 @@ from setuptools import Extension, setup
 BOARD = "LOOKDOWN_BOARD" in os.environ
 BOARD_ROOMS = ("kernels", "wire", "geo", "flight")
 ROOMS = BOARD_ROOMS if BOARD else (*BOARD_ROOMS, "ground", "hil")
-COMMANDS = ("flight", "ground", "hil", "wire")
+COMMANDS = {"flight": "flight", "ground": "ground", "hil": "hil", "wire": "wire", "relay": "wire.relay"}
 STABLE_PYTHON = "0x030B0000"
 ROOT = Path(__file__).resolve().parent
 
@@ -95,7 +95,11 @@ setup(
         "bdist_wheel": {"py_limited_api": "cp311"} if BOARD else {},
     },
     entry_points={
-        "console_scripts": [f"lookdown-{room} = lookdown.{room}.__main__:main" for room in COMMANDS if room in ROOMS]
+        "console_scripts": [
+            f"lookdown-{name} = lookdown.{module}.__main__:main"
+            for name, module in COMMANDS.items()
+            if module.partition(".")[0] in ROOMS
+        ]
     },
     packages=list(packages()),
     package_dir=packages(),

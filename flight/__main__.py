@@ -74,8 +74,8 @@ def _parser() -> argparse.ArgumentParser:
 def _process(options: argparse.Namespace) -> int:
     from dataclasses import replace
 
-    from lookdown.flight.chain import make_chain
     from lookdown.flight.config import FlightConfig
+    from lookdown.flight.factory import make_chain
     from lookdown.flight.offline import process_recording
     from lookdown.flight.sources import open_recording
     from lookdown.wire.config import load_config

@@ -141,11 +141,15 @@ class Board:
     def given_up(self, count: int, total: int) -> bytes:
         """Return the event that says how many packets a full link gave up since the last one, and in all."""
         text = f"the link is full: {count} packets of the lowest priority given up, {total} since the start"
-        kind = EventKind.PACKETS_GIVEN_UP
-        count = min(count, _U32)
-        self._n_events += 1
-        event = Event(self._sensor_id, self._clock.now_ns(), Severity.WARNING, kind, count, float(total), text)
-        return encode(event, self._n_events - 1)
+        return self._event(EventKind.PACKETS_GIVEN_UP, count, total, text)
+
+    def link_refused(self, count: int, total: int, why: str) -> bytes:
+        """Return the event that says how many connections came to nothing since the last one, and in all."""
+        return self._event(EventKind.REFUSED, count, total, why)
+
+    def warn(self, what: str) -> None:
+        """Tell in one line what somebody at the board should know."""
+        self._warn(f"sensor {self._sensor_id}: {what}")
 
     def end(self) -> bytes:
         """Return the packet that says that nothing follows."""
@@ -171,6 +175,12 @@ class Board:
         self.refused[reason] += 1
         if self.refused[reason] == 1:
             self._warn(f"sensor {self._sensor_id}: frame refused: {detail}; later ones like it are only counted")
+
+    def _event(self, kind: EventKind, count: int, total: int, text: str) -> bytes:
+        self._n_events += 1
+        count = min(count, _U32)
+        event = Event(self._sensor_id, self._clock.now_ns(), Severity.WARNING, kind, count, float(total), text)
+        return encode(event, self._n_events - 1)
 
     def _check(self, frame: Frame) -> None:
         """Raise WireError for a frame that is whole and yet cannot be taken."""

@@ -1,4 +1,4 @@
-"""Raw samples of any type to a calibrated frame, and the factory calibration that this takes."""
+"""Raw samples of any type to a calibrated frame; `lookdown.flight.factory` reads the calibration from its files."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,9 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lookdown.flight.config import CalibrationFiles
 from lookdown.kernels.calibrate import calibrate, convert
-from lookdown.wire.errors import ConfigError
 
 Image = NDArray[np.float32]
 
@@ -144,29 +142,3 @@ class Intake:
             self._finite = np.zeros(self._shape, bool)
         if not np.isfinite(frame, out=self._finite).all():
             raise ValueError("samples: wanted finite numbers, got NaN or infinity; leave the frame out")
-
-
-def read_calibration(files: CalibrationFiles, rows: int, cols: int) -> Calibration | None:
-    """Read a factory calibration; None if no part of it is configured.
-
-    Raises
-    ------
-    ConfigError
-        If a file is unusable.
-    """
-    if files.gain is None and files.offset is None and files.bad_pixels is None:
-        return None
-
-    def read(path: Any, fill: float) -> Image:
-        if path is None:
-            return np.full((rows, cols), fill, np.float32)
-        try:
-            array = np.load(path, allow_pickle=False)
-        except (OSError, ValueError) as error:
-            raise ConfigError(f"{path}: wanted a whole .npy file, came none ({error}); save it again") from None
-        if array.shape != (rows, cols) or not np.isfinite(array).all():
-            raise ConfigError(f"{path}: wanted finite {rows} x {cols}, came {array.shape}; calibrate this sensor")
-        return np.ascontiguousarray(array, np.float32)
-
-    bad = np.flatnonzero(read(files.bad_pixels, 0.0)).astype(np.int32)
-    return Calibration(read(files.gain, 1.0), read(files.offset, 0.0), bad)

@@ -8,14 +8,15 @@ the same false-alarm probability.
 
     stage       what it does                                         kernels
     calibrate   gain, offset, bad pixels                             calibrate
-    despike     pixels that optics cannot make                       spikes
+    despike     pixels that optics cannot make                       sampled, spikes
     register    where the background went                            register
     score       frame less background, predicted noise; matched      score (moving, suppress,
                 filter; sigmas over ring and memory; what stands     whiten, hold, renew
                 out is held back, the frame enters the background    in one pass)
     extract     calibrated threshold, connected pixels, places        peaks, tail, tailmap, extract,
-                                                                     fit
-    confirm     plots less spikes of one frame, lone pixels, trails  partners
+                                                                     rank, fit
+    confirm     plots less spikes of one frame, lone pixels, trails  partners, judge, forgive,
+                                                                     trails
     multi-frame paths through several frames, if it is enabled       stack, paths
 
 A first frame, or the first after a jump of the camera, has no background: it is scored in space alone and its report
@@ -28,9 +29,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lookdown.flight.calibration import Calibration, Intake, read_calibration
-from lookdown.flight.config import ChainParameters, FlightConfig
-from lookdown.flight.confirm import SETTLED_FRAMES, Confirmation, lone_pixels, spot_ratios, young_ground
+from lookdown.flight.calibration import Calibration, Intake
+from lookdown.flight.config import ChainParameters
+from lookdown.flight.confirm import SETTLED_FRAMES, Confirmation, spot_ratios
 from lookdown.flight.defects import DefectMap
 from lookdown.flight.memory import limit_memory
 from lookdown.flight.multiframe import MultiFrame, Window, merged
@@ -42,13 +43,15 @@ from lookdown.flight.trails import without_trails
 from lookdown.kernels.calibrate import replace_bad
 from lookdown.kernels.extract import PLOT_DTYPE, extract_plots, extract_scratch_size
 from lookdown.kernels.fit import fit_plots
+from lookdown.kernels.judge import keep_plots
 from lookdown.kernels.renew import renew_background
 from lookdown.kernels.restart import restart_young
+from lookdown.kernels.sampled import sampled_median
 from lookdown.kernels.score import score_and_renew, score_scratch_size
 from lookdown.kernels.spikes import remove_spikes
 from lookdown.kernels.suppress import matched_filter
+from lookdown.kernels.trails import trails_scratch_size
 from lookdown.kernels.whiten import whiten
-from lookdown.wire.errors import ConfigError
 from lookdown.wire.messages import ReportFlag, SensorState
 
 Image = NDArray[np.float32]
@@ -178,11 +181,10 @@ class Chain:
         self._age, self._next_age = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
         self._scratch = np.zeros(score_scratch_size(cols, self._taps.size, self._window), np.float32)
         self._noise_step = max(1, round((rows * cols / NOISE_SAMPLES) ** 0.5))
-        step = self._noise_step
-        self._sampled = self._noise[::step, ::step].shape
-        self._sample = np.zeros(self._sampled[0] * self._sampled[1], np.float32)
+        self._sample = np.zeros(self._noise[:: self._noise_step, :: self._noise_step].size, np.float32)
         self._words = np.zeros(extract_scratch_size(cols, parameters.max_plots), np.int64)
         self._plots = np.zeros(parameters.max_plots, PLOT_DTYPE)
+        self._trail_words = np.zeros(trails_scratch_size(parameters.max_plots), np.int32)
         self._spikes = np.zeros(4096, np.int32)
         self._intake = Intake(rows, cols, calibration)
         factory = np.zeros(0, np.int32) if calibration is None else calibration.bad_pixels
@@ -190,8 +192,7 @@ class Chain:
         self._registration = Registration(rows, cols, parameters.background_height_m, distortion)
         self._space_tail = TailCalibration(rows, cols, parameters.psf_sigma_px)
         self._time_tail = TailCalibration(rows, cols, parameters.psf_sigma_px)
-        self._confirmation = Confirmation(rows, cols)
-        self._ratios = spot_ratios(self._taps)
+        self._confirmation = Confirmation(rows, cols, parameters.max_plots, spot_ratios(self._taps))
         self._floor = 0.0
         multi = parameters.multi_frame
         self._multi = MultiFrame(multi, rows, cols, parameters.psf_sigma_px) if multi.enabled else None
@@ -272,7 +273,7 @@ class Chain:
             return result
         window = self._in_frame_units(window)
         plots, n_left_out = merged(result.plots, window.plots(0), self.parameters.max_plots)
-        plots = plots[: without_trails(plots)]
+        plots = plots[: without_trails(plots, self._trail_words)]
         flags = result.flags | (ReportFlag.TRUNCATED if n_left_out else ReportFlag.NONE)
         return ChainResult(plots, flags, result.n_left_out + n_left_out, result.shift, window)
 
@@ -287,7 +288,7 @@ class Chain:
         if not self._floor:
             self._floor = (QUANTUM_SIGMA * self._intake.quantum) ** 2
             self._registration.least_rms = self._intake.quantum
-        replace_bad(self._frame, self._defects.indices)
+        replace_bad(self._frame, self._defects.indices, self._defects.neighbours)
 
     def _score(self, found: Location) -> None:
         """Score the frame against background, ring and memory, and let it enter the background."""
@@ -360,12 +361,7 @@ class Chain:
         return all(frame[k, k] == first for k in range(some)) and bool((frame == first).all())
 
     def _despike(self) -> None:
-        step = self._noise_step
-        noise = 0.0
-        if self._settled:
-            self._sample.reshape(self._sampled)[...] = self._noise[::step, ::step]
-            self._sample.partition(self._sample.size // 2)
-            noise = float(self._sample[self._sample.size // 2])
+        noise = sampled_median(self._noise, self._noise_step, self._sample) if self._settled else 0.0
         sigma = float(np.sqrt(self._white_gain * (noise + self._floor)))
         n = remove_spikes(self._frame, sigma, SPIKE_LEVEL, self._spike_ratio, self._spikes)
         self._defects.saw(self._spikes[: min(n, self._spikes.size)])
@@ -393,8 +389,7 @@ class Chain:
 
     def _fit(self, tail: TailCalibration, plots: NDArray[Any]) -> tuple[int, int]:
         """Fit the places of plots and part those that are several; noise and light are those of the score."""
-        threshold = float(tail.score_of(plots, self.parameters.threshold).min())
-        plots["snr"] = np.abs(self._z[plots["peak_row"], plots["peak_col"]])
+        threshold = tail.score(plots, self._z, self.parameters.threshold)
         n_parted, n_written = fit_plots(
             self._residual,
             self._filtered,
@@ -407,9 +402,7 @@ class Chain:
             self._words,
             self._plots,
         )
-        plots = self._plots[:n_written]
-        plots["snr"] = tail.snr_of(plots, plots["snr"])
-        plots[...] = plots[np.argsort(-plots["snr"], kind="stable")]
+        tail.rank(self._plots[:n_written], self._words)
         return n_parted, n_written
 
     def _confirm(self, n_written: int, found: Location) -> int:
@@ -418,18 +411,18 @@ class Chain:
         confirmation = self._confirmation
         plots = self._plots[:n_written]
         if not new and not self.parameters.one_frame_plots:
-            lone = lone_pixels(plots, self._filtered, self._ratios)
+            kept = confirmation.confirmed(plots, found.shift, self.parameters.reach_px)
             # In a view that stands still a sharp target and a bad pixel are the same thing.
-            lone &= np.hypot(*found.shift) > MOVING_PX
-            lone = self._defects.accuse(plots, lone)
-            kept = ~lone & confirmation.confirmed(plots, found.shift, self.parameters.reach_px)
+            if np.hypot(*found.shift) > MOVING_PX:
+                lone = confirmation.lone(plots, self._filtered)
+                self._defects.accuse(plots, lone)
+                kept &= lone ^ 1
             self._time_tail.forgive(self._z, plots, kept)
             if confirmation.frames > SETTLED_FRAMES:
-                kept &= ~young_ground(plots, self._age, found.field, found.step)
-            n_kept = int(np.count_nonzero(kept))
-            self._plots[:n_kept] = plots[kept]
+                kept &= confirmation.young(plots, self._age, found.field, found.step) ^ 1
+            n_kept = keep_plots(plots, kept)
             plots = self._plots[:n_kept]
-        n_kept = without_trails(plots)
+        n_kept = without_trails(plots, self._trail_words)
         confirmation.end(found.shift, new)
         return n_kept
 
@@ -437,26 +430,3 @@ class Chain:
         self._mean, self._next_mean = self._next_mean, self._mean
         self._noise, self._next_noise = self._next_noise, self._noise
         self._age, self._next_age = self._next_age, self._age
-
-
-def make_chain(config: FlightConfig, rows: int, cols: int) -> Chain:
-    """Make the chain of a configured process.
-
-    Parameters
-    ----------
-    config : FlightConfig
-        The process.
-    rows, cols : int
-        Size of the frames that came [px].
-
-    Raises
-    ------
-    ConfigError
-        If the configuration wants frames of another size, or a calibration file is unusable.
-    """
-    for name, came in (("rows", rows), ("cols", cols)):
-        if getattr(config, name) not in (0, came):
-            raise ConfigError(f"{name}: the configuration wants {getattr(config, name)}, the frames have {came}")
-    saturation = config.saturation_dn if config.bit_depth < 16 else 65535
-    calibration = read_calibration(config.calibration, rows, cols)
-    return Chain(config.chain, rows, cols, saturation, calibration, config.calibration.distortion)

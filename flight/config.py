@@ -7,6 +7,8 @@ it is live, its endpoints. `config/flight.toml` is the commented example.
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lookdown.wire.security import SecurityConfig
+
 
 @dataclass(frozen=True, slots=True)
 class MultiFrameParameters:
@@ -142,6 +144,8 @@ class FlightConfig:
         The infrared chain.
     calibration : CalibrationFiles
         Gain, offset, bad pixels and distortion.
+    security : SecurityConfig
+        Keys of the link to the ground.
     """
 
     sensor_id: int = 1
@@ -154,6 +158,7 @@ class FlightConfig:
     bit_depth: int = 16
     chain: ChainParameters = field(default_factory=ChainParameters)
     calibration: CalibrationFiles = field(default_factory=CalibrationFiles)
+    security: SecurityConfig = field(default_factory=SecurityConfig)
 
     def __post_init__(self) -> None:
         """Refuse values that no sensor has."""

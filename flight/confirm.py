@@ -2,10 +2,10 @@
 
 Four things look like a target in one frame and are none:
 
-- a pixel that optics cannot make: its filtered spot is narrower than that of a point of light (`lone_pixels`);
-- ground that came into view a moment ago, whose background is a frame or two (`young_ground`);
+- a pixel that optics cannot make: its filtered spot is narrower than that of a point of light (`Confirmation.lone`);
+- ground that came into view a moment ago, whose background is a frame or two (`Confirmation.young`);
 - a particle's hit, a flash of sunlit sea: there in one frame alone, without a partner in the two frames before
-  (`Confirmation`, `lookdown.kernels.partners`);
+  (`Confirmation.confirmed`, `lookdown.kernels.partners`);
 - what a mover left in its own background (`lookdown.flight.trails`).
 """
 
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lookdown.kernels.judge import aim_plots, find_lone, find_young
 from lookdown.kernels.partners import find_partners
 
 Image = NDArray[np.float32]
@@ -52,67 +53,6 @@ def spot_ratios(taps: Image) -> tuple[float, float]:
     return float(taps[taps.size // 2 + 1] / taps[taps.size // 2]), float(wide[middle + 1] / wide[middle])
 
 
-def lone_pixels(plots: NDArray[Any], filtered: Image, ratios: tuple[float, float]) -> NDArray[np.bool_]:
-    """Tell which plots are single pixels.
-
-    Parameters
-    ----------
-    plots : ndarray of PLOT_DTYPE, shape (n,)
-        Plots of a frame.
-    filtered : ndarray of float32, shape (rows, cols)
-        Residual after the matched filter.
-    ratios : tuple of float
-        What `spot_ratios` gives.
-
-    Returns
-    -------
-    ndarray of bool, shape (n,)
-        True where the neighbours have about as little of the peak as about a pixel, and less than noise leaves of
-        light. At the border nothing can be told.
-    """
-    rows, cols = filtered.shape
-    row, col = np.rint(plots["row"]).astype(np.intp), np.rint(plots["col"]).astype(np.intp)
-    known = (row > 0) & (row < rows - 1) & (col > 0) & (col < cols - 1)
-    row, col = np.where(known, row, 0), np.where(known, col, 0)
-    peak = filtered[row, col]
-    around = filtered[row - 1, col] + filtered[np.minimum(row + 1, rows - 1), col]
-    around = around + filtered[row, col - 1] + filtered[row, np.minimum(col + 1, cols - 1)]
-    pixel, light = ratios
-    limit = np.minimum(
-        pixel + NARROW_SHARE * (light - pixel), light - NARROW_SIGMAS * RING_SIGMA / np.maximum(plots["snr"], 1e-6)
-    )
-    return np.asarray(known & (0.25 * around * np.sign(peak) < limit * np.abs(peak)))
-
-
-def young_ground(plots: NDArray[Any], age: NDArray[np.uint8], field: Image, step: tuple[int, int]) -> NDArray[np.bool_]:
-    """Tell which plots lie on ground that only just came into view.
-
-    Parameters
-    ----------
-    plots : ndarray of PLOT_DTYPE, shape (n,)
-        Plots of a frame.
-    age : ndarray of uint8, shape (rows, cols)
-        Frames that each place of the background holds, the present one included.
-    field : ndarray of float32, shape (n, m, 2)
-        Displacement from the frame to the background before its grid moved, per tile [px].
-    step : tuple of int
-        How far the grid has moved since [px].
-
-    Returns
-    -------
-    ndarray of bool, shape (n,)
-        True where there is no background, or a young one.
-    """
-    rows, cols = age.shape
-    tile = -(-rows // field.shape[0]), -(-cols // field.shape[1])
-    row = np.clip(np.rint(plots["row"]).astype(np.intp), 0, rows - 1)
-    col = np.clip(np.rint(plots["col"]).astype(np.intp), 0, cols - 1)
-    moved = np.rint(field[row // tile[0], col // tile[1]]).astype(np.intp) - step
-    row, col = row + moved[:, 0], col + moved[:, 1]
-    inside = (row >= 0) & (row < rows) & (col >= 0) & (col < cols)
-    return np.asarray(~inside | (age[np.where(inside, row, 0), np.where(inside, col, 0)] <= YOUNG_FRAMES))
-
-
 class Confirmation:
     """Calibrated SNR of the last three frames, and who has partners there.
 
@@ -120,6 +60,10 @@ class Confirmation:
     ----------
     rows, cols : int
         Size of the frames [px].
+    capacity : int
+        Most plots of a frame.
+    ratios : tuple of float
+        What `spot_ratios` gives.
 
     Attributes
     ----------
@@ -129,8 +73,12 @@ class Confirmation:
         Frames since the background was new.
     """
 
-    def __init__(self, rows: int, cols: int) -> None:
+    def __init__(self, rows: int, cols: int, capacity: int, ratios: tuple[float, float]) -> None:
         self.snr, self._before, self._older = (np.zeros((rows, cols), np.float32) for _ in range(3))
+        self._lone, self._young, self._found = (np.zeros(capacity, np.uint8) for _ in range(3))
+        self._places, self._least = np.zeros((capacity, 4), np.int32), np.zeros(capacity, np.float32)
+        pixel, self._light = ratios
+        self._widest = pixel + NARROW_SHARE * (self._light - pixel)
         self._shift = (0.0, 0.0)  # where the middle of the frame before lay in the one before it
         self.frames = 0
 
@@ -138,7 +86,52 @@ class Confirmation:
         """Begin a frame: the maps move on by one."""
         self._older, self._before, self.snr = self._before, self.snr, self._older
 
-    def confirmed(self, plots: NDArray[Any], shift: tuple[float, float], reach_px: int) -> NDArray[np.bool_]:
+    def lone(self, plots: NDArray[Any], filtered: Image) -> NDArray[np.uint8]:
+        """Tell which plots are single pixels.
+
+        Parameters
+        ----------
+        plots : ndarray of PLOT_DTYPE, shape (n,)
+            Plots of a frame.
+        filtered : ndarray of float32, shape (rows, cols)
+            Residual after the matched filter.
+
+        Returns
+        -------
+        ndarray of uint8, shape (n,)
+            1 where the neighbours have about as little of the peak as about a pixel, and less than noise leaves of
+            light. At the border nothing can be told. A view that holds until the next call.
+        """
+        lone = self._lone[: len(plots)]
+        find_lone(plots, filtered, self._widest, self._light, NARROW_SIGMAS * RING_SIGMA, lone)
+        return lone
+
+    def young(
+        self, plots: NDArray[Any], age: NDArray[np.uint8], field: Image, step: tuple[int, int]
+    ) -> NDArray[np.uint8]:
+        """Tell which plots lie on ground that only just came into view.
+
+        Parameters
+        ----------
+        plots : ndarray of PLOT_DTYPE, shape (n,)
+            Plots of a frame.
+        age : ndarray of uint8, shape (rows, cols)
+            Frames that each place of the background holds, the present one included.
+        field : ndarray of float32, shape (n, m, 2)
+            Displacement from the frame to the background before its grid moved, per tile [px].
+        step : tuple of int
+            How far the grid has moved since [px].
+
+        Returns
+        -------
+        ndarray of uint8, shape (n,)
+            1 where there is no background, or a young one. A view that holds until the next call.
+        """
+        young = self._young[: len(plots)]
+        find_young(plots, age, field, *step, YOUNG_FRAMES, young)
+        return young
+
+    def confirmed(self, plots: NDArray[Any], shift: tuple[float, float], reach_px: int) -> NDArray[np.uint8]:
         """Tell which plots have partners in the frames before.
 
         Parameters
@@ -152,17 +145,18 @@ class Confirmation:
 
         Returns
         -------
-        ndarray of bool, shape (n,)
-            True for those that do; for all as long as there is no frame before.
+        ndarray of uint8, shape (n,)
+            1 for those that do; for all as long as there is no frame before. A view that holds until the next call.
         """
-        found = np.ones(len(plots), np.uint8)
-        if self.frames > 0 and len(plots):
-            place = np.stack((plots["row"], plots["col"]), 1).astype(np.float64) + shift
-            places = np.rint(np.concatenate((place, place + self._shift), 1)).astype(np.int32)
-            least = np.copysign(np.float32(PARTNER_SHARE) * plots["snr"], plots["amplitude"]).astype(np.float32)
+        n = len(plots)
+        found = self._found[:n]
+        if self.frames > 0 and n:
+            aim_plots(plots, *shift, *self._shift, PARTNER_SHARE, self._places[:n], self._least[:n])
             older = self._older if self.frames > 1 else None
-            find_partners(self._before, older, places, least, reach_px, found)
-        return found.astype(bool)
+            find_partners(self._before, older, self._places[:n], self._least[:n], reach_px, found)
+        else:
+            found.fill(1)
+        return found
 
     def end(self, shift: tuple[float, float], new: bool) -> None:
         """End a frame that was registered with this shift, or that has no background (``new``)."""

@@ -23,6 +23,7 @@ from lookdown.wire.errors import ConfigError, WireError
 from lookdown.wire.link import LinkLimits, LinkSender, attach, draw_boot_id
 from lookdown.wire.messages import FrameHeader
 from lookdown.wire.packet import decode
+from lookdown.wire.security import UNSECURED, security_of
 from lookdown.wire.spool import Spool
 from lookdown.wire.topics import END, EVENTS, FRAMES, HEALTH, REPORTS
 
@@ -142,7 +143,7 @@ class Live:
         self._poller.register(frames.socket, zmq.POLLIN)
         self._poller.register(wake, zmq.POLLIN)
         self._health_due_ns = clock.steady_ns()
-        self._given_up_told = 0
+        self._given_up_told = self._refusals_told = 0
         self.ended_by = ""
         """``end`` after the last frame, ``signal`` after SIGTERM or SIGINT; empty while running."""
 
@@ -200,6 +201,15 @@ class Live:
         now_ns = self._clock.steady_ns()
         if now_ns < self._health_due_ns:
             return
+        refusals = self._link.refusals.take()
+        if refusals:
+            if not self._refusals_told:
+                self._board.warn(f"{refusals[-1]}; it is tried again, later refusals are only counted")
+            count, total = self._link.refusals.count - self._refusals_told, self._link.refusals.count
+            self._link.offer(
+                self._board.link_refused(count, total, refusals[-1]), EVENTS.priority, self._clock.now_ns()
+            )
+            self._refusals_told = total
         given_up = self._link.stats.dropped
         self._link.offer(self._board.health(given_up), HEALTH.priority, self._clock.now_ns())
         if given_up > self._given_up_told:
@@ -243,6 +253,14 @@ def run(
     for key in ("frames_endpoint", "ground_endpoint"):
         if not getattr(config, key):
             raise ConfigError(f'{key}: wanted an endpoint, came none; add one such as {key} = "tcp://127.0.0.1:5601"')
+    security = security_of(config.security, connects=True)
+    if security and security.own.node_id != config.sensor_id:
+        raise ConfigError(
+            f"security.keys: wanted keys of node {config.sensor_id} (the sensor_id), came those of node "
+            f"{security.own.node_id}"
+        )
+    if security is None:
+        print(f"lookdown-flight: {UNSECURED}", file=sys.stderr)
     if make_reporter is None:
         from lookdown.flight.report import make_reporter as make_infrared
 
@@ -259,13 +277,28 @@ def run(
         stack.callback(frames.close)
         limits = LinkLimits(bits_per_s=config.link_bits_per_s)
         spool = Spool(config.spool, config.sensor_id, draw_boot_id()) if config.spool else None
-        link = LinkSender(context, config.ground_endpoint, config.sensor_id, clock, spool=spool, limits=limits)
+        link = LinkSender(
+            context,
+            config.ground_endpoint,
+            config.sensor_id,
+            clock,
+            spool=spool,
+            limits=limits,
+            security=security,
+            peer=config.security.peer,
+        )
         stack.callback(link.close)
         live = Live(board, frames, link, clock, wake)
         while not live.ended_by:
             live.turn()
         flushed = live.flush(flush_s)
-        link_counters = {**asdict(link.stats), "connections": link.connections, "unacknowledged": link.held}
+        refused = dict(link.stats.refused)  # asdict would count its pairs
+        link_counters = {
+            **asdict(link.stats),
+            "refused": refused,
+            "connections": link.connections,
+            "unacknowledged": link.held,
+        }
         print(json.dumps({**board.counters(), "ended_by": live.ended_by, "link": link_counters}), flush=True)
     if not flushed:
         print(

@@ -20,6 +20,7 @@ from lookdown.flight.layers import Layers
 from lookdown.geo.camera import Camera, shift_field
 from lookdown.kernels.local_shift import tile_normals
 from lookdown.kernels.register import estimate_shift, register_scratch_size
+from lookdown.kernels.score import MOST_REACH_PX
 from lookdown.kernels.shift import shift_field as resample
 from lookdown.kernels.shift import shift_scratch_size
 from lookdown.wire.messages import SensorState
@@ -41,6 +42,10 @@ FLAT_FIELD_PX = 0.02
 
 TILE_STEP_PX = 0.16
 """Largest difference between tiles; beyond it the background is laid on a new grid [px]."""
+
+REACH_PX = MOST_REACH_PX - 2
+"""Rows that a field may lie from its step; beyond it, too, a new grid is laid. The pass from frame to score keeps no
+more rows, and two are left for what lies between the middles of tiles and beyond the last ones [px]."""
 
 LOCAL_PRIOR_PX = 0.02
 """One sigma of what a tile may move in a frame beyond the prediction; keeps a tile without texture where it is [px]."""
@@ -297,9 +302,10 @@ class Registration:
         self._local[..., 1] += (rr * bc - rc * br) / determinant
 
     def outgrown(self, location: Location) -> bool:
-        """Whether the field varies so much from tile to tile that the background needs a new grid."""
+        """Whether the background needs a new grid: the field varies too much from tile to tile, or over the frame."""
         steps = [np.abs(np.diff(location.field, axis=axis)).max(initial=0.0) for axis in (0, 1)]
-        return bool(max(steps) > TILE_STEP_PX)
+        reach = np.abs(location.field[..., 0] - location.step[0]).max()
+        return bool(max(steps) > TILE_STEP_PX or reach > REACH_PX)
 
     def lay_anew(self, location: Location, state: SensorState) -> Location:
         """Take the frame that was located, of this pointing, as the grid: the background was resampled to it."""

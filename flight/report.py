@@ -82,7 +82,7 @@ def report_of(frame: Frame, result: "ChainResult", distortion: tuple[float, floa
 
 def make_reporter(config: FlightConfig) -> Callable[[int, int], Reporter]:
     """Return what makes, for rows and columns, the infrared chain with the report behind it."""
-    from lookdown.flight.chain import make_chain
+    from lookdown.flight.factory import make_chain
 
     def make(rows: int, cols: int) -> Reporter:
         chain = make_chain(config, rows, cols)

@@ -22,7 +22,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lookdown.kernels.peaks import count_peaks, peak_levels
+from lookdown.kernels.forgive import forgive_peaks, forgive_pixels
+from lookdown.kernels.peaks import count_peaks, peak_levels, sum_peaks
+from lookdown.kernels.rank import rank_plots, score_plots
 from lookdown.kernels.tail import tail_histogram
 from lookdown.kernels.tailmap import map_scores
 
@@ -135,22 +137,23 @@ class FrameTail:
         self._step = min(64, max(1, round((rows * cols / MOST_SAMPLES) ** 0.5)))
         self._counts = np.zeros(PIXEL_BINS, np.int32)
         self._history = np.zeros(PIXEL_BINS, np.float64)
-        self._beyond = np.zeros(PIXEL_BINS, np.float64)
+        self._beyond = np.zeros(PIXEL_BINS, np.float64)  # scores from a bin on, the largest bin first
         self.power = 1.0
 
     def observe(self, z: Image) -> None:
         """Let the scores of a frame count; unknown ones are 0."""
         tail_histogram(z, self._step, PIXEL_BINS_PER_UNIT, self._counts)
         self._history *= 1.0 - 1.0 / MEMORY_FRAMES
-        self._history += self._counts
-        np.cumsum(self._history[::-1], out=self._beyond[::-1])
-        total = self._beyond[0] * self._p_outer
+        np.copyto(self._beyond, self._counts)  # as float64: adding integers would make an array
+        self._history += self._beyond
+        np.cumsum(self._history[::-1], out=self._beyond)
+        total = self._beyond[-1] * self._p_outer
         if total < 1.0:
             return
         ratio = max(self._level(total) / self._level(INNER_OVER_OUTER * total), 1.001)
-        self.power = float(np.clip(self._gauss / np.log(ratio), LEAST_POWER, MOST_POWER))
+        self.power = min(max(float(self._gauss / np.log(ratio)), LEAST_POWER), MOST_POWER)
 
-    def leave_out(self, z: Image, plots: NDArray[Any]) -> None:
+    def leave_out(self, z: Image, plots: NDArray[Any], confirmed: NDArray[np.uint8]) -> None:
         """Take the pixels about plots out again that are known to be no clutter that stays.
 
         Parameters
@@ -158,26 +161,17 @@ class FrameTail:
         z : ndarray of float32, shape (rows, cols)
             Scores that were observed last.
         plots : ndarray of PLOT_DTYPE, shape (n,)
-            The plots.
+            Plots of that frame.
+        confirmed : ndarray of uint8, shape (m,)
+            0 for those of the first m plots that are meant.
         """
-        step = self._step
-        for plot in plots:
-            row, col = round(float(plot["row"])), round(float(plot["col"]))
-            first = max(-(-(row - SPOT_PX) // step), 0)
-            for k in range(first, (min(row + SPOT_PX, z.shape[0] - 1)) // step + 1):
-                begin = k % step
-                left = max(-(-(col - SPOT_PX - begin) // step), 0) * step + begin
-                size = np.abs(z[k * step, left : col + SPOT_PX + 1 : step]) * PIXEL_BINS_PER_UNIT
-                bins = np.minimum(size[size > 0], PIXEL_BINS - 1).astype(np.intp)
-                np.subtract.at(self._history, bins, 1.0)
-        np.maximum(self._history, 0.0, out=self._history)
+        forgive_pixels(z, plots, confirmed, SPOT_PX, self._step, PIXEL_BINS_PER_UNIT, self._history)
 
     def _level(self, count: float) -> float:
         """Level that ``count`` scores exceed, linear within a bin."""
-        k = int(np.count_nonzero(self._beyond >= count)) - 1
-        following = self._beyond[k + 1] if k + 1 < PIXEL_BINS else 0.0
-        part = (self._beyond[k] - count) / max(self._beyond[k] - following, 1e-12)
-        return float(k + part)
+        k = int(np.searchsorted(self._beyond, count))  # the highest bin from which on so many scores lie
+        beyond, following = self._beyond[k], self._beyond[k - 1] if k > 0 else 0.0
+        return float(PIXEL_BINS - 1 - k + (beyond - count) / max(beyond - following, 1e-12))
 
 
 class TailCalibration:
@@ -209,6 +203,7 @@ class TailCalibration:
         self._log_gauss = np.float32(np.log(self.gauss / self._inner_gauss))
         self._frame = FrameTail(rows, cols)
         self._counts = np.zeros((*shape, N_BINS), np.float32)
+        self._taken = np.zeros(shape, np.uint8)
         self._prior = np.zeros(N_BINS)
         heights, widths = (
             np.minimum(SIDE_PX, n - SIDE_PX * np.arange(k)) for n, k in zip((rows, cols), shape, strict=True)
@@ -233,7 +228,7 @@ class TailCalibration:
         self._frame.observe(z)
         count_peaks(z, SIDE_PX, self._least, BINS_PER_E, keep, self._counts)
         self._frames = keep * self._frames + 1.0
-        self._counts.sum(axis=(0, 1), dtype=np.float64, out=self._prior)
+        sum_peaks(self._counts, self._prior)
         self._prior *= self._share_of_frame / self._frames
         for want, p in ((self._want_inner, self._p_inner), (self._want_outer, self._p_outer)):
             np.multiply(self._area, np.float32(self._frames), out=want)
@@ -281,23 +276,15 @@ class TailCalibration:
         self._mapped_from = least
         map_scores(z, SIDE_PX, self._level, self.power, least, out)
 
-    def score_of(self, plots: NDArray[Any], snr: float) -> NDArray[np.float32]:
-        """Return the scores that have an SNR, not below the ``least`` of `snr`, at the peaks of plots."""
-        level, power = self._at(plots)
-        return np.asarray(level * (np.float32(snr / self._mapped_from)) ** (1 / power))
+    def score(self, plots: NDArray[Any], z: Image, snr: float) -> float:
+        """Give plots the scores of their peaks; return the least that has an SNR, not below the ``least`` of `snr`."""
+        return score_plots(plots, z, SIDE_PX, self._level, self.power, snr / self._mapped_from)
 
-    def snr_of(self, plots: NDArray[Any], score: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the SNR of scores at the peaks of plots, as `snr` maps them."""
-        level, power = self._at(plots)
-        share = score / level
-        return np.asarray(np.float32(self._mapped_from) * np.where(share > 1, np.maximum(share, 1) ** power, share))
+    def rank(self, plots: NDArray[Any], scratch: NDArray[np.int64]) -> None:
+        """Turn the scores of plots into SNR, as `snr` maps them, and order them, strongest first."""
+        rank_plots(plots, SIDE_PX, self._level, self.power, self._mapped_from, scratch)
 
-    def _at(self, plots: NDArray[Any]) -> tuple[Image, Image]:
-        """Level and power of the blocks that plots peak in."""
-        block = plots["peak_row"] // SIDE_PX, plots["peak_col"] // SIDE_PX
-        return self._level[block], self.power[block]
-
-    def forgive(self, z: Image, plots: NDArray[Any], confirmed: NDArray[np.bool_]) -> None:
+    def forgive(self, z: Image, plots: NDArray[Any], confirmed: NDArray[np.uint8]) -> None:
         """Take out again what is no clutter that stays: targets from the blocks, what was there once from the frame.
 
         Of confirmed plots the strongest about each block is a target, with the plots about it its parts.
@@ -308,29 +295,24 @@ class TailCalibration:
             Scores that were observed last.
         plots : ndarray of PLOT_DTYPE, shape (n,)
             Plots of that frame, strongest first.
-        confirmed : ndarray of bool, shape (n,)
-            Those that had partners in the frames before.
+        confirmed : ndarray of uint8, shape (n,)
+            Not 0 for those that had partners in the frames before.
         """
-        strong = int(np.count_nonzero(plots["snr"] >= FORGIVEN_FROM))
-        self._frame.leave_out(z, plots[:strong][~confirmed[:strong]])
-        blocks = np.array(self.power.shape) - 1
-        place = np.stack((plots["row"], plots["col"]), 1)
-        at = np.minimum(np.maximum(place, 0) // SIDE_PX, blocks).astype(np.intp)
-        taken = np.zeros((0, 2), np.intp)
-        for k in np.flatnonzero(confirmed[:strong]):
-            if (np.abs(taken - at[k]).max(axis=1, initial=0) <= 1).any():
-                continue
-            taken = np.concatenate((taken, at[k : k + 1]))
-            for own in np.flatnonzero(((place - place[k]) ** 2).sum(1) <= OWN_PX**2):
-                self._take_out(at[own], float(plots["snr"][own]))
-
-    def _take_out(self, block: NDArray[np.intp], snr: float) -> None:
-        """Take one peak of this SNR out of a block."""
-        i, j = int(block[0]), int(block[1])
-        size = float(self.quantile[i, j]) * (snr / self.gauss) ** (1.0 / float(self.power[i, j]))
-        if size > self._least:
-            k = min(int(np.log(size / self._least) * BINS_PER_E + 1e-3), N_BINS - 1)
-            self._counts[i, j, k] = max(self._counts[i, j, k] - 1.0, 0.0)
+        strong = confirmed[: np.count_nonzero(plots["snr"] >= FORGIVEN_FROM)]
+        self._frame.leave_out(z, plots, strong)
+        forgive_peaks(
+            plots,
+            strong,
+            OWN_PX,
+            SIDE_PX,
+            self.gauss,
+            self.quantile,
+            self.power,
+            self._least,
+            BINS_PER_E,
+            self._taken,
+            self._counts,
+        )
 
 
 def nominal_rate(snr: float) -> float:

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lookdown.kernels.trails import remove_trails, trails_scratch_size
+
 TRAIL_PX = 5.0
 """How far behind a mover its trail is looked for [px]."""
 
@@ -17,13 +19,15 @@ TRAIL_SHARE = 0.7
 """Part of the mover's SNR that its trail stays below."""
 
 
-def without_trails(plots: NDArray[Any]) -> int:
+def without_trails(plots: NDArray[Any], scratch: NDArray[np.int32] | None = None) -> int:
     """Take trails out, in place.
 
     Parameters
     ----------
     plots : ndarray of PLOT_DTYPE, shape (n,)
         Plots of a frame, strongest first; those that stay move up and keep their order.
+    scratch : ndarray of int32, optional
+        At least `lookdown.kernels.trails.trails_scratch_size` elements; made anew if it is left out.
 
     Returns
     -------
@@ -38,13 +42,6 @@ def without_trails(plots: NDArray[Any]) -> int:
     >>> without_trails(plots), plots["col"][:2].tolist()
     (2, [50.0, 90.0])
     """
-    dark = plots["amplitude"] < 0
-    if dark.all() or not dark.any():
-        return len(plots)
-    row, col, snr = plots["row"], plots["col"], plots["snr"]
-    apart = (row[:, None] - row) ** 2 + (col[:, None] - col) ** 2
-    behind = (dark[:, None] != dark) & (apart <= TRAIL_PX**2) & (snr[:, None] < TRAIL_SHARE * snr)
-    kept = ~behind.any(axis=1)
-    n = int(np.count_nonzero(kept))
-    plots[:n] = plots[kept]
-    return n
+    if scratch is None:
+        scratch = np.zeros(trails_scratch_size(len(plots)), np.int32)
+    return remove_trails(plots, TRAIL_PX, TRAIL_SHARE, scratch)

@@ -1,94 +1,139 @@
-"""Which plot feeds which track: gate, log-likelihood ratio, global nearest neighbour.
+"""Which plot feeds which track: gate, log-likelihood ratio, global nearest neighbour, all on the sparse list of pairs.
 
 A plot inside the chi-square gate of a track speaks for it with the log-likelihood ratio (Blackman, Popoli 1999, 6.2)::
 
-    L = ln P_D - d^2 / 2 - ln(2 pi sqrt(det S)) - ln beta
+    L = ln P_D - d^2 / 2 - ln((2 pi)^(dim / 2) sqrt(det S)) - ln beta
 
 where ``d^2`` is the squared innovation over its covariance ``S`` and ``beta`` the density of false plots. Confirmed
-tracks share the plots out one to one so that the sum of L is greatest. Tentative tracks then each take their best of
-what is left, several the same one if need be: which of them is real is not known yet, and a false crossing must not
-starve a true one.
+tracks share the plots out one to one so that the sum of L is greatest. Tentative tracks come after them, one to one
+too or, where it is not known yet which of them is real, each with its best of what is left, several the same one if
+need be: a false crossing must not starve a true one. Cost grows with the pairs in gates, not with tracks times plots.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
+from lookdown.kernels.gate import gate_plots
+from lookdown.kernels.nearest import share_out
 from lookdown.wire.messages import Float
 
+Int = NDArray[np.int64]
+Bool = NDArray[np.bool_]
 
-def log_ratios(
-    tangent: Float, spread: Float, plots: Float, variance: Float, gate: float, log_detection_over_false: float
-) -> Float:
-    """Log-likelihood ratio of each plot for each track.
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pairs:
+    """Tracks and the plots in their gates.
+
+    Attributes
+    ----------
+    start : ndarray of int64, shape (n + 1,)
+        Where the pairs of each track begin and end.
+    plot : ndarray of int64, shape (c,)
+        Plot of each pair, ascending within a track.
+    ratio : ndarray of float64, shape (c,)
+        Log-likelihood ratio of each pair.
+    n_plots : int
+        Plots that were there.
+    """
+
+    start: Int
+    plot: Int
+    ratio: Float
+    n_plots: int
+
+    @property
+    def track(self) -> Int:
+        """Track of each pair, shape (c,)."""
+        return np.repeat(np.arange(len(self.start) - 1), np.diff(self.start))
+
+
+def gate_pairs(
+    places: Float, spread: Float, use: Bool, plots: Float, noise: Float, gate: float, log_detection_over_false: float
+) -> Pairs:
+    """Find the plots in each track's gate.
 
     Parameters
     ----------
-    tangent : ndarray of float64, shape (n, 2)
-        Predicted tangents of the tracks [1].
-    spread : ndarray of float64, shape (n, 2, 2)
-        Covariance of the prediction about a noiseless plot.
-    plots : ndarray of float64, shape (k, 2)
-        Measured tangents [1].
-    variance : ndarray of float64, shape (k, 2)
-        Variance of each plot from its centroid.
+    places : ndarray of float64, shape (n, d)
+        Predicted measurements, d = 1 to 3.
+    spread : ndarray of float64, shape (n, d, d)
+        Covariance of each prediction about a noiseless plot.
+    use : ndarray of bool, shape (n,)
+        Tracks that may have plots.
+    plots : ndarray of float64, shape (k, d)
+        Measured.
+    noise : ndarray of float64, shape (k, d, d)
+        Covariance of each plot about its prediction.
     gate : float
         Greatest squared distance [1].
     log_detection_over_false : float
-        ``ln(P_D / beta)``, ``beta`` the density of false plots in tangent space [1].
+        ``ln(P_D / beta)``, ``beta`` the density of false plots in the space of the measurements.
 
     Returns
     -------
-    ndarray of float64, shape (n, k)
-        L; -inf outside of the gate.
+    Pairs
+        Pairs inside their gates.
     """
-    across = plots[None, :, 0] - tangent[:, 0, None]
-    down = plots[None, :, 1] - tangent[:, 1, None]
-    xx = spread[:, 0, 0, None] + variance[None, :, 0]
-    yy = spread[:, 1, 1, None] + variance[None, :, 1]
-    xy = spread[:, 0, 1, None]
-    determinant = xx * yy - xy * xy
-    distance2 = (yy * across**2 - 2.0 * xy * across * down + xx * down**2) / determinant
-    ratio = log_detection_over_false - 0.5 * distance2 - np.log(2.0 * np.pi * np.sqrt(determinant))
-    return np.asarray(np.where(distance2 < gate, ratio, -np.inf), np.float64)
+    n, k, capacity = len(places), len(plots), 4 * len(places) + 64
+    start = np.empty(n + 1, np.int64)
+    cells, heads = np.empty((k, 4), np.int64), np.empty(1 << (2 * k).bit_length(), np.int64)
+    may = np.ascontiguousarray(use).view(np.uint8)
+    while True:
+        plot, ratio = np.empty(capacity, np.int64), np.empty(capacity)
+        found = gate_plots(
+            places, spread, may, plots, noise, gate, log_detection_over_false, cells, heads, start, plot, ratio
+        )
+        if found <= capacity:
+            return Pairs(start, plot[:found], ratio[:found], k)
+        capacity = found
 
 
-def assign(ratios: Float, live: NDArray[np.bool_], log_missed: float) -> NDArray[np.int64]:
+def assign(pairs: Pairs, live: Bool, log_missed: float, *, tentative_share: bool) -> tuple[Int, Float]:
     """Give plots to tracks.
 
     Parameters
     ----------
-    ratios : ndarray of float64, shape (n, k)
-        From `log_ratios`.
+    pairs : Pairs
+        From `gate_pairs`.
     live : ndarray of bool, shape (n,)
         Tracks that are confirmed or coasting: they choose first, one plot to one track.
     log_missed : float
         ``ln(1 - P_D)``: what a track loses without a plot.
+    tentative_share : bool
+        Whether several tentative tracks may feed on one plot.
 
     Returns
     -------
-    ndarray of int64, shape (n,)
+    plot_of : ndarray of int64, shape (n,)
         Index of the plot of each track, -1 for none.
+    ratio : ndarray of float64, shape (n,)
+        Log-likelihood ratio of that pair; 0 for none.
 
     Examples
     --------
-    >>> assign(np.array([[5.0, 4.0], [4.5, -np.inf]]), np.array([True, True]), -1.0).tolist()
+    >>> both = Pairs(np.array([0, 2, 3]), np.array([0, 1, 0]), np.array([5.0, 4.0, 4.5]), 2)
+    >>> assign(both, np.array([True, True]), -1.0, tentative_share=True)[0].tolist()
     [1, 0]
     """
-    plot_of = np.full(len(ratios), -1, np.int64)
-    if not ratios.size:
-        return plot_of
-    gain = np.maximum(ratios - log_missed, 0.0)
-    rows = np.flatnonzero(live & (gain > 0.0).any(axis=1))
-    if rows.size:
-        columns = np.flatnonzero((gain[rows] > 0.0).any(axis=0))
-        chosen = gain[np.ix_(rows, columns)]
-        row, column = linear_sum_assignment(chosen, maximize=True)
-        real = chosen[row, column] > 0.0
-        plot_of[rows[row[real]]] = columns[column[real]]
-        gain[:, plot_of[plot_of >= 0]] = 0.0
-    rows = np.flatnonzero(~live)
-    best = gain[rows].argmax(axis=1)
-    found = gain[rows, best] > 0.0
-    plot_of[rows[found]] = best[found]
-    return plot_of
+    n, k = len(live), pairs.n_plots
+    plot_of, taken = np.full(n, -1, np.int64), np.zeros(k, np.uint8)
+    gain = pairs.ratio - log_missed
+    reals, marks, whole = np.empty(n + 2 * k), np.empty(k, np.uint8), np.empty(3 * k, np.int64)
+    scratch = (reals, marks, whole)
+    share_out(pairs.start, pairs.plot, gain, np.flatnonzero(live), *scratch, taken, plot_of)
+    tentative = np.flatnonzero(~live)
+    if not tentative_share:
+        share_out(pairs.start, pairs.plot, gain, tentative, *scratch, taken, plot_of)
+    track = pairs.track
+    if tentative_share and tentative.size:
+        left = np.flatnonzero(~live[track] & (taken[pairs.plot] == 0) & (gain > 0.0))
+        left = left[np.lexsort((pairs.plot[left], -gain[left], track[left]))]
+        rows, first = np.unique(track[left], return_index=True)
+        plot_of[rows] = pairs.plot[left[first]]
+    ratio = np.zeros(n)
+    fed = plot_of[track] == pairs.plot
+    ratio[track[fed]] = pairs.ratio[fed]
+    return plot_of, ratio

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lookdown.ground.parameters import Parameters
+from lookdown.wire.security import SecurityConfig
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class GroundConfig:
     durable : bool
         Whether a report is acknowledged only when the disk has it (survives a loss of power) rather than the system
         (survives the death of the process).
+    security : SecurityConfig
+        Keys of the link to the satellites.
     fusion : Parameters
         Parameters of ingest and fusion; ``fusion.sensors`` lists the expected sensors.
     """
@@ -35,6 +38,7 @@ class GroundConfig:
     exit_when_all_ended: bool = False
     picture_rate_hz: float = 5.0
     durable: bool = False
+    security: SecurityConfig = field(default_factory=SecurityConfig)
     fusion: Parameters = field(default_factory=Parameters)
 
     def __post_init__(self) -> None:

@@ -22,6 +22,8 @@ of a satellite do not seem to average its pointing error away::
 import numpy as np
 
 from lookdown.ground.measure import PredictedSights
+from lookdown.kernels.advance import advance
+from lookdown.kernels.correct import correct
 from lookdown.wire.messages import Float
 
 
@@ -40,11 +42,9 @@ def move(state: Float, dt_s: float) -> Float:
     ndarray of float64, shape (n, 6)
         States after ``dt_s``; second order in ``omega dt``.
     """
-    position, velocity = state[:, :3], state[:, 3:]
-    # omega x v = (v (p . v) - p (v . v)) / p . p
-    dots = np.einsum("nij,nkj->nik", state.reshape(-1, 2, 3), state.reshape(-1, 2, 3))
-    bend = (velocity * dots[:, 0, 1, None] - position * dots[:, 1, 1, None]) / dots[:, 0, 0, None]
-    return np.concatenate([position + velocity * dt_s + bend * (0.5 * dt_s * dt_s), velocity + bend * dt_s], axis=1)
+    moved = np.array(state, np.float64)
+    advance(dt_s, 0.0, 1.0, True, moved, np.zeros((len(moved), 6, 6)), np.zeros((len(moved), 6, 0)))
+    return moved
 
 
 def process_noise(dt_s: float, density_m2_s3: float) -> Float:
@@ -78,16 +78,9 @@ def predict(
     state, covariance, cross
         After ``dt_s``, same shapes.
     """
-    if dt_s == 0.0 or not len(state):
-        return state, covariance, cross
-    covariance = covariance.copy()
-    # F P F' by blocks, F = [[I, dt I], [0, I]]
-    covariance[:, :3, :] += dt_s * covariance[:, 3:, :]
-    covariance[:, :, :3] += dt_s * covariance[:, :, 3:]
-    covariance += process_noise(dt_s, density_m2_s3)
-    cross = cross * np.exp(-dt_s / correlation_s)
-    cross[:, :3, :] += dt_s * cross[:, 3:, :]
-    return move(state, dt_s), covariance, cross
+    state, covariance, cross = (np.array(part, np.float64) for part in (state, covariance, cross))
+    advance(dt_s, density_m2_s3, float(np.exp(-dt_s / correlation_s)), True, state, covariance, cross)
+    return state, covariance, cross
 
 
 def innovation_covariance(
@@ -146,14 +139,7 @@ def update(
     state, covariance, cross
         After the update, same shapes.
     """
-    own = slice(2 * sensor, 2 * sensor + 2)
-    jacobian = predicted.jacobian
-    weighted = covariance @ jacobian.transpose(0, 2, 1) + common_sigma[:, None, None] * cross[:, :, own]
-    gain = np.linalg.solve(spread, weighted.transpose(0, 2, 1)).transpose(0, 2, 1)
-    state = state + np.einsum("nij,nj->ni", gain, innovation)
-    covariance = covariance - gain @ spread @ gain.transpose(0, 2, 1)
-    covariance = 0.5 * (covariance + covariance.transpose(0, 2, 1))
-    seen = jacobian @ cross
-    seen[:, 0, 2 * sensor] += common_sigma
-    seen[:, 1, 2 * sensor + 1] += common_sigma
-    return state, covariance, cross - gain @ seen
+    state, covariance, cross = (np.array(part, np.float64) for part in (state, covariance, cross))
+    everyone = np.arange(len(state))
+    correct(everyone, predicted.jacobian, 2 * sensor, common_sigma, innovation, spread, state, covariance, cross)
+    return state, covariance, cross

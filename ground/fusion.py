@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from scipy.special import chdtri
 
 from lookdown.ground import life
-from lookdown.ground.associate import assign, log_ratios
-from lookdown.ground.filter import innovation_covariance, update
+from lookdown.ground.associate import assign, gate_pairs
+from lookdown.ground.filter import innovation_covariance
 from lookdown.ground.ingest import Arrival
 from lookdown.ground.locate import locate
 from lookdown.ground.measure import Look, PredictedSights, common_sigma, predict_sights
 from lookdown.ground.parameters import Parameters
 from lookdown.ground.tracks import Int, TrackTable
+from lookdown.kernels.correct import correct
 from lookdown.wire.dictionary import MAX_TRACKS
 from lookdown.wire.messages import Float, Picture, PlotReport, ReportFlag, TrackStatus
 
@@ -166,16 +167,15 @@ class Fusion:
         sigma = common_sigma(report.state, predicted.range_m)
         spread = innovation_covariance(table.covariance, table.cross, predicted, sensor, sigma)
         density = self._log_density(report, sensor)
-        ratios = log_ratios(predicted.tangent, spread, look.tangent, look.variance, self._gate, density)
-        ratios[~predicted.visible] = -np.inf
-        plot_of = assign(ratios, table.live, self._log_missed)
+        noise = look.variance[:, :, None] * np.eye(2)
+        pairs = gate_pairs(predicted.tangent, spread, predicted.visible, look.tangent, noise, self._gate, density)
+        plot_of, ratio = assign(pairs, table.live, self._log_missed, tentative_share=True)
 
         hit = plot_of >= 0
         rows = np.flatnonzero(hit)
         if rows.size:
             self._update(rows, plot_of[rows], predicted, sensor, sigma, spread, look)
             life.note_hits(table, rows, sensor, look, plot_of[rows], parameters)
-        ratio = np.where(hit, ratios[np.arange(len(table)), plot_of] if ratios.size else 0.0, 0.0)
         missed = self._should_be_seen(predicted, report, sensor) & ~hit
         life.note_looks(table, hit, missed, ratio, self._log_missed, parameters.max_score)
         links = np.zeros(rows.size, LINK_DTYPE)
@@ -219,15 +219,11 @@ class Fusion:
         look: Look,
     ) -> None:
         table = self._table
-        own = PredictedSights(
-            predicted.tangent[rows], predicted.jacobian[rows], predicted.range_m[rows], predicted.visible[rows]
-        )
         total = spread[rows].copy()
         total[:, [0, 1], [0, 1]] += look.variance[plots_hit]
-        innovation = look.tangent[plots_hit] - own.tangent
-        table.state[rows], table.covariance[rows], table.cross[rows] = update(
-            table.state[rows], table.covariance[rows], table.cross[rows], own, sensor, sigma[rows], innovation, total
-        )
+        innovation = look.tangent[plots_hit] - predicted.tangent[rows]
+        jacobian = predicted.jacobian[rows]
+        correct(rows, jacobian, 2 * sensor, sigma[rows], innovation, total, table.state, table.covariance, table.cross)
 
     def _turn_pages(self, rows: Int, plot_of: Int, report: PlotReport) -> tuple[list[Event], NDArray[Any]]:
         """Confirm, merge and end tracks; the events and the updates of this report."""

@@ -145,6 +145,13 @@ class Ingest:
         heapq.heappush(self._waiting, (report.time_ns, report.sensor_id, report.frame_id, arrival))
         return self._release()
 
+    def begin(self, sender_id: int) -> None:
+        """Note that a sensor's process started anew: it is heard again after its end, and may count frames anew."""
+        stream = self._streams.get(sender_id)
+        if stream:
+            stream.ended = False
+            stream.last_frame_id = -1
+
     def end(self, sender_id: int) -> list[Arrival]:
         """Note that a sensor has ended and return what need not wait for it any more."""
         if sender_id in self._streams:

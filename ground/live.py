@@ -24,6 +24,7 @@ from lookdown.wire.link import UNKNOWN, LinkReceiver, attach
 from lookdown.wire.messages import End, Health
 from lookdown.wire.packet import Message, decode, encode
 from lookdown.wire.recording import Recorder, Recording
+from lookdown.wire.security import UNSECURED, security_of
 from lookdown.wire.topics import HEALTH, PICTURE
 
 RECORDING_NAME = "received.ldrec"
@@ -33,6 +34,7 @@ _LOG = logging.getLogger(__name__)
 _WAIT_MS = 50  # longest wait for packets: how late a stop or a picture may be
 _LINGER_NS = NS_PER_S  # after the last end: a sender whose acknowledgement got lost asks again
 _HEALTH_NS = NS_PER_S
+_REFUSALS_NS = NS_PER_S // 2
 _LAST_WORD_MS = 200  # for the last picture to leave
 
 
@@ -64,7 +66,7 @@ class Ground:
         self._pipeline = Pipeline(config.fusion)
         self._publisher: zmq.Socket[bytes] | None = None
         self._published: Counter[str] = Counter()
-        self._picture_due_ns = self._health_due_ns = 0
+        self._picture_due_ns = self._health_due_ns = self._refusals_due_ns = 0
         with contextlib.ExitStack() as opened:
             resume = self._open_recording(config)
             opened.callback(self._recorder.close)
@@ -73,7 +75,10 @@ class Ground:
             for delivery in resume:
                 self._fuse(delivery)
             allowed = [sensor.sensor_id for sensor in config.fusion.sensors]
-            self._receiver = LinkReceiver(context, config.endpoint, clock, allowed, resume=resume)
+            security = security_of(config.security)
+            if security is None:
+                _LOG.warning(UNSECURED)
+            self._receiver = LinkReceiver(context, config.endpoint, clock, allowed, resume=resume, security=security)
             opened.callback(self._receiver.close)
             if config.picture_endpoint:
                 publisher = context.socket(zmq.PUB)
@@ -110,6 +115,8 @@ class Ground:
                 linger_until_ns = linger_until_ns or now_ns + _LINGER_NS
                 if now_ns >= linger_until_ns:
                     break
+            else:
+                linger_until_ns = None  # the end was that of an earlier start, which had waited in a spool
         return self.finish()
 
     def service(self, timeout_ms: int) -> None:
@@ -122,6 +129,7 @@ class Ground:
             self._receiver.commit()
         for delivery in deliveries:
             self._fuse(delivery)
+        self._note_refusals()
         self._publish_due()
 
     def finish(self) -> dict[str, Any]:
@@ -163,6 +171,17 @@ class Ground:
         for event in events:
             if isinstance(event, Happening) and event.kind in ("refused", "onboard"):
                 _LOG.warning("%s", event.text)
+
+    def _note_refusals(self) -> None:
+        """Note peers that were not let in, at most once in half a second: whoever knocks writes no history."""
+        now_ns = self._clock.steady_ns()
+        if now_ns < self._refusals_due_ns:
+            return
+        lines = self._receiver.refusals.take()
+        if lines:
+            self._refusals_due_ns = now_ns + _REFUSALS_NS
+            text = f"{lines[-1]}; {self._receiver.refusals.count} refused since the start"
+            self._note([Happening("refused", self._pipeline.time_ns, UNKNOWN, text)])
 
     def _publish_due(self) -> None:
         now_ns = self._clock.steady_ns()

@@ -42,6 +42,7 @@ class Pipeline:
         self.health: dict[int, Health] = {}
         self.time_ns = 0
         self._known = {sensor.sensor_id for sensor in parameters.sensors}
+        self._boots: dict[int, int] = {}
         self._refused: Counter[tuple[int, str]] = Counter()
 
     @property
@@ -67,6 +68,9 @@ class Pipeline:
             counted every time.
         """
         sender = delivery.sender_id
+        if self._boots.setdefault(sender, delivery.boot_id) != delivery.boot_id:
+            self._boots[sender] = delivery.boot_id
+            self.ingest.begin(sender)
         try:
             message = decode(delivery.packet)
             if isinstance(message, PlotReport):

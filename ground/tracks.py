@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lookdown.ground.filter import predict
 from lookdown.ground.parameters import Parameters
+from lookdown.kernels.advance import advance
 from lookdown.wire.messages import Float, Track, TrackStatus
 
 Int = NDArray[np.int64]
@@ -116,15 +117,9 @@ class TrackTable:
             setattr(self, field.name, np.concatenate([getattr(self, field.name), getattr(other, field.name)]))
 
     def predict(self, dt_s: float, parameters: Parameters) -> None:
-        """Move all tracks ``dt_s`` ahead."""
-        self.state, self.covariance, self.cross = predict(
-            self.state,
-            self.covariance,
-            self.cross,
-            dt_s,
-            parameters.process_noise_m2_s3,
-            parameters.pointing_correlation_s,
-        )
+        """Move all tracks ``dt_s`` ahead, in place."""
+        fade = float(np.exp(-dt_s / parameters.pointing_correlation_s))
+        advance(dt_s, parameters.process_noise_m2_s3, fade, True, self.state, self.covariance, self.cross)
 
     @property
     def live(self) -> Bool:

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from lookdown.hil.network.command import add_commands, run_contacts, run_network
 from lookdown.wire.errors import ConfigError
 
 _FAILED, _UNUSABLE, _STOPPED = 1, 2, 130
@@ -21,6 +22,7 @@ _EXAMPLES = """examples:
   lookdown-hil render scenarios/default.toml --out frames.h5
   lookdown-hil picture scenarios/default.toml --out default.png
   lookdown-hil roc scenarios/default.toml --out build/roc
+  lookdown-hil network --out build/network
 """
 
 
@@ -32,7 +34,9 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"lookdown-hil {version('lookdown')}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="run | render | picture | roc")
+    commands = parser.add_subparsers(
+        dest="command", required=True, metavar="run | render | picture | roc | contacts | network"
+    )
 
     run = commands.add_parser(
         "run",
@@ -72,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
         "--time", type=float, metavar="S", help="time of the frame from the start (default: that with most movers)"
     )
     _add_roc(commands)
+    add_commands(commands)
     return parser
 
 
@@ -214,7 +219,7 @@ def _roc(options: argparse.Namespace) -> int:
     return 0
 
 
-_COMMANDS = {"render": _render, "picture": _picture, "roc": _roc}
+_COMMANDS = {"render": _render, "picture": _picture, "roc": _roc, "contacts": run_contacts, "network": run_network}
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -6,18 +6,19 @@ nonuniformity correction in infrared staring sensors", eq. 3). A pixel on the ba
 neighbours.
 """
 
-from lookdown.kernels.rows cimport RowIn, RowOut, SamplesIn, cloned
+from lookdown.kernels.rows cimport RowIn, RowOut, SamplesIn
+from lookdown.kernels.wide cimport cloned_wide
 
-from lookdown.kernels.checks import require_array
+from lookdown.kernels.checks import require_array, require_integer
 
 
-cdef cloned calibrate_row(SamplesIn samples, RowIn gain, RowIn offset, RowOut out, Py_ssize_t n) noexcept nogil:
+cdef cloned_wide calibrate_row(SamplesIn samples, RowIn gain, RowIn offset, RowOut out, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
         out[i] = (<float>samples[i] - offset[i]) * gain[i]
 
 
-cdef cloned convert_row(SamplesIn samples, RowOut out, Py_ssize_t n) noexcept nogil:
+cdef cloned_wide convert_row(SamplesIn samples, RowOut out, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
         out[i] = <float>samples[i]
@@ -111,54 +112,105 @@ cdef float wider_mean(
     return 0
 
 
-cdef inline Py_ssize_t advance(const int* bad, Py_ssize_t n, Py_ssize_t cursor, Py_ssize_t first) noexcept nogil:
-    """Move a cursor on to the first entry that is not below ``first``."""
-    cdef Py_ssize_t _k
-    # About one step is due each time, but not always: without a branch it costs no misprediction.
-    for _k in range(3):
-        cursor += (cursor < n) & (bad[min(cursor, n - 1)] < first)
-    while cursor < n and bad[cursor] < first:
-        cursor += 1
-    return cursor
-
-
-cdef void replace_listed(
-    float* frame, Py_ssize_t rows, Py_ssize_t cols, const int* bad, Py_ssize_t n
+cdef void judge_listed(
+    const int* bad, Py_ssize_t n, Py_ssize_t rows, Py_ssize_t cols, unsigned char* good
 ) noexcept nogil:
-    cdef Py_ssize_t i, flat, row, col, up = 0, down = 0, left, right, count
-    cdef bint alone
+    """Set bit ``k`` of ``good[i]`` where neighbour ``k`` of pixel ``i``, in raster order, is in the frame and good."""
+    cdef Py_ssize_t i, k, r, c, row, col, at
+    cdef Py_ssize_t[3] cursor
+    cdef unsigned char bits
+    cursor[0] = cursor[1] = cursor[2] = 0
+    for i in range(n):
+        row = bad[i] // cols
+        col = bad[i] - row * cols
+        bits = 0
+        k = 0
+        for r in range(3):
+            # The list is sorted, so the places of the neighbour rows in it only move forward.
+            while cursor[r] < n and bad[cursor[r]] < bad[i] + (r - 1) * cols - 1:
+                cursor[r] += 1
+            for c in range(3):
+                if r == 1 and c == 1:
+                    continue
+                if 0 <= row + r - 1 < rows and 0 <= col + c - 1 < cols:
+                    at = cursor[r]
+                    while at < n and bad[at] < bad[i] + (r - 1) * cols + c - 1:
+                        at += 1
+                    if at == n or bad[at] != bad[i] + (r - 1) * cols + c - 1:
+                        bits |= 1 << k
+                k += 1
+        good[i] = bits
+
+
+def judge_neighbours(bad, rows, cols, good):
+    """Find out which neighbours of listed pixels are good: what `replace_bad` needs to know of a list, once for all.
+
+    Parameters
+    ----------
+    bad : ndarray of int32, shape (n,)
+        Flat indices of the bad pixels, strictly increasing.
+    rows, cols : int
+        Size of the frames [px].
+    good : ndarray of uint8, shape (n,)
+        Bit ``k`` is set where the neighbour ``k`` of the eight, in raster order, is in the frame and not listed.
+
+    Raises
+    ------
+    ValueError
+        If an array has another type, shape or layout, or the list is not increasing or leaves the frame.
+    """
+    cdef const int[::1] b = require_array("bad", bad, "int32", 1)
+    cdef Py_ssize_t n_rows = require_integer("rows", rows, 1, 65536), n_cols = require_integer("cols", cols, 1, 32767)
+    cdef Py_ssize_t size = n_rows * n_cols, n = b.shape[0], i, previous = -1
+    for i in range(n):
+        if b[i] <= previous or b[i] >= size:
+            raise ValueError(
+                f"bad: wanted flat indices below {size} in increasing order, got {bad[i]} at place {i}; "
+                "use numpy.unique(numpy.flatnonzero(mask)).astype('int32')"
+            )
+        previous = b[i]
+    cdef unsigned char[::1] g = require_array("good", good, "uint8", bad.shape, out=True, apart_from=(bad,))
+    with nogil:
+        judge_listed(&b[0], n, n_rows, n_cols, &g[0])
+
+
+cdef Py_ssize_t replace_listed(
+    float* frame, Py_ssize_t rows, Py_ssize_t cols, const int* bad, const unsigned char* good, Py_ssize_t n
+) noexcept nogil:
+    """Return the place in the list at which it does not fit the frame, or -1."""
+    cdef Py_ssize_t i, flat, k, at, count, size = rows * cols
     cdef float total
     cdef const float* a
     cdef const float* b
+    cdef Py_ssize_t[8] steps
+    steps[0], steps[1], steps[2], steps[3] = -cols - 1, -cols, -cols + 1, -1
+    steps[4], steps[5], steps[6], steps[7] = 1, cols - 1, cols, cols + 1
     for i in range(n):
         flat = bad[i]
-        # The list is sorted, so the places of the neighbour rows in it only move forward.
-        up = advance(bad, n, up, flat - cols - 1)
-        down = advance(bad, n, down, flat + cols - 1)
-        row = flat // cols
-        col = flat - row * cols
-        alone = 0 < row < rows - 1 and 0 < col < cols - 1 and bad[up] > flat - cols + 1
-        alone = alone and (down == n or bad[down] > flat + cols + 1)
-        alone = alone and (i == 0 or bad[i - 1] != flat - 1) and (i + 1 == n or bad[i + 1] != flat + 1)
-        if alone:
+        if good[i] == 255:
+            if flat < cols + 1 or flat + cols + 1 >= size:
+                return i
             a = frame + flat - cols - 1
             b = frame + flat + cols - 1
             total = ((a[0] + a[1]) + (a[2] + frame[flat - 1])) + ((frame[flat + 1] + b[0]) + (b[1] + b[2]))
             frame[flat] = total / 8
             continue
-        left = 1 if col > 0 else 0
-        right = 1 if col < cols - 1 else 0
+        if flat < 0 or flat >= size:
+            return i
         total = 0
         count = 0
-        if row > 0:
-            count += add_good(frame, bad, n, up, flat - cols - left, flat - cols + right, &total)
-        count += add_good(frame, bad, n, max(i - 1, 0), flat - left, flat + right, &total)
-        if row < rows - 1:
-            count += add_good(frame, bad, n, down, flat + cols - left, flat + cols + right, &total)
+        for k in range(8):
+            if good[i] >> k & 1:
+                at = flat + steps[k]
+                if at < 0 or at >= size:
+                    return i
+                total += frame[at]
+                count += 1
         frame[flat] = total / <float>count if count > 0 else wider_mean(frame, rows, cols, bad, n, flat)
+    return -1
 
 
-def replace_bad(frame, bad):
+def replace_bad(frame, bad, good):
     """Replace listed pixels, in place, by the mean of their good 8-neighbours.
 
     A pixel whose eight neighbours are all bad takes the mean over the smallest larger square that holds a good pixel;
@@ -170,25 +222,22 @@ def replace_bad(frame, bad):
         Calibrated frame, changed in place.
     bad : ndarray of int32, shape (n,)
         Flat indices of the bad pixels, strictly increasing.
+    good : ndarray of uint8, shape (n,)
+        What `judge_neighbours` says of this list.
 
     Raises
     ------
     ValueError
-        If an array has another type, shape or layout, or the list is not increasing or leaves the frame.
+        If an array has another type, shape or layout, or the list leaves the frame.
     """
     cdef float[:, ::1] y = require_array("frame", frame, "float32", 2, out=True)
     cdef const int[::1] b = require_array("bad", bad, "int32", 1)
-    cdef Py_ssize_t size = y.shape[0] * y.shape[1], n = b.shape[0], i, previous = -1, wrong = -1
+    cdef const unsigned char[::1] g = require_array("good", good, "uint8", bad.shape)
+    cdef Py_ssize_t wrong
     with nogil:
-        for i in range(n):
-            if b[i] <= previous or b[i] >= size:
-                wrong = i
-                break
-            previous = b[i]
-        if wrong < 0:
-            replace_listed(&y[0, 0], y.shape[0], y.shape[1], &b[0], n)
+        wrong = replace_listed(&y[0, 0], y.shape[0], y.shape[1], &b[0], &g[0], b.shape[0])
     if wrong >= 0:
         raise ValueError(
-            f"bad: wanted flat indices below {size} in increasing order, got {bad[wrong]} at place {wrong}; "
-            "use numpy.unique(numpy.flatnonzero(mask)).astype('int32')"
+            f"bad: wanted pixels of a frame of {frame.shape}, got {bad[wrong]} with neighbours {good[wrong]:#x} at "
+            f"place {wrong}; give judge_neighbours this list and this size of frame"
         )

@@ -19,7 +19,7 @@ from lookdown.kernels.boxsum cimport row_sums, row_sums_size
 from lookdown.kernels.ringsum cimport whole
 from lookdown.kernels.rows cimport BytesOut, RowIn, RowOut, cloned, row_stride
 
-from lookdown.kernels.checks import require_array, require_ring, require_scratch
+from lookdown.kernels.checks import require_array, require_cells, require_scratch
 
 cdef extern from *:
     """
@@ -223,16 +223,12 @@ def ordered_statistic(power, window, guard, multipliers, ranks, scratch, hits):
     ValueError
         If an array has another type, shape or layout, or there is no ring.
     """
-    cdef const float[:, ::1] x = require_array("power", power, "float32", 2)
-    window_rows, window_cols, guard_rows, guard_cols = require_ring(window, guard)
     cdef Test t
+    t.half_rows, t.half_cols, t.guard_rows, t.guard_cols, lines = require_cells(power, window, guard)
+    cdef const float[:, ::1] x = power
     t.rows = x.shape[0]
     t.cols = x.shape[1]
-    t.half_rows = window_rows // 2
-    t.half_cols = window_cols // 2
-    t.guard_rows = guard_rows // 2
-    t.guard_cols = guard_cols // 2
-    shape = (min(t.half_rows, (t.rows - 1) // 2) + 1, t.cols)
+    shape = (lines, t.cols)
     cdef const float[:, ::1] a = require_array("multipliers", multipliers, "float32", shape)
     cdef const int[:, ::1] k = require_array("ranks", ranks, "int32", shape)
     inputs = (power, multipliers, ranks)

@@ -28,7 +28,7 @@ from lookdown.kernels.ringsum cimport (
 )
 from lookdown.kernels.rows cimport BytesOut, RowIn, RowOut, cloned, row_stride
 
-from lookdown.kernels.checks import require_array, require_ring, require_scratch
+from lookdown.kernels.checks import require_array, require_cells, require_scratch
 
 cdef enum:
     AVERAGE = 0
@@ -204,16 +204,13 @@ def power_scratch_size(cols, window, guard):
 
 cdef test_image(int mode, power, window, guard, factors, scratch, hits):
     cdef Test t
-    cdef const float[:, ::1] x = require_array("power", power, "float32", 2)
-    window_rows, window_cols, guard_rows, guard_cols = require_ring(window, guard, halves=mode != AVERAGE)
+    t.half_rows, t.half_cols, t.guard_rows, t.guard_cols, t.classes = require_cells(
+        power, window, guard, halves=mode != AVERAGE
+    )
+    cdef const float[:, ::1] x = power
     t.mode = mode
     t.rows = x.shape[0]
     t.cols = x.shape[1]
-    t.half_rows = window_rows // 2
-    t.half_cols = window_cols // 2
-    t.guard_rows = guard_rows // 2
-    t.guard_cols = guard_cols // 2
-    t.classes = min(t.half_rows, (t.rows - 1) // 2) + 1
     halves = () if mode == AVERAGE else (2,)
     require_array("factors", factors, "float32", (*halves, t.classes, t.cols))
     cdef const float[::1] f = factors.reshape(-1)

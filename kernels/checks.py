@@ -130,3 +130,11 @@ def require_ring(window: Any, guard: Any, halves: bool = False) -> tuple[int, in
     if halves and sides[3] == sides[1]:
         raise ValueError(f"guard: wanted fewer columns than the window, whose halves are compared, got {guard!r}")
     return sides[0], sides[1], sides[2], sides[3]
+
+
+def require_cells(power: Any, window: Any, guard: Any, halves: bool = False) -> tuple[int, int, int, int, int]:
+    """Return half the rows and columns of window and guard, and the rows of a table of multipliers for such cells."""
+    require_array("power", power, "float32", 2)
+    window_rows, window_cols, guard_rows, guard_cols = require_ring(window, guard, halves)
+    lines = min(window_rows // 2, (power.shape[0] - 1) // 2) + 1
+    return window_rows // 2, window_cols // 2, guard_rows // 2, guard_cols // 2, lines

@@ -6,3 +6,6 @@ from numpy.typing import NDArray
 def temporal_difference(
     frame: NDArray[np.float32], previous: NDArray[np.float32], out: NDArray[np.float32]
 ) -> None: ...
+def double_difference(
+    before: NDArray[np.float32], frame: NDArray[np.float32], behind: NDArray[np.float32], out: NDArray[np.float32]
+) -> None: ...

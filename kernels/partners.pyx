@@ -3,7 +3,8 @@
 A mover shines in every frame; a particle's hit or a flash of the sea in one. A plot at x, of SNR s, is confirmed if the
 frame before has a peak of the same polarity at some x + d (both relative to the background), ``|d_row|``, ``|d_col|``
 up to ``reach``, of at least ``share s``, and the frame before that one has half as much within 2 px of x + 2 d: while a
-background settles, SNR grows from frame to frame.
+background settles, SNR grows from frame to frame. Noise has that somewhere within reach of nearly any plot, but seldom
+much of it in both: together they must show ``TOGETHER share s``.
 """
 
 from lookdown.kernels.checks import require_array, require_integer
@@ -13,6 +14,7 @@ cdef enum:
 
 
 cdef float FADED = 0.5  # part of the least SNR of a partner that the older frame must show
+cdef float TOGETHER = 3.0  # parts of the least SNR of a partner that both frames must show together
 
 
 cdef inline float at(const float* x, Py_ssize_t cols, Py_ssize_t r, Py_ssize_t c, float sign) noexcept nogil:
@@ -54,7 +56,8 @@ cdef bint has_partner(
                 for v in range(max(j - 1, 0), min(j + 2, cols)):
                     peak = peak and at(before, cols, u, v, sign) <= size
             if peak and goes_on(
-                older, rows, cols, place[2] + 2 * (i - r), place[3] + 2 * (j - c), sign, FADED * least
+                older, rows, cols, place[2] + 2 * (i - r), place[3] + 2 * (j - c), sign,
+                max(FADED * least, TOGETHER * least - size),
             ):
                 return True
     return False

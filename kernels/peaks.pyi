@@ -4,6 +4,7 @@ from numpy.typing import NDArray
 def count_peaks(
     z: NDArray[np.float32], side: int, least: float, per_e: float, keep: float, counts: NDArray[np.float32]
 ) -> None: ...
+def sum_peaks(counts: NDArray[np.float32], sums: NDArray[np.float64]) -> None: ...
 def peak_levels(
     counts: NDArray[np.float32],
     prior: NDArray[np.float64],

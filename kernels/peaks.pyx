@@ -138,6 +138,33 @@ def count_peaks(z, side, least, per_e, keep, counts):
         )
 
 
+def sum_peaks(counts, sums):
+    """Add the peaks of all blocks, bin by bin.
+
+    Parameters
+    ----------
+    counts : ndarray of float32, shape (rows, cols, n)
+        Peaks of each block by size.
+    sums : ndarray of float64, shape (n,)
+        Those of all blocks together.
+
+    Raises
+    ------
+    ValueError
+        If an array has another type, shape or layout.
+    """
+    cdef const float[:, :, ::1] bins = require_array("counts", counts, "float32", 3)
+    cdef double[::1] out = require_array("sums", sums, "float64", (counts.shape[2],), out=True)
+    cdef Py_ssize_t i, j, k
+    with nogil:
+        for k in range(out.shape[0]):
+            out[k] = 0
+        for i in range(bins.shape[0]):
+            for j in range(bins.shape[1]):
+                for k in range(out.shape[0]):
+                    out[k] += bins[i, j, k]
+
+
 cdef inline double within(double beyond, double inside, double wanted) noexcept nogil:
     """Part of a bin, from its lower edge, below the level that ``wanted`` peaks exceed."""
     cdef double part = (beyond + inside - wanted) / inside if inside > 0 else 0

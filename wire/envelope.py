@@ -5,15 +5,15 @@ octets field        meaning
 ====== ============ =======================================================================================
 2      magic        0x4C44, "LD"
 1      version      1
-1      kind         1 data (a packet follows), 2 acknowledgement (nothing follows)
+1      kind         1 data (a packet follows), 2 acknowledgement (nothing follows), 3 batch (records follow)
 2      sender       identity of the sender, 1 to 65535
 2      spare        zero
 8      boot         random number, not 0, that the sender draws when it starts
-8      sequence     data: number of this packet, from 1 on; acknowledgement: all up to here are stored
-8      after        data: no packet that the sender still promises lies between this number and ``sequence``
-8      acknowledged data: highest number of which the sender knows that it is stored
-8      origin       data: when the frame behind the packet was handed over, TAI [ns]; 0 if unknown
-n      packet       data: 1 to 65542 octets
+8      sequence     number of this packet, from 1 on, of a batch the last; acknowledgement: all up to here are stored
+8      after        no packet that the sender still promises lies between this number and the (first) packet
+8      acknowledged highest number of which the sender knows that it is stored
+8      origin       data: when the frame behind the packet was handed over, TAI [ns]; 0 if unknown, or a batch
+n      packet       data: 1 to 65542 octets; batch: the same of records (`lookdown.wire.batch`)
 4      crc          CRC-32C of all octets before
 ====== ============ =======================================================================================
 
@@ -28,7 +28,7 @@ import google_crc32c
 from lookdown.wire.errors import WireError
 from lookdown.wire.packet import MAX_PACKET_OCTETS
 
-DATA, ACKNOWLEDGEMENT = 1, 2
+DATA, ACKNOWLEDGEMENT, BATCH = 1, 2, 3
 MAGIC = 0x4C44
 VERSION = 1
 _HEADER = struct.Struct(">HBBHHQQQQq")
@@ -86,7 +86,7 @@ def decode_envelope(data: bytes, kind: int) -> Envelope:
     data : bytes
         One message of the link, whatever it holds.
     kind : int
-        ``DATA`` or ``ACKNOWLEDGEMENT``: what the taker of it waits for.
+        ``DATA`` or ``ACKNOWLEDGEMENT``: what the taker of it waits for; who waits for data takes a batch, too.
 
     Raises
     ------
@@ -108,13 +108,15 @@ def decode_envelope(data: bytes, kind: int) -> Envelope:
         raise WireError("crc", f"wanted {computed:08x}, came {came:08x}")
     if version != VERSION:
         raise WireError("version", f"wanted link version {VERSION}, came {version}; update the older side")
-    if came_kind != kind:
+    if came_kind != kind and (came_kind, kind) != (BATCH, DATA):
         raise WireError("kind", f"wanted kind {kind}, came {came_kind}; sender and receiver are wired the wrong way")
     packet = content[_HEADER.size :]
     if kind == DATA:
-        good = sequence > max(after, acknowledged) and origin_ns >= 0 and packet
+        good = (
+            sequence > max(after, acknowledged) and origin_ns >= 0 and packet and not (origin_ns and came_kind == BATCH)
+        )
     else:
         good = not (after or acknowledged or origin_ns or packet)
     if not (good and sender_id and boot_id and not spare):
         raise WireError("field", f"came header {content[: _HEADER.size].hex()} and a packet of {len(packet)} octets")
-    return Envelope(kind, sender_id, boot_id, sequence, after, acknowledged, origin_ns, packet)
+    return Envelope(came_kind, sender_id, boot_id, sequence, after, acknowledged, origin_ns, packet)

@@ -9,6 +9,7 @@ from collections import Counter, deque
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
+from lookdown.wire.batch import entries
 from lookdown.wire.envelope import ACKNOWLEDGEMENT, DATA, Delivery, Envelope, decode_envelope
 from lookdown.wire.errors import WireError
 
@@ -65,7 +66,7 @@ class Inbox:
                 sender.begin(delivery.boot_id)
             sender.taken = sender.committed = max(sender.taken, delivery.sequence)
 
-    def accept(self, data: bytes, arrival_ns: int, peer: bytes = b"") -> Delivery | None:
+    def accept(self, data: bytes, arrival_ns: int, peer: bytes = b"", node_id: int | None = None) -> list[Delivery]:
         """Take one message, whatever its octets are.
 
         Parameters
@@ -76,48 +77,56 @@ class Inbox:
             When it came, TAI [ns].
         peer : bytes
             Address to which acknowledgements for its sender go from now on.
+        node_id : int or None
+            Who proved to have sent it: a node speaks for itself alone. None: nobody had to prove anything.
 
         Returns
         -------
-        Delivery or None
-            The packet, to be stored; None if the message is a repeat or refused, both counted.
+        list of Delivery
+            The packets, to be stored; without those that are repeats or refused, both counted.
         """
         try:
-            return self._accept(data, arrival_ns, peer)
+            return self._accept(data, arrival_ns, peer, node_id)
         except WireError as error:
             self.refuse(error.reason)
-            return None
+            return []
 
     def refuse(self, reason: str, sender_id: int = UNKNOWN) -> None:
         """Count a message that is not taken."""
         self._counts_of(sender_id).refused[reason] += 1
 
-    def _accept(self, data: bytes, arrival_ns: int, peer: bytes) -> Delivery | None:
+    def _accept(self, data: bytes, arrival_ns: int, peer: bytes, node_id: int | None) -> list[Delivery]:
         envelope = decode_envelope(data, DATA)
-        sender_id, sequence = envelope.sender_id, envelope.sequence
+        sender_id, boot_id = envelope.sender_id, envelope.boot_id
         if self._allowed is not None and sender_id not in self._allowed:
             raise WireError("sender", f"wanted one of {sorted(self._allowed)}, came {sender_id}")
-        sender = self._senders.setdefault(sender_id, _Sender())
-        if envelope.boot_id in sender.old_boots:
-            self.refuse("stale boot", sender_id)
-            return None
-        if envelope.boot_id != sender.boot_id:
-            sender.begin(envelope.boot_id)
-        sender.peer = peer
-        if sequence <= sender.taken:
-            self._counts_of(sender_id).repeated += 1
-            sender.owed = True
-            return None
-        # An earlier receiver may have stored more than this one knows of.
-        before = max(sender.taken, envelope.acknowledged)
-        if envelope.after > before:
-            self.refuse("gap", sender_id)
-            return None
+        if node_id is not None and sender_id != node_id:
+            raise WireError("identity", f"wanted sender {node_id}, whose key it came with, came {sender_id}")
+        came = entries(envelope)
         counts = self._counts_of(sender_id)
-        counts.lost += sequence - 1 - before
-        counts.received += 1
-        sender.taken = sequence
-        return Delivery(sender_id, envelope.origin_ns, arrival_ns, envelope.packet, envelope.boot_id, sequence)
+        sender = self._senders.setdefault(sender_id, _Sender())
+        if boot_id in sender.old_boots:
+            counts.refused["stale boot"] += 1
+            return []
+        if boot_id != sender.boot_id:
+            sender.begin(boot_id)
+        sender.peer = peer
+        deliveries = []
+        for sequence, after, origin_ns, packet in came:
+            if sequence <= sender.taken:
+                counts.repeated += 1
+                sender.owed = True
+                continue
+            # An earlier receiver may have stored more than this one knows of.
+            before = max(sender.taken, envelope.acknowledged)
+            if after > before:
+                counts.refused["gap"] += 1
+                break
+            counts.lost += sequence - 1 - before
+            counts.received += 1
+            sender.taken = sequence
+            deliveries.append(Delivery(sender_id, origin_ns, arrival_ns, packet, boot_id, sequence))
+        return deliveries
 
     def commit(self) -> None:
         """Promise that all deliveries so far are stored: acknowledgements may go out."""

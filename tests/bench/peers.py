@@ -66,6 +66,67 @@ def difference_numpy(frame: np.ndarray, previous: np.ndarray) -> Run:
     return lambda: np.subtract(frame, previous, out=out)
 
 
+def double_difference_opencv(before: np.ndarray, frame: np.ndarray, behind: np.ndarray) -> Run:
+    d, e, least = (np.empty_like(frame) for _ in range(3))
+
+    def run() -> np.ndarray:
+        cv2.subtract(frame, before, d)
+        cv2.subtract(frame, behind, e)
+        cv2.max(cv2.min(d, e, least), 0, least)
+        cv2.min(cv2.max(d, e, d), 0, d)
+        return cv2.add(least, d, d)
+
+    return run
+
+
+def double_difference_numpy(before: np.ndarray, frame: np.ndarray, behind: np.ndarray) -> Run:
+    d, e, least, zero = (*(np.empty_like(frame) for _ in range(3)), np.float32(0))
+
+    def run() -> np.ndarray:
+        np.subtract(frame, before, out=d)
+        np.subtract(frame, behind, out=e)
+        np.maximum(np.minimum(d, e, out=least), zero, out=least)
+        np.minimum(np.maximum(d, e, out=d), zero, out=d)
+        return np.add(least, d, out=d)
+
+    return run
+
+
+def median_opencv(frames: list[np.ndarray]) -> Run:
+    """Minima and maxima of pairs."""
+    a, b, c, d, e = frames
+    low, high, other_low, other_high = (np.empty_like(a) for _ in range(4))
+
+    def run() -> np.ndarray:
+        cv2.max(cv2.min(a, b, low), cv2.min(c, d, other_low), low)
+        cv2.min(cv2.max(a, b, high), cv2.max(c, d, other_high), high)
+        cv2.min(low, high, other_low)
+        cv2.max(low, high, other_high)
+        return cv2.max(cv2.min(e, other_high, other_high), other_low, other_high)
+
+    return run
+
+
+def median_numpy(frames: list[np.ndarray]) -> Run:
+    stack, out = np.stack(frames), np.empty_like(frames[0])
+
+    def run() -> np.ndarray:
+        out[...] = np.partition(stack, 2, axis=0)[2]
+        return out
+
+    return run
+
+
+def top_hat_opencv(frame: np.ndarray, how: int) -> Run:
+    out, square = np.empty_like(frame), np.ones((5, 5), np.uint8)
+    return lambda: cv2.morphologyEx(frame, how, square, out)
+
+
+def top_hat_scipy(frame: np.ndarray) -> Run:
+    out = np.empty_like(frame)
+    return lambda: ndimage.white_tophat(frame, (5, 5), output=out, mode="nearest")
+
+
 class AgeTables:
     """What the recursive background derives from the age alone, float32 [256] each; ages of two and more."""
 

@@ -67,7 +67,7 @@ class BadPixels:
             self.bad = bad
         return self.mask
 
-    def replace(self, frame: np.ndarray, bad: np.ndarray) -> None:
+    def replace(self, frame: np.ndarray, bad: np.ndarray, _: np.ndarray) -> None:
         replace_marked(frame, bad, self.of(bad, frame.size))
 
 

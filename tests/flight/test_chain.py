@@ -8,8 +8,9 @@ import pytest
 
 from lookdown.flight import process
 from lookdown.flight.calibration import Calibration
-from lookdown.flight.chain import Chain, make_chain
+from lookdown.flight.chain import Chain
 from lookdown.flight.config import CalibrationFiles, ChainParameters, FlightConfig
+from lookdown.flight.factory import make_chain
 from lookdown.flight.psf import psf_taps
 from lookdown.geo.attitude import stare_attitude
 from lookdown.geo.camera import Camera

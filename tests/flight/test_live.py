@@ -22,6 +22,7 @@ from lookdown.flight.live import FrameReceiver, Live, run
 from lookdown.wire.clock import SteppedClock, SystemClock
 from lookdown.wire.errors import ConfigError
 from lookdown.wire.frames import encode_frame
+from lookdown.wire.keys import NodeKeys, enrol
 from lookdown.wire.link import Delivery, LinkLimits, LinkReceiver, LinkSender
 from lookdown.wire.messages import (
     SIGHT_DTYPE,
@@ -35,6 +36,7 @@ from lookdown.wire.messages import (
     Severity,
 )
 from lookdown.wire.packet import decode, encode
+from lookdown.wire.security import UNSECURED, Security, SecurityConfig
 from lookdown.wire.spool import Spool
 
 STATE = SensorState(np.array([7e6, 1.0, 2.0]), np.zeros(3), np.array([1.0, 0.0, 0.0, 0.0]), 5.0, 2.0**-15, 2.0**-15)
@@ -58,22 +60,33 @@ def make_reporter(rows: int, cols: int) -> Callable[[Frame], PlotReport]:
 class Outside(threading.Thread):
     """Rig and ground: waits for the board's health, then pushes messages, and stores what comes until the end."""
 
-    def __init__(self, config: FlightConfig, messages: list[list[Any]], when_ready: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        config: FlightConfig,
+        messages: list[list[Any]],
+        when_ready: Callable[[], object],
+        security: Security | None = None,
+        when_refused: Callable[[], object] = lambda: None,
+    ) -> None:
         super().__init__(daemon=True)
         self.deliveries: list[Delivery] = []
         self.lost = -1
         self._config, self._messages, self._when_ready = config, messages, when_ready
+        self._security, self._when_refused = security, when_refused
         self.start()
 
     def run(self) -> None:
         context = zmq.Context()
-        receiver = LinkReceiver(context, self._config.ground_endpoint, SystemClock(), {self._config.sensor_id})
+        allowed = {self._config.sensor_id}
+        receiver = LinkReceiver(context, self._config.ground_endpoint, SystemClock(), allowed, security=self._security)
         push = context.socket(zmq.PUSH)
         push.connect(self._config.frames_endpoint)
         ready = False
         for _ in range(1000):
             self.deliveries += receiver.service(20)
             receiver.commit()
+            if receiver.refusals.take():
+                self._when_refused()
             if self.deliveries and not ready:
                 ready = True
                 for parts in self._messages:
@@ -135,6 +148,34 @@ def test_frames_become_reports_and_the_end_is_told(tmp_path: Path, capsys: pytes
     assert link["unacknowledged"] == link["dropped"] == 0
 
 
+def test_a_board_with_keys_is_refused_until_it_is_enrolled_and_tells_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    board, ground = tmp_path / "board", tmp_path / "keys-of-ground"
+    for folder, node in ((board, 3), (ground, 100)):
+        NodeKeys.make(node, 0).save(folder)
+    enrol(board, NodeKeys.load(ground).card)
+    config = config_in(tmp_path, security=SecurityConfig(board, peer=100))
+    outside = Outside(
+        config,
+        [*(encode_frame(frame(n), injected_ns=77 + n) for n in range(1, 4)), END],
+        lambda: None,
+        Security(ground),
+        when_refused=lambda: enrol(ground, NodeKeys.load(board).card),
+    )
+    assert run(config, make_reporter=make_reporter) == 0
+    assert [report.frame_id for report in outside.messages_of(PlotReport)] == [1, 2, 3]
+    [event] = outside.messages_of(Event)
+    assert (event.kind, event.count) == (EventKind.REFUSED, 1)
+    assert "not enrolled" in event.text
+    captured = capsys.readouterr()
+    assert "not enrolled" in captured.err
+    assert "neither encrypted" not in captured.err
+    assert json.loads(captured.out)["link"]["refused"] == {"connection": 1}
+    with pytest.raises(ConfigError, match="wanted keys of node 3"):
+        run(config_in(tmp_path, security=SecurityConfig(ground, peer=3)), make_reporter=make_reporter)
+
+
 def test_the_same_frames_give_byte_identical_reports(tmp_path: Path) -> None:
     runs = []
     for name, size in (("a", {}), ("b", {"rows": 0, "cols": 0})):
@@ -168,7 +209,8 @@ def test_bad_messages_are_refused_and_the_rest_goes_on(tmp_path: Path, capsys: p
     captured = capsys.readouterr()
     refused = json.loads(captured.out)["frames_refused"]
     assert refused == {"version": 1, "parts": 1, "shape": 5, "stale": 1, "sensor": 1}
-    assert captured.err.count("\n") == len(refused)
+    assert captured.err.count("refused") == len(refused)
+    assert captured.err.count("neither encrypted nor authenticated") == 1
     assert "wanted at most 96 octets of samples, came 5000" in captured.err
     assert outside.messages_of(Health)[-1].frames_refused == 9
 
@@ -259,7 +301,7 @@ def test_the_command_flies_the_infrared_chain(tmp_path: Path) -> None:
     outside = Outside(config, [*messages, END], lambda: None)
     command = [sys.executable, "-m", "lookdown.flight", "run", "--config", str(file)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr) == (0, f"lookdown-flight: {UNSECURED}\n")
     reports = outside.messages_of(PlotReport)
     assert [report.frame_id for report in reports] == list(range(1, 31))
     for report in reports[10:]:

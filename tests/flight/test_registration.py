@@ -6,12 +6,13 @@ import pytest
 
 from lookdown.flight.chain import Chain
 from lookdown.flight.config import ChainParameters
-from lookdown.flight.registration import Registration
+from lookdown.flight.registration import TILE_PX, TILE_STEP_PX, Registration
 from lookdown.geo.attitude import stare_attitude
 from lookdown.geo.camera import Camera, shift_field
 from lookdown.geo.earth import geodetic_to_ecef
 from lookdown.geo.rotation import from_rotation_vector, multiply
 from lookdown.geo.sight import intersect_ellipsoid
+from lookdown.kernels.score import MOST_REACH_PX
 from lookdown.wire.messages import ReportFlag, SensorState
 from tests.bench.scenes import textured
 from tests.flight.disturbed import DISTURBANCES, FULL_SCALE_DN, View
@@ -97,3 +98,25 @@ def test_without_texture_it_says_so_and_takes_the_prediction() -> None:
     chain = Chain(ChainParameters(), 128, 128)
     flags = [chain.step(np.rint(rng.normal(1000, 5, (128, 128))).astype(np.uint16)).flags for _ in range(8)]
     assert all(flag & ReportFlag.REGISTRATION_FAILED for flag in flags[2:])
+
+
+def test_a_field_beyond_what_the_pass_keeps_of_rows_is_laid_on_a_new_grid(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tile by tile it changes little, over a tall frame by more than the score's pass can reach."""
+    rows, cols = 6800, 48
+    tiles = -(-rows // TILE_PX)
+    ramp = np.zeros((tiles, -(-cols // TILE_PX), 2))
+    ramp[..., 0] = (0.9 * TILE_STEP_PX * (np.arange(tiles) - tiles // 2))[:, None]
+    assert ramp[..., 0].max() > MOST_REACH_PX + 1
+    monkeypatch.setattr(Registration, "_predicted_field", lambda *_: ramp)
+    monkeypatch.setattr(Registration, "_estimate", lambda *_: (np.zeros(2), True))
+    laid = []
+    lay_anew = Registration.lay_anew
+    monkeypatch.setattr(Registration, "lay_anew", lambda *given: laid.append(lay_anew(*given)) or laid[-1])
+    rng = np.random.default_rng(6)
+    chain = Chain(ChainParameters(), rows, cols)
+    aim = geodetic_to_ecef(0.7, 0.2, 0.0)
+    state = SensorState(1.1 * aim, np.array([0.0, 7e3, 0.0]), np.array([1.0, 0.0, 0.0, 0.0]), 10.0, 1e-4, IFOV_RAD)
+    for _ in range(3):
+        result = chain.step(np.rint(rng.normal(1000, 5, (rows, cols))).astype(np.uint16), state)
+    assert len(laid) == 2
+    assert not result.flags & ReportFlag.WARM_UP

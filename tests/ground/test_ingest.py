@@ -210,3 +210,24 @@ def test_parameters_refuse_what_cannot_work():
             Parameters(**wrong)
     with pytest.raises(ValueError, match="sensors"):
         Ingest(Parameters())
+
+
+def test_an_end_that_waited_in_a_spool_does_not_shut_out_the_next_start(scene, stream):
+    """What an earlier start left, its end included, comes ahead of the reports of the next."""
+    own = [report for report in stream if report.sensor_id == 1]
+    half = len(own) // 2
+    packets = [(5, encode(report, report.frame_id)) for report in own[:half]]
+    packets.append((5, encode(End(1, own[half].time_ns, half))))
+    # The next start counts its frames anew.
+    packets += [(6, encode(replace(report, frame_id=n))) for n, report in enumerate(own[half:])]
+    pipeline = Pipeline(replace(THREE, sensors=THREE.sensors[:1]))
+    for n, (boot, packet) in enumerate(packets):
+        if n == half + 1:
+            assert pipeline.ingest.all_ended
+            assert refused(pipeline.ingest, own[half]) == "after_end"
+            pipeline.ingest.counters.clear()
+        pipeline.take(Delivery(1, 0, 0, packet, boot, n + 1))
+        assert pipeline.ingest.all_ended == (n == half)
+    assert pipeline.ingest.counters == {(1, "accepted"): len(own) - half}
+    pipeline.take(Delivery(1, 0, 0, encode(replace(own[0], frame_id=999)), 6, 99))
+    assert pipeline.counters[1, "refused_past"] == 1  # frames are counted anew, time is not

@@ -16,10 +16,12 @@ from lookdown.ground.offline import fuse
 from lookdown.wire.clock import SystemClock
 from lookdown.wire.config import load_config, parse_config
 from lookdown.wire.errors import ConfigError
+from lookdown.wire.keys import NodeKeys, enrol
 from lookdown.wire.link import LinkSender
 from lookdown.wire.messages import End, Health, Picture, PlotReport, TrackStatus
 from lookdown.wire.packet import decode, encode
 from lookdown.wire.recording import Recording
+from lookdown.wire.security import Security
 
 DEADLINE_S = 20.0
 
@@ -172,6 +174,45 @@ def test_a_second_process_goes_on_where_the_first_was_killed(world, tmp_path, co
     )
     with pytest.raises(ConfigError, match="finished run; choose another folder"):
         Ground(config, context, SystemClock())
+
+
+def test_with_keys_a_stranger_is_noted_and_the_enrolled_are_heard(world, tmp_path, context):
+    scene, reports = make_scene(world, 1.0)
+    packets = packets_of(reports)
+    endpoint = f"ipc://{tmp_path}/in"
+    ground = tmp_path / "ground-keys"
+    NodeKeys.make(100, 0).save(ground)
+    for node in (1, 2, 9):
+        NodeKeys.make(node, 0).save(tmp_path / str(node))
+        enrol(tmp_path / str(node), NodeKeys.load(ground).card)
+    for node in (1, 2):
+        enrol(ground, NodeKeys.load(tmp_path / str(node)).card)
+    text = config_text(scene, tmp_path / "run", endpoint) + f'\n[security]\nkeys = "{ground}"\n'
+    process = Ground(parse_config(text, GroundConfig, "test"), context, SystemClock())
+
+    def sender(node, as_sensor):
+        keys = Security(tmp_path / str(node))
+        made = LinkSender(context, endpoint, as_sensor, SystemClock(), security=keys, peer=100)
+        for packet in packets[as_sensor]:
+            made.offer(packet)
+        return made
+
+    stranger, one, two = sender(9, 2), sender(1, 1), sender(2, 2)
+    begun = time.monotonic()
+    drive([stranger], lambda: process.service(1), lambda: process._refusals_due_ns and stranger.refusals.count)
+    assert time.monotonic() - begun < DEADLINE_S
+    drive([one, two, stranger], lambda: process.service(1), lambda: one.idle and two.idle)
+    assert not stranger.idle
+    counters = process.finish()["senders"]
+    assert counters["0"]["link_refused_peer not enrolled"] >= 1
+    assert [counters[str(node)]["received"] for node in (1, 2)] == [len(packets[1]), len(packets[2])]
+    with sqlite3.connect(tmp_path / "run" / HISTORY_NAME) as history:
+        texts = [text for (text,) in history.execute("SELECT text FROM events WHERE kind = 'refused'")]
+    history.close()
+    assert len(texts) >= 1
+    assert "is not enrolled" in texts[0]
+    for made in (stranger, one, two):
+        made.close()
 
 
 def test_commands_run_and_fuse(world, tmp_path, context):

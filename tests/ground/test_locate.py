@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from lookdown.geo.earth import enu_axes, geodetic_to_ecef
-from lookdown.ground.associate import assign, log_ratios
+from lookdown.ground.associate import Pairs, assign, gate_pairs
 from lookdown.ground.life import distance_to_segments
 from lookdown.ground.locate import locate
 from lookdown.ground.measure import Look
@@ -97,18 +97,27 @@ def test_ratio_of_a_plot_is_that_of_densities():
     spread = np.array([[[4.0, 1.0], [1.0, 2.0]]])
     variance = np.array([[0.5, 0.25], [0.5, 0.25]])
     plots = np.array([[1.0, -0.5], [40.0, 0.0]])
-    ratios = log_ratios(np.zeros((1, 2)), spread, plots, variance, 13.8, np.log(0.9 / 1e-3))
+    noise = variance[:, :, None] * np.eye(2)
+    base = np.log(0.9 / 1e-3)
+    pairs = gate_pairs(np.zeros((1, 2)), spread, np.ones(1, np.bool_), plots, noise, 13.8, base)
     total = spread[0] + np.diag(variance[0])
     density = np.exp(-0.5 * plots[0] @ np.linalg.inv(total) @ plots[0]) / (2 * np.pi * np.sqrt(np.linalg.det(total)))
-    assert ratios[0, 0] == pytest.approx(np.log(0.9 * density / 1e-3))
-    assert ratios[0, 1] == -np.inf
+    assert pairs.ratio == pytest.approx([np.log(0.9 * density / 1e-3)])
+    assert pairs.plot.tolist() == [0]
+    none = gate_pairs(np.zeros((1, 2)), spread, np.zeros(1, np.bool_), plots, noise, 13.8, base)
+    assert none.start.tolist() == [0, 0]
 
 
 @given(arrays(np.float64, (4, 5), elements=st.one_of(st.just(-np.inf), st.floats(-3.0, 20.0))))
 @settings(max_examples=60, deadline=None)
 def test_live_tracks_share_plots_out_and_tentative_ones_take_the_rest(ratios):
     live = np.array([True, True, False, False])
-    chosen = assign(ratios, live, -1.2)
+    rows, plots = np.nonzero(np.isfinite(ratios))
+    pairs = Pairs(np.searchsorted(rows, np.arange(5)), plots.copy(), ratios[rows, plots], 5)
+    chosen, _ = assign(pairs, live, -1.2, tentative_share=True)
+    apart, _ = assign(pairs, live, -1.2, tentative_share=False)
+    assert chosen[live].tolist() == apart[live].tolist()
+    assert len(set(apart[apart >= 0])) == np.count_nonzero(apart >= 0)
     taken = chosen[live][chosen[live] >= 0]
     assert len(set(taken)) == len(taken)
     assert not set(taken) & set(chosen[~live])

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from lookdown.flight.chain import make_chain
 from lookdown.flight.config import CalibrationFiles, FlightConfig
+from lookdown.flight.factory import make_chain
 from lookdown.flight.report import report_of
 from lookdown.geo.camera import Camera
 from lookdown.hil.plan import Scenario

@@ -22,6 +22,7 @@ from lookdown.kernels import (
     fit,
     hold,
     local_shift,
+    median,
     moving,
     peaks,
     register,
@@ -35,6 +36,7 @@ from lookdown.kernels import (
     tail,
     tailmap,
     thresholds,
+    tophat,
     whiten,
 )
 from tests.bench.scenes import displaced, textured
@@ -112,12 +114,34 @@ def _convert(r: int, c: int) -> dict[str, Any]:
 
 def _replace_bad(r: int, c: int) -> dict[str, Any]:
     frame, bad = of(r, c, "frame", "bad")
-    return {"frame": frame, "bad": bad}
+    good = np.zeros(bad.size, np.uint8)
+    calibrate.judge_neighbours(bad, r, c, good)
+    return {"frame": frame, "bad": bad, "good": good}
+
+
+def _judge_neighbours(r: int, c: int) -> dict[str, Any]:
+    bad = of(r, c, "bad")[0]
+    return {"bad": bad, "rows": r, "cols": c, "good": np.zeros(bad.size, np.uint8)}
 
 
 def _temporal_difference(r: int, c: int) -> dict[str, Any]:
     frame, ground = of(r, c, "frame", "ground")
     return {"frame": frame, "previous": ground, "out": out(r, c)}
+
+
+def _double_difference(r: int, c: int) -> dict[str, Any]:
+    frame, before, behind = of(r, c, "frame", "ground", "residual")
+    return {"before": before, "frame": frame, "behind": behind, "out": out(r, c)}
+
+
+def _temporal_median(r: int, c: int) -> dict[str, Any]:
+    names = "first", "second", "third", "fourth", "fifth"
+    frames = of(r, c, "frame", "ground", "residual", "offset", "variance")
+    return {**dict(zip(names, frames, strict=True)), "out": out(r, c)}
+
+
+def _top_hat(r: int, c: int) -> dict[str, Any]:
+    return {"frame": of(r, c, "frame")[0], "scratch": floats(tophat.top_hat_scratch_size(c)), "out": out(r, c)}
 
 
 def _update_background(r: int, c: int) -> dict[str, Any]:
@@ -308,8 +332,12 @@ def _quantise(r: int, c: int) -> dict[str, Any]:
     return {"z": of(r, c, "z")[0], "per_unit": 64.0, "most": 384, "out": np.zeros((r, c), np.int16)}
 
 
-ELSEWHERE = {"stack_velocities", "refine_paths", "find_partners", "peak_levels", "agree_on_shift"}
-"""Kernels on windows of frames and on lists of paths: tested in files of
+ELSEWHERE = {"stack_velocities", "refine_paths", "find_partners", "peak_levels", "agree_on_shift", "remove_trails"}
+ELSEWHERE |= {"find_lone", "find_young", "aim_plots", "keep_plots", "score_plots", "rank_plots"}
+ELSEWHERE |= {"forgive_peaks", "forgive_pixels", "sum_peaks", "sampled_median"}
+ELSEWHERE |= {"advance", "correct", "gate_plots", "share_out"}  # on tracks: test_tracks.py
+ELSEWHERE |= {"doppler", "doppler_turns", "dpca", "adaptive_filter"}  # on radar intervals: test_radar.py
+"""Kernels on windows of frames, on radar intervals and on lists of paths, plots or tracks: tested in files of
 their own."""
 
 KERNELS = {
@@ -317,11 +345,16 @@ KERNELS = {
     for kernel in (
         Kernel(calibrate.calibrate, _calibrate, "samples gain offset", "out"),
         Kernel(calibrate.convert, _convert, "samples", "out"),
-        Kernel(calibrate.replace_bad, _replace_bad, "bad", "frame"),
+        Kernel(calibrate.judge_neighbours, _judge_neighbours, "bad", "good"),
+        Kernel(calibrate.replace_bad, _replace_bad, "bad good", "frame"),
         Kernel(spikes.remove_spikes, _remove_spikes, "", "frame found"),
         Kernel(charge.charge_pixels, _charge_pixels, "pixels", "charge"),
         Kernel(charge.review_charge, _review_charge, "always", "charge listed"),
         Kernel(difference.temporal_difference, _temporal_difference, "frame previous", "out"),
+        Kernel(difference.double_difference, _double_difference, "before frame behind", "out"),
+        Kernel(median.temporal_median, _temporal_median, "first second third fourth fifth", "out"),
+        Kernel(tophat.white_top_hat, _top_hat, "frame", "scratch out"),
+        Kernel(tophat.black_top_hat, _top_hat, "frame", "scratch out"),
         Kernel(background.update_background, _update_background, "frame", "mean variance age residual z"),
         Kernel(register.estimate_shift, _estimate_shift, "reference frame", "scratch"),
         Kernel(shift.shift, _shift, "source", "scratch out"),

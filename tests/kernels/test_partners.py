@@ -30,9 +30,14 @@ def test_a_partner_is_near_strong_enough_and_of_the_same_polarity() -> None:
 
 
 def test_the_older_frame_must_show_it_on_the_other_end_of_a_line() -> None:
-    before = maps((20, 23, 5.0))
-    for older, wanted in ((maps((20, 26, 5.0)), 1), (maps((21, 28, 5.0)), 1), (maps((20, 20, 5.0)), 0), (maps(), 0)):
+    before = maps((20, 23, 7.0))
+    for older, wanted in ((maps((20, 26, 6.0)), 1), (maps((21, 28, 6.0)), 1), (maps((20, 20, 6.0)), 0), (maps(), 0)):
         assert found(before, older, (20, 20, 4.0)) == [wanted]
+
+
+def test_both_frames_together_must_show_three_times_what_a_partner_must() -> None:
+    for before, older, wanted in ((7.0, 5.1, 1), (7.0, 4.9, 0), (9.0, 3.1, 1), (9.9, 1.9, 0), (4.1, 8.0, 1)):
+        assert found(maps((20, 23, before)), maps((20, 26, older)), (20, 20, 4.0)) == [wanted]
 
 
 def test_beyond_the_border_nothing_speaks_against_a_plot() -> None:

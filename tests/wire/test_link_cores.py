@@ -16,7 +16,7 @@ from lookdown.wire.inbox import UNKNOWN, Inbox
 from lookdown.wire.outbox import LinkLimits, Outbox
 from lookdown.wire.packet import MAX_PACKET_OCTETS
 
-SMALL = LinkLimits(window=4, capacity=10, resend_after_s=1.0)
+SMALL = LinkLimits(window=4, batch=1, capacity=10, resend_after_s=1.0)
 
 
 def send_all(outbox: Outbox, now_ns: int = 0) -> list[bytes]:
@@ -30,8 +30,7 @@ def send_all(outbox: Outbox, now_ns: int = 0) -> list[bytes]:
 
 def take(inbox: Inbox, messages: list[bytes]) -> list[bytes]:
     """Packets that the inbox takes."""
-    deliveries = [inbox.accept(message, 0) for message in messages]
-    return [delivery.packet for delivery in deliveries if delivery]
+    return [delivery.packet for message in messages for delivery in inbox.accept(message, 0)]
 
 
 def acknowledge(inbox: Inbox, outbox: Outbox) -> None:
@@ -63,7 +62,7 @@ def test_in_order_once_and_nothing_in_flight_afterwards() -> None:
 def test_a_delivery_says_whence_and_when() -> None:
     outbox, inbox = Outbox(7, 99, SMALL), Inbox()
     outbox.offer(b"x", origin_ns=5)
-    assert inbox.accept(send_all(outbox)[0], 8, b"peer") == Delivery(7, 5, 8, b"x", 99, 1)
+    assert inbox.accept(send_all(outbox)[0], 8, b"peer") == [Delivery(7, 5, 8, b"x", 99, 1)]
     assert inbox.acknowledgements() == []  # not before commit
     inbox.commit()
     [(peer, message)] = inbox.acknowledgements()
@@ -134,7 +133,7 @@ def test_a_full_outbox_gives_up_the_oldest_of_the_lowest_priority_and_the_receiv
 
 
 def test_octets_are_bounded_too() -> None:
-    outbox = Outbox(7, 99, LinkLimits(window=2, capacity=100, capacity_octets=MAX_PACKET_OCTETS))
+    outbox = Outbox(7, 99, LinkLimits(window=2, batch=1, capacity=100, capacity_octets=MAX_PACKET_OCTETS))
     for _ in range(10):
         assert outbox.offer(bytes(20_000))
     assert outbox.held == 3
@@ -164,7 +163,7 @@ def test_a_resumed_receiver_drops_what_its_predecessor_stored_but_did_not_acknow
     outbox, old = Outbox(7, 99, SMALL), Inbox()
     for n in range(3):
         outbox.offer(number(n))
-    stored = [old.accept(message, 0) for message in send_all(outbox)]
+    stored = [delivery for message in send_all(outbox) for delivery in old.accept(message, 0)]
     new = Inbox()
     new.resume([Delivery(7, 0, 0, b"", boot_id=98, sequence=50), *filter(None, stored)])
     outbox.go_back()
@@ -172,7 +171,7 @@ def test_a_resumed_receiver_drops_what_its_predecessor_stored_but_did_not_acknow
     assert new.counts[7].repeated == 3
     acknowledge(new, outbox)
     assert outbox.held == 0
-    assert new.accept(Envelope(DATA, 7, 98, 51, packet=b"x").encode(), 0) is None
+    assert new.accept(Envelope(DATA, 7, 98, 51, packet=b"x").encode(), 0) == []
     assert new.counts[7].refused["stale boot"] == 1
 
 
@@ -211,7 +210,7 @@ DATA_MESSAGE = Envelope(DATA, 7, 1, 3, 1, 2, 5, b"packet").encode()
 )
 def test_bad_messages_are_counted_by_reason_and_change_nothing(data: bytes, reason: str) -> None:
     inbox = Inbox({7})
-    assert inbox.accept(data, 0) is None
+    assert inbox.accept(data, 0) == []
     assert inbox.counts[UNKNOWN].refused == {reason: 1}
     assert set(inbox.counts) == {UNKNOWN}
 
@@ -228,9 +227,9 @@ def test_every_flipped_bit_of_a_message_is_refused() -> None:
     for bit in range(8 * len(DATA_MESSAGE)):
         flipped = bytearray(DATA_MESSAGE)
         flipped[bit // 8] ^= 1 << bit % 8
-        assert inbox.accept(bytes(flipped), 0) is None
+        assert inbox.accept(bytes(flipped), 0) == []
     assert set(inbox.counts[UNKNOWN].refused) == {"magic", "crc"}
-    assert inbox.accept(DATA_MESSAGE, 0) is not None
+    assert len(inbox.accept(DATA_MESSAGE, 0)) == 1
 
 
 @pytest.mark.parametrize(
@@ -247,12 +246,21 @@ def test_bad_acknowledgements_are_counted_and_release_nothing(message: Envelope,
     outbox = Outbox(7, 99, SMALL)
     outbox.offer(b"x")
     outbox.offer(b"never sent")
+    outbox.next()
     outbox.sent(0)
     outbox.acknowledge(message.encode(), 0)
     assert outbox.counts.refused == {reason: 1}
     assert outbox.held == 2
     outbox.acknowledge(Envelope(ACKNOWLEDGEMENT, 7, 99, 1).encode(), 0)
     assert outbox.held == 1
+
+
+@pytest.mark.parametrize("origin_ns", [-1, -(2**70), 2**63, 2**63 - 1])
+def test_an_origin_that_no_clock_has_is_sent_as_unknown(origin_ns: int) -> None:
+    outbox, inbox = Outbox(7, 99, SMALL), Inbox()
+    outbox.offer(b"x", origin_ns=origin_ns)
+    (delivery,) = inbox.accept(send_all(outbox)[0], 0)
+    assert delivery.origin_ns == (origin_ns if origin_ns == 2**63 - 1 else 0)
 
 
 def test_misuse_is_named() -> None:
@@ -297,7 +305,9 @@ class Channel:
 def test_each_packet_comes_once_in_order_or_is_counted_as_lost(seed: int, badness: float, restarts: bool) -> None:
     rng = random.Random(seed)
     clock = SteppedClock()
-    limits = LinkLimits(window=rng.randrange(1, 6), capacity=rng.randrange(8, 20), resend_after_s=1.0)
+    limits = LinkLimits(
+        window=rng.randrange(1, 6), batch=rng.randrange(1, 7), capacity=rng.randrange(8, 20), resend_after_s=1.0
+    )
     outbox, inbox = Outbox(7, 99, limits), Inbox({7})
     there, back = Channel(rng, badness), Channel(rng, badness)
     stored: list[Delivery] = []
@@ -309,9 +319,7 @@ def test_each_packet_comes_once_in_order_or_is_counted_as_lost(seed: int, badnes
         for message in send_all(outbox, clock.steady_ns()):
             there.put(message)
         for message in there.take():
-            delivery = inbox.accept(message, 0)
-            if delivery:
-                pending.append(delivery)
+            pending += inbox.accept(message, 0)
         if rng.random() < 0.7:
             stored.extend(pending)
             pending = []

@@ -1,0 +1,188 @@
+"""Fusion of plots that hold a whole position each: gate, assign, update, confirm and end, start at single plots.
+
+The same table of tracks and the same kernels as `Fusion`, which crosses lines of sight; a radar's plot, turned into a
+position with its covariance, is enough to start a track. A track is tentative at first; it is confirmed by its
+``confirm_hits``-th plot if its log-likelihood ratio has reached ``confirm_score``, and dropped after ``drop_misses``
+scans in a row without a plot, tentative ones after ``drop_tentative_misses``, or when its score falls below
+``drop_score``.
+"""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import chdtri
+
+from lookdown.ground.associate import assign, gate_pairs
+from lookdown.ground.tracks import TrackTable
+from lookdown.kernels.advance import advance
+from lookdown.kernels.correct import correct
+from lookdown.wire.messages import Float, TrackStatus
+
+_JACOBIAN = np.concatenate([np.eye(3), np.zeros((3, 3))], axis=1)[None]
+
+
+@dataclass(frozen=True)
+class PositionParameters:
+    """What fusion of positions is told.
+
+    Raises
+    ------
+    ValueError
+        If a value cannot be used; the message names it.
+    """
+
+    process_noise_m2_s3: float = 50.0  # spectral density of white acceleration, each axis
+    initial_speed_sigma_m_s: float = 3000.0  # each axis
+    great_circles: bool = True  # movers keep level over the Earth; False in a flat local frame
+    probability_of_detection: float = 0.9
+    false_plots_per_m3: float = 1e-12
+    gate_probability: float = 0.999
+    confirm_hits: int = 3  # the first plot counts
+    confirm_score: float = 0.0  # log-likelihood ratio
+    drop_score: float = -20.0
+    max_score: float = 80.0
+    drop_misses: int = 5  # scans in a row
+    drop_tentative_misses: int = 2
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            free = field.name in ("confirm_score", "drop_score", "great_circles")
+            if not free and not value > 0:
+                raise ValueError(f"{field.name}: wanted a number above 0, got {value!r}")
+        for name in ("probability_of_detection", "gate_probability"):
+            if not getattr(self, name) < 1.0:
+                raise ValueError(f"{name}: wanted a probability below 1, got {getattr(self, name)!r}")
+
+
+class PositionFusion:
+    """Fuses scans of positions into tracks.
+
+    Parameters
+    ----------
+    parameters : PositionParameters
+        Motion, sensor and life of tracks.
+
+    Attributes
+    ----------
+    table : TrackTable
+        All tracks at the time of the last scan; to be read only.
+    refused : int
+        Plots left out because they are not finite or their covariance is not positive definite.
+    """
+
+    def __init__(self, parameters: PositionParameters) -> None:
+        self._parameters = parameters
+        self._time_ns: int | None = None
+        self._next_id = 1
+        self._silent = np.zeros(0, np.int64)
+        self._gate = float(chdtri(3, 1.0 - parameters.gate_probability))
+        self._log_missed = float(np.log1p(-parameters.probability_of_detection))
+        self._base = float(np.log(parameters.probability_of_detection / parameters.false_plots_per_m3))
+        self.table = TrackTable.blank(0, 0)
+        self.refused = 0
+
+    def step(self, time_ns: int, position_m: Float, covariance: Float) -> NDArray[np.int64]:
+        """Fuse one scan.
+
+        Parameters
+        ----------
+        time_ns : int
+            Time of the scan, TAI, not before the last one [ns].
+        position_m : ndarray of float64, shape (k, 3)
+            Plots, ECEF [m].
+        covariance : ndarray of float64, shape (k, 3, 3)
+            Their covariances [m^2].
+
+        Returns
+        -------
+        ndarray of int64, shape (k,)
+            The track that each plot fed or started, 0 for a plot that was refused.
+
+        Raises
+        ------
+        ValueError
+            If the scan is older than the last one or the arrays do not fit each other.
+        """
+        parameters, table = self._parameters, self.table
+        if self._time_ns is not None and time_ns < self._time_ns:
+            raise ValueError(f"time_ns: wanted {self._time_ns} or later, got {time_ns}; give scans in order of time")
+        if position_m.shape != (len(position_m), 3) or covariance.shape != (len(position_m), 3, 3):
+            raise ValueError(
+                f"position_m and covariance: wanted shapes (k, 3) and (k, 3, 3), got {position_m.shape} and "
+                f"{covariance.shape}; give each plot both"
+            )
+        good = usable(position_m, covariance)
+        self.refused += int(np.count_nonzero(~good))
+        plots, noise = np.ascontiguousarray(position_m[good]), np.ascontiguousarray(covariance[good])
+        ahead_s = (time_ns - (time_ns if self._time_ns is None else self._time_ns)) * 1e-9
+        density, circles = parameters.process_noise_m2_s3, parameters.great_circles
+        advance(ahead_s, density, 1.0, circles, table.state, table.covariance, table.cross)
+        self._time_ns = time_ns
+
+        places, spread = table.state[:, :3].copy(), table.covariance[:, :3, :3].copy()
+        pairs = gate_pairs(places, spread, np.ones(len(table), np.bool_), plots, noise, self._gate, self._base)
+        plot_of, ratio = assign(pairs, table.live, self._log_missed, tentative_share=False)
+        hit = plot_of >= 0
+        rows = np.flatnonzero(hit)
+        fed = plot_of[rows]
+        if rows.size:
+            innovation, total = plots[fed] - places[rows], spread[rows] + noise[fed]
+            none = np.zeros(rows.size)
+            correct(rows, _JACOBIAN, -1, none, innovation, total, table.state, table.covariance, table.cross)
+        track_of = np.zeros(len(plots), np.int64)
+        track_of[fed] = table.track_id[rows]
+        self._live_on(hit, ratio)
+        free = np.ones(len(plots), np.bool_)
+        free[fed] = False
+        track_of[free] = self._start(time_ns, plots[free], noise[free])
+        told = np.zeros(len(position_m), np.int64)
+        told[good] = track_of
+        return told
+
+    def _live_on(self, hit: NDArray[np.bool_], ratio: Float) -> None:
+        """Count, confirm and end."""
+        table, parameters = self.table, self._parameters
+        table.hits += hit
+        table.misses += ~hit
+        table.looks = (table.looks << np.uint32(1)) | hit
+        table.score = np.minimum(table.score + np.where(hit, ratio, self._log_missed), parameters.max_score)
+        self._silent = np.where(hit, 0, self._silent + 1)
+        ready = (table.hits >= parameters.confirm_hits) & (table.score >= parameters.confirm_score)
+        confirmed = table.live | (hit & ready)
+        coasts = confirmed & ~hit
+        table.status[confirmed] = TrackStatus.CONFIRMED
+        table.status[coasts] = TrackStatus.COASTING
+        most = np.where(confirmed, parameters.drop_misses, parameters.drop_tentative_misses)
+        ends = (self._silent >= most) | (table.score < parameters.drop_score)
+        if ends.any():
+            table.keep(~ends)
+            self._silent = self._silent[~ends]
+
+    def _start(self, time_ns: int, plots: Float, noise: Float) -> NDArray[np.int64]:
+        """Start a tentative track at each plot that fed none; their identities."""
+        new = TrackTable.blank(len(plots), 0)
+        if not len(new):
+            return new.track_id
+        new.track_id = self._next_id + np.arange(len(new), dtype=np.int64)
+        self._next_id += len(new)
+        new.state[:, :3], new.covariance[:, :3, :3] = plots, noise
+        new.covariance[:, [3, 4, 5], [3, 4, 5]] = self._parameters.initial_speed_sigma_m_s**2
+        new.hits[:], new.looks[:], new.born_ns[:] = 1, 1, time_ns
+        self.table.extend(new)
+        self._silent = np.concatenate([self._silent, np.zeros(len(new), np.int64)])
+        return new.track_id
+
+
+def usable(position_m: Float, covariance: Float) -> NDArray[np.bool_]:
+    """Which plots are finite with a symmetric, positive definite covariance (Sylvester's criterion), shape (k,)."""
+    a, b, c = covariance[:, 0, 0], covariance[:, 1, 1], covariance[:, 2, 2]
+    d, e, f = covariance[:, 0, 1], covariance[:, 0, 2], covariance[:, 1, 2]
+    with np.errstate(all="ignore"):
+        minor = a * b - d * d
+        determinant = c * minor - b * e * e - a * f * f + 2.0 * d * e * f
+        good = (a > 0.0) & (minor > 0.0) & (determinant > 0.0) & np.isfinite(determinant)
+        skew = np.abs(covariance - covariance.transpose(0, 2, 1)).max(axis=(1, 2), initial=0.0)
+        good &= skew <= 1e-9 * np.maximum(np.maximum(a, b), c)
+    return np.asarray(good & np.isfinite(position_m).all(axis=1), np.bool_)

@@ -1,0 +1,1 @@
+"""Simulated intervals of a multichannel radar that moves, and their closed forms."""

@@ -1,0 +1,198 @@
+"""What tells a plot from a mover: a spot as narrow as a pixel, ground that only just came into view.
+
+A list of plots in, a byte a plot out; `lookdown.flight.confirm` says what follows from them. `aim_plots` says where
+and how strong the partners of plots must be (``partners.pyx``), `keep_plots` takes out what is no mover.
+"""
+
+from libc.math cimport copysignf, fabsf, rint, rintf
+
+from lookdown.kernels.extract cimport Plot
+
+from lookdown.kernels.checks import require_array, require_integer, require_number
+from lookdown.kernels.extract import PLOT_DTYPE
+
+
+cdef inline Py_ssize_t pixel_of(float place) noexcept nogil:
+    """The pixel of a place; far outside for one that is none."""
+    return <Py_ssize_t>rintf(place) if fabsf(place) < 1e9 else -1
+
+
+cdef bint is_lone(
+    const Plot* plot, const float* x, Py_ssize_t rows, Py_ssize_t cols, float widest, float light, float noise
+) noexcept nogil:
+    cdef Py_ssize_t r = pixel_of(plot.row), c = pixel_of(plot.col)
+    cdef const float* at
+    cdef float around, limit, sign
+    if not (0 < r < rows - 1 and 0 < c < cols - 1):
+        return False
+    at = x + r * cols + c
+    around = (at - cols)[0] + at[cols] + (at - 1)[0] + at[1]
+    sign = <float>((at[0] > 0) - (at[0] < 0))
+    limit = light - noise / max(plot.snr, <float>1e-6)
+    return 0.25 * around * sign < min(widest, limit) * fabsf(at[0])
+
+
+def find_lone(plots, filtered, widest, light, noise, lone):
+    """Tell which plots have about as little beside their peak as a single pixel has.
+
+    Parameters
+    ----------
+    plots : ndarray of PLOT_DTYPE, shape (n,)
+        Plots of a frame.
+    filtered : ndarray of float32, shape (rows, cols)
+        Residual after the matched filter.
+    widest : float
+        Mean of the four neighbours over the peak below which a spot may be a pixel's, 0 to 1.
+    light : float
+        The same of a point of light, 0 to 1.
+    noise : float
+        How far noise may take it below that at a snr of 1, from 0 on.
+    lone : ndarray of uint8, shape (n,)
+        1 where the mean is below both ``widest`` and ``light - noise / snr``; 0 at the border.
+
+    Raises
+    ------
+    ValueError
+        If an array has another type, shape or layout, or a number is out of its range.
+    """
+    cdef const Plot[::1] p = require_array("plots", plots, PLOT_DTYPE, 1)
+    cdef const float[:, ::1] x = require_array("filtered", filtered, "float32", 2)
+    cdef float most = require_number("widest", widest, 0.0, 1.0), of_light = require_number("light", light, 0.0, 1.0)
+    cdef float spread = require_number("noise", noise, 0.0, 1e6)
+    cdef unsigned char[::1] out = require_array("lone", lone, "uint8", plots.shape, out=True)
+    cdef Py_ssize_t k
+    with nogil:
+        for k in range(p.shape[0]):
+            out[k] = is_lone(&p[k], &x[0, 0], x.shape[0], x.shape[1], most, of_light, spread)
+
+
+cdef bint is_young(
+    const Plot* plot, const unsigned char[:, ::1] age, const float[:, :, ::1] field, Py_ssize_t row_step,
+    Py_ssize_t col_step, int youngest
+) noexcept nogil:
+    cdef Py_ssize_t rows = age.shape[0], cols = age.shape[1]
+    cdef Py_ssize_t height = (rows + field.shape[0] - 1) // field.shape[0]
+    cdef Py_ssize_t width = (cols + field.shape[1] - 1) // field.shape[1]
+    cdef Py_ssize_t r = min(max(pixel_of(plot.row), 0), rows - 1), c = min(max(pixel_of(plot.col), 0), cols - 1)
+    cdef const float* moved = &field[r // height, c // width, 0]
+    r += pixel_of(moved[0]) - row_step
+    c += pixel_of(moved[1]) - col_step
+    return not (0 <= r < rows and 0 <= c < cols) or age[r, c] <= youngest
+
+
+def find_young(plots, age, field, row_step, col_step, youngest, young):
+    """Tell which plots lie on ground without background, or with a young one.
+
+    Parameters
+    ----------
+    plots : ndarray of PLOT_DTYPE, shape (n,)
+        Plots of a frame.
+    age : ndarray of uint8, shape (rows, cols)
+        Frames that each place of the background holds, the present one included.
+    field : ndarray of float32, shape (n_tiles, m_tiles, 2)
+        Displacement from the frame to the background before its grid moved, per tile [px].
+    row_step, col_step : int
+        How far the grid has moved since [px].
+    youngest : int
+        Age up to which ground is young, 0 to 255 [frames].
+    young : ndarray of uint8, shape (n,)
+        1 where it is.
+
+    Raises
+    ------
+    ValueError
+        If an array has another type, shape or layout, or a number is out of its range.
+    """
+    cdef const Plot[::1] p = require_array("plots", plots, PLOT_DTYPE, 1)
+    cdef const unsigned char[:, ::1] old = require_array("age", age, "uint8", 2)
+    cdef const float[:, :, ::1] tiles = require_array("field", field, "float32", 3)
+    cdef Py_ssize_t down = require_integer("row_step", row_step, -(2**31), 2**31 - 1)
+    cdef Py_ssize_t along = require_integer("col_step", col_step, -(2**31), 2**31 - 1)
+    cdef int limit = require_integer("youngest", youngest, 0, 255)
+    cdef unsigned char[::1] out = require_array("young", young, "uint8", plots.shape, out=True)
+    cdef Py_ssize_t k
+    if not (0 < tiles.shape[0] <= old.shape[0] and 0 < tiles.shape[1] <= old.shape[1] and tiles.shape[2] == 2):
+        raise ValueError(f"field: wanted 1 to {age.shape} tiles of (row, col), got {field.shape}; see `Registration`")
+    with nogil:
+        for k in range(p.shape[0]):
+            out[k] = is_young(&p[k], old, tiles, down, along, limit)
+
+
+cdef inline int whole(double place) noexcept nogil:
+    return <int>rint(min(max(place, -1e9), 1e9))
+
+
+def aim_plots(plots, row_shift, col_shift, older_row_shift, older_col_shift, share, places, least):
+    """Say where partners of plots are looked for and how strong they must be.
+
+    Parameters
+    ----------
+    plots : ndarray of PLOT_DTYPE, shape (n,)
+        Plots of a frame.
+    row_shift, col_shift : float
+        Where the middle of the frame lies in the frame before [px].
+    older_row_shift, older_col_shift : float
+        Where the middle of that one lies in the one before it [px].
+    share : float
+        Part of a plot's snr that a partner must have, 0 to 1.
+    places : ndarray of int32, shape (n, 4)
+        Where each plot's ground lay: (row, col) in the frame before and in the older one [px].
+    least : ndarray of float32, shape (n,)
+        ``share`` of the snr, with the sign of the amplitude.
+
+    Raises
+    ------
+    ValueError
+        If an array has another type, shape or layout, or a number is out of its range.
+    """
+    cdef const Plot[::1] p = require_array("plots", plots, PLOT_DTYPE, 1)
+    cdef double down = require_number("row_shift", row_shift, -1e9, 1e9)
+    cdef double along = require_number("col_shift", col_shift, -1e9, 1e9)
+    cdef double older_down = require_number("older_row_shift", older_row_shift, -1e9, 1e9)
+    cdef double older_along = require_number("older_col_shift", older_col_shift, -1e9, 1e9)
+    cdef float part = require_number("share", share, 0.0, 1.0)
+    cdef int[:, ::1] to
+    cdef float[::1] size = require_array("least", least, "float32", plots.shape, out=True)
+    cdef Py_ssize_t k
+    if plots.shape[0] == 0:
+        return
+    to = require_array("places", places, "int32", (plots.shape[0], 4), out=True)
+    with nogil:
+        for k in range(p.shape[0]):
+            to[k, 0] = whole(p[k].row + down)
+            to[k, 1] = whole(p[k].col + along)
+            to[k, 2] = whole(p[k].row + down + older_down)
+            to[k, 3] = whole(p[k].col + along + older_along)
+            size[k] = copysignf(part * p[k].snr, p[k].amplitude)
+
+
+def keep_plots(plots, kept):
+    """Take plots out in place; those that stay move up and keep their order.
+
+    Parameters
+    ----------
+    plots : ndarray of PLOT_DTYPE, shape (n,)
+        Plots.
+    kept : ndarray of uint8, shape (n,)
+        Not 0 for those that stay.
+
+    Returns
+    -------
+    int
+        How many stay.
+
+    Raises
+    ------
+    ValueError
+        If an array has another type, shape or layout.
+    """
+    cdef Plot[::1] p = require_array("plots", plots, PLOT_DTYPE, 1, out=True)
+    cdef const unsigned char[::1] stays = require_array("kept", kept, "uint8", plots.shape)
+    cdef Py_ssize_t k, n = 0
+    with nogil:
+        for k in range(p.shape[0]):
+            if stays[k]:
+                if n < k:
+                    p[n] = p[k]
+                n += 1
+    return n

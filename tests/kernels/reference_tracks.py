@@ -1,0 +1,46 @@
+"""Plain NumPy twins of the kernels on tracks."""
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+
+def advance(dt, density, fade, circle, state, covariance, cross):
+    """Twin of `kernels.advance.advance`, returning what it would leave."""
+    position, velocity = state[:, :3], state[:, 3:]
+    turn = np.cross(position, velocity) / np.sum(position**2, axis=1, keepdims=True) * circle
+    bend = np.cross(turn, velocity)
+    flow = np.kron([[1.0, dt], [0.0, 1.0]], np.eye(3))
+    noise = np.kron([[dt**3 / 3, dt**2 / 2], [dt**2 / 2, dt]], np.eye(3)) * density
+    moved = np.concatenate([position + dt * velocity + dt * dt / 2 * bend, velocity + dt * bend], axis=1)
+    return moved, flow @ covariance @ flow.T + noise, fade * (flow @ cross)
+
+
+def correct(jacobian, own, shared, innovation, spread, state, covariance, cross):
+    """Twin of `kernels.correct.correct` for all rows, by solving and with full matrices."""
+    d = jacobian.shape[1]
+    weighted = covariance @ jacobian.transpose(0, 2, 1)
+    seen = jacobian @ cross
+    if own >= 0:
+        weighted = weighted + shared[:, None, None] * cross[:, :, own : own + d]
+        seen[:, :, own : own + d] += shared[:, None, None] * np.eye(d)
+    gain = weighted @ np.linalg.inv(spread)
+    return (
+        state + np.einsum("nij,nj->ni", gain, innovation),
+        covariance - gain @ spread @ gain.transpose(0, 2, 1),
+        cross - gain @ seen,
+    )
+
+
+def gate_plots(places, spreads, use, plots, noises, gate, base):
+    """Twin of `kernels.gate.gate_plots`: the dense table of ratios, -inf outside of gates."""
+    away = plots[None] - places[:, None]
+    total = spreads[:, None] + noises[None]
+    distance2 = np.einsum("nki,nkij,nkj->nk", away, np.linalg.inv(total), away)
+    ratio = base - 0.5 * distance2 - 0.5 * np.linalg.slogdet(2.0 * np.pi * total)[1]
+    return np.where((distance2 < gate) & (use[:, None] == 1), ratio, -np.inf)
+
+
+def most_gained(table):
+    """Greatest sum of gains of one-to-one pairs of a dense table, pairs of no gain left out."""
+    gain = np.maximum(table, 0.0)
+    return gain[linear_sum_assignment(gain, maximize=True)].sum()

@@ -1,0 +1,192 @@
+"""The store of a relay: bundles in its custody, and what was delivered here, in one SQLite database.
+
+What was noted since the last `Store.commit` becomes one transaction, which the death of the process cannot tear (WAL).
+A delivery and the note that it was made are the same row: that is what makes it happen once.
+"""
+
+import sqlite3
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from lookdown.wire.errors import ConfigError
+from lookdown.wire.relay.bundle import Bundle, Key, decode_bundle
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS node (node INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS bundles (
+    source INTEGER NOT NULL, boot BLOB NOT NULL, sequence BLOB NOT NULL, octets BLOB NOT NULL,
+    PRIMARY KEY (source, boot, sequence)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS deliveries (
+    number INTEGER PRIMARY KEY, source INTEGER NOT NULL, boot BLOB NOT NULL, sequence BLOB NOT NULL,
+    priority INTEGER NOT NULL, created_ns INTEGER NOT NULL, expires_ns INTEGER NOT NULL, arrival_ns INTEGER NOT NULL,
+    payload BLOB NOT NULL, UNIQUE (source, boot, sequence)
+);
+"""
+
+
+class Delivered(NamedTuple):
+    """A message that reached this node."""
+
+    number: int
+    key: Key
+    priority: int
+    created_ns: int
+    arrival_ns: int
+    payload: bytes
+
+
+class Journal(Protocol):
+    """What a relay notes to survive its own death."""
+
+    def hold(self, bundle: Bundle, octets: bytes) -> None:
+        """Note a bundle that is held from now on."""
+
+    def release(self, key: Key) -> None:
+        """Note that a bundle is held no more."""
+
+    def deliver(self, bundle: Bundle, payload: bytes, arrival_ns: int) -> None:
+        """Note a message for this node, opened."""
+
+
+def _columns(key: Key) -> tuple[int, bytes, bytes]:
+    return key.source, key.boot_id.to_bytes(8, "big"), key.sequence.to_bytes(8, "big")
+
+
+def _key(source: int, boot: bytes, sequence: bytes) -> Key:
+    return Key(source, int.from_bytes(boot, "big"), int.from_bytes(sequence, "big"))
+
+
+class Store:
+    """The store of one relay.
+
+    Parameters
+    ----------
+    path : Path
+        Database; its folder must exist.
+    node : int
+        The relay.
+    durable : bool
+        Whether a commit waits for the disk (survives a loss of power), or only for the system (survives the death of
+        the process).
+
+    Raises
+    ------
+    ConfigError
+        The database belongs to another node, is in use, damaged or cannot be opened.
+    """
+
+    def __init__(self, path: Path, node: int, durable: bool = False) -> None:
+        self.path = Path(path)
+        self._held: dict[Key, bytes] = {}
+        self._released: list[Key] = []
+        self._delivered: list[tuple[object, ...]] = []
+        try:
+            self._database = sqlite3.connect(self.path, timeout=0.0, isolation_level=None)
+            self._database.execute("PRAGMA journal_mode = WAL").fetchall()
+            self._database.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            self._database.execute("BEGIN IMMEDIATE")
+            for statement in _SCHEMA.split(";"):
+                self._database.execute(statement)
+            row = self._database.execute("SELECT node FROM node").fetchone()
+            if row is None:
+                self._database.execute("INSERT INTO node VALUES (?)", (node,))
+            self._database.execute("COMMIT")
+            (verdict,) = self._database.execute("PRAGMA quick_check").fetchone()
+        except sqlite3.Error as error:
+            raise ConfigError(
+                f"store {self.path}: cannot be used ({error}); wanted a writable file of its own"
+            ) from None
+        if verdict != "ok" or (row and row[0] != node):
+            self._database.close()
+            fault = f"it is that of node {row[0]}, wanted {node}" if verdict == "ok" else f"it is damaged ({verdict})"
+            raise ConfigError(f"store {self.path}: {fault}; choose another path")
+
+    def held(self) -> list[tuple[Bundle, bytes]]:
+        """Return the bundles that an earlier start held, the oldest first."""
+        rows = self._database.execute("SELECT octets FROM bundles").fetchall()
+        return sorted(((decode_bundle(row[0]), row[0]) for row in rows), key=lambda pair: pair[0].created_ns)
+
+    def delivered(self) -> dict[Key, int]:
+        """Return the names of what was delivered, and when each expires [ns]."""
+        rows = self._database.execute("SELECT source, boot, sequence, expires_ns FROM deliveries")
+        return {_key(*row[:3]): row[3] for row in rows}
+
+    def hold(self, bundle: Bundle, octets: bytes) -> None:
+        """Note a bundle that is held from now on."""
+        self._held[bundle.key] = octets
+
+    def release(self, key: Key) -> None:
+        """Note that a bundle is held no more; one that was never written needs no writing."""
+        if self._held.pop(key, None) is None:
+            self._released.append(key)
+
+    def deliver(self, bundle: Bundle, payload: bytes, arrival_ns: int) -> None:
+        """Note a message for this node, opened."""
+        times = (bundle.priority, bundle.created_ns, bundle.expires_ns, arrival_ns)
+        self._delivered.append((*_columns(bundle.key), *times, payload))
+
+    def commit(self) -> bool:
+        """Write what was noted, all or nothing; return whether it is written. If not, it is noted no more."""
+        if not (self._held or self._released or self._delivered):
+            return True
+        try:
+            self._database.execute("BEGIN IMMEDIATE")
+            self._database.executemany(
+                "DELETE FROM bundles WHERE source = ? AND boot = ? AND sequence = ?", map(_columns, self._released)
+            )
+            rows = [(*_columns(key), octets) for key, octets in self._held.items()]
+            self._database.executemany("INSERT OR REPLACE INTO bundles VALUES (?, ?, ?, ?)", rows)
+            self._database.executemany(
+                "INSERT OR IGNORE INTO deliveries (source, boot, sequence, priority, created_ns, expires_ns, "
+                "arrival_ns, payload) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                self._delivered,
+            )
+            self._database.execute("COMMIT")
+        except sqlite3.OperationalError:
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
+            self._held.clear()
+            self._delivered.clear()
+            return False
+        self._held.clear()
+        self._released.clear()
+        self._delivered.clear()
+        return True
+
+    def close(self) -> None:
+        """Commit and close."""
+        self.commit()
+        self._database.close()
+
+
+def read_deliveries(path: Path, after: int = 0) -> list[Delivered]:
+    """Return what was delivered to the relay of a store, in order; it may run meanwhile.
+
+    Parameters
+    ----------
+    path : Path
+        The store.
+    after : int
+        Only deliveries with a greater number.
+
+    Raises
+    ------
+    ConfigError
+        There is no store, or it cannot be read.
+    """
+    if not Path(path).is_file():
+        raise ConfigError(f"{path}: no such file; wanted the store of a relay")
+    try:
+        database = sqlite3.connect(path, timeout=5.0)
+        try:
+            rows = database.execute(
+                "SELECT number, source, boot, sequence, priority, created_ns, arrival_ns, payload FROM deliveries "
+                "WHERE number > ? ORDER BY number",
+                (after,),
+            ).fetchall()
+        finally:
+            database.close()
+    except sqlite3.Error as error:
+        raise ConfigError(f"{path}: wanted the store of a relay ({error})") from None
+    return [Delivered(row[0], _key(*row[1:4]), *row[4:]) for row in rows]
