@@ -131,9 +131,13 @@ def test_each_plot_is_a_hit_an_echo_or_false() -> None:
 
 
 def test_one_run_at_the_lowest_threshold_counts_what_a_run_at_each_does(small_plan: Callable[..., Scenario]) -> None:
-    """The score knows no threshold; only neighbours that have grown together at the lowest are one plot less."""
+    """The score knows no threshold; only neighbours that have grown together at the lowest are one plot less.
+
+    Plots of noise count as well: what is left after their confirmation is mostly such neighbours, at the frame's edge.
+    """
     plan = RocPlan(snr=(5.0, 8.0, 15.0), thresholds=(3.5, 4.0), frames=20, warm_up=20, targets=3)
-    scenario = small_plan(duration_s=4.0, sensor={"rows": 192, "cols": 192})
+    chain = {"chain": {"one_frame_plots": True}}
+    scenario = small_plan(duration_s=4.0, sensor={"rows": 192, "cols": 192}, flight=chain)
     once = run_unit(plan, scenario, 0)
     alone = run_unit(replace(plan, thresholds=(4.0,)), scenario, 0)
     assert once.chances == alone.chances
