@@ -83,11 +83,11 @@ $(STAMPS)/hil $(STAMPS)/dev $(STAMPS)/proof $(STAMPS)/bench: pyproject.toml | $(
 	@touch $@
 
 $(STAMPS)/package: setup.py pyproject.toml | $(PY)
-	@echo "== installing lookdown into .venv and compiling its kernels (once; a few minutes on a small board)"
-	@$(PY) -m pip install --no-build-isolation --no-deps -e .
+	@echo "== installing lookdown into .venv (once)"
+	@LOOKDOWN_UNCOMPILED=1 $(PY) -m pip install --no-build-isolation --no-deps -e .
 	@mkdir -p $(STAMPS) && touch $@
 
 $(STAMPS)/kernels: $(KERNEL_SOURCES) $(STAMPS)/package
-	@echo "== compiling what changed of the kernels"
+	@echo "== compiling what changed of the kernels (at first all; a few minutes on a small machine)"
 	@$(PY) setup.py -q build_ext --inplace
 	@mkdir -p $(STAMPS) && touch $@

@@ -7,6 +7,7 @@ Build variables: ``LOOKDOWN_MARCH`` adds ``-march=...`` (x86-64) or ``-mcpu=...`
 ``LOOKDOWN_SANITIZE`` builds for ``deploy/sanitize``: with checks of memory and of undefined behaviour, one path.
 ``LOOKDOWN_BOARD`` builds what flies: the rooms of a board alone, against the stable interface of Python 3.11, so that
 one wheel serves every later version (``deploy/board``).
+``LOOKDOWN_UNCOMPILED`` installs names and commands alone: ``make`` compiles in place afterwards, once and not twice.
 """
 
 import os
@@ -105,7 +106,7 @@ setup(
     package_dir=packages(),
     package_data={name: ["py.typed", "*.pyx", "*.pxd", "*.pyi", "*.html", "*.csv", "*.toml"] for name in packages()},
     ext_modules=cythonize(
-        extensions(),
+        [] if "LOOKDOWN_UNCOMPILED" in os.environ else extensions(),
         include_path=[str(link_namespace())],
         build_dir="build/cython",
         compiler_directives=DIRECTIVES,
