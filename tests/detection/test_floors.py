@@ -1,5 +1,6 @@
 """The chain's defaults on all clips of real video: Pd, and a threshold that carries from some clips to others."""
 
+import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from tests.detection.results import OURS, Results
 def test_the_chain_reaches_its_floors_on_real_video(recordings: Path) -> None:
     folder = recordings / "drone-ir"
     names = clips.names(folder)
-    with ProcessPoolExecutor() as pool:
+    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:  # threads do not outlive a fork
         counts = list(pool.map(on_clip, [folder] * len(names), names, [(OURS,)] * len(names)))
     results = Results({OURS: [found[OURS] for found in counts]}, {})
     for floor in results.clip_floors():
