@@ -84,11 +84,13 @@ class FaultProxy:
             onward, to_target = await asyncio.open_connection(*self._target)
             self._writers.add(to_target)
             try:
-                await asyncio.gather(self._pump(reader, to_target), self._pump(onward, writer))
+                async with asyncio.TaskGroup() as both:  # when one side breaks, the other is not left behind
+                    both.create_task(self._pump(reader, to_target))
+                    both.create_task(self._pump(onward, writer))
             finally:
                 self._writers.discard(to_target)
                 to_target.transport.abort()
-        except OSError:
+        except* OSError:
             pass
         finally:
             self._writers.discard(writer)
@@ -125,7 +127,9 @@ class FaultProxy:
                     return
                 await asyncio.sleep(max(0.0, free - now))
 
-        await asyncio.gather(take(), deliver())
+        async with asyncio.TaskGroup() as both:
+            both.create_task(take())
+            both.create_task(deliver())
 
 
 class FaultProxies:

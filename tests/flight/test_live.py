@@ -209,6 +209,7 @@ def test_bad_messages_are_refused_and_the_rest_goes_on(tmp_path: Path, capsys: p
     captured = capsys.readouterr()
     refused = json.loads(captured.out)["frames_refused"]
     assert refused == {"version": 1, "parts": 1, "shape": 5, "stale": 1, "sensor": 1}
+    assert captured.err.count("\n") == len(refused) + 1  # one line a frame, and that no keys are in use
     assert captured.err.count("refused") == len(refused)
     assert captured.err.count("neither encrypted nor authenticated") == 1
     assert "wanted at most 96 octets of samples, came 5000" in captured.err

@@ -2,11 +2,15 @@
 
 import contextlib
 import json
+import os
+import selectors
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from lookdown.hil.network.proxy import FaultProxies, FaultProxy, Faults
@@ -15,6 +19,61 @@ from lookdown.wire.keys import NodeKeys, enrol
 from lookdown.wire.relay.plan import Contact, write_plan
 
 ROOT = Path(__file__).parents[3]
+
+
+class Follower:
+    """Reads the traces of relays as they are written, through named pipes: a test waits for what happens.
+
+    Parameters
+    ----------
+    paths : dict of int to Path
+        By node: where its trace goes; a pipe is made there.
+    """
+
+    def __init__(self, paths: dict[int, Path]) -> None:
+        self.happened: Counter[tuple[int, str]] = Counter()
+        """How often an event came, by node and event."""
+        self._news = threading.Condition()
+        self._selector = selectors.DefaultSelector()
+        self._ended, self._end = os.pipe()
+        self._selector.register(self._ended, selectors.EVENT_READ)
+        for node, path in paths.items():
+            os.mkfifo(path)
+            # Open for writing, too: no end is seen while a relay is dead.
+            self._selector.register(os.open(path, os.O_RDWR | os.O_NONBLOCK), selectors.EVENT_READ, node)
+        self._thread = threading.Thread(target=self._read)
+        self._thread.start()
+
+    def _read(self) -> None:
+        rest: dict[int, bytes] = {}
+        while True:
+            for key, _ in self._selector.select():
+                if key.fd == self._ended:
+                    return
+                *lines, rest[key.data] = (rest.get(key.data, b"") + os.read(key.fd, 1 << 16)).split(b"\n")
+                with self._news:
+                    for line in lines:
+                        with contextlib.suppress(ValueError):  # cut off by a kill
+                            self.happened[key.data, json.loads(line)["event"]] += 1
+                    self._news.notify_all()
+
+    def wait(self, holds: Callable[[], bool], seconds: float) -> bool:
+        """Wait until something holds, looking after each event; False if it does not in time."""
+        with self._news:
+            return self._news.wait_for(holds, seconds)
+
+    def pass_by(self, events: int, seconds: float) -> None:
+        """Wait for so many more events of any kind, at most for a time: nothing happens where all is cut."""
+        wanted = self.happened.total() + events
+        self.wait(lambda: self.happened.total() >= wanted, seconds)
+
+    def close(self) -> None:
+        os.write(self._end, b"x")
+        self._thread.join()
+        for key in list(self._selector.get_map().values()):
+            os.close(int(key.fd))
+        os.close(self._end)
+        self._selector.close()
 
 
 class Relays:
@@ -27,6 +86,7 @@ class Relays:
         proxies: FaultProxies | None,
         limits: str = "",
         delay_ms: int = 0,
+        followed: tuple[int, ...] = (),
     ) -> None:
         self.folder, self.nodes = folder, sorted({node for pair in pairs for node in pair})
         links = [link for pair in pairs for link in (pair, pair[::-1])]
@@ -59,6 +119,7 @@ class Relays:
                     lines.append(f'[[neighbours]]\nnode = {link[1]}\nendpoint = "tcp://127.0.0.1:{at}"')
             (folder / f"{node}.toml").write_text("\n".join(lines) + "\n")
         self.running: dict[int, subprocess.Popen[str]] = {}
+        self.follower = Follower({node: folder / f"{node}.jsonl" for node in followed})
 
     def _make_keys(self) -> None:
         keys = {node: NodeKeys.make(node, 0) for node in self.nodes}
@@ -102,9 +163,6 @@ class Relays:
         self.running.clear()
         return said
 
-    def events(self) -> list[dict[str, object]]:
-        return [json.loads(line) for node in self.nodes for line in (self.folder / f"{node}.jsonl").open()]
-
 
 @contextlib.contextmanager
 def relays(folder: Path, pairs: list[tuple[int, int]], **more: object) -> Iterator[Relays]:
@@ -118,6 +176,7 @@ def relays(folder: Path, pairs: list[tuple[int, int]], **more: object) -> Iterat
     finally:
         for node in list(found.running):
             found.kill(node)
+        found.follower.close()
 
 
 def free_ports(n: int) -> list[int]:

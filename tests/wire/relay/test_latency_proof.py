@@ -1,6 +1,5 @@
 """What eight hops add: nine relays as processes, with CURVE between them and sealed messages from end to end."""
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from lookdown.wire.relay.store import read_deliveries
 from tests.wire.relay.processes import Relays, relays
 
 HOPS, MESSAGES = 8, 400
+LAST = HOPS + 1
 
 
 def cpu_ns(run: Relays) -> int:
@@ -23,17 +23,17 @@ def cpu_ns(run: Relays) -> int:
 @pytest.mark.proof
 def test_what_eight_hops_add(context: Any, tmp_path: Path, record_property: Any) -> None:
     pairs = [(n, n + 1) for n in range(1, HOPS + 1)]
-    store = tmp_path / f"{HOPS + 1}.sqlite"
-    with relays(tmp_path, pairs, proxies=None) as run:
+    with relays(tmp_path, pairs, proxies=None, followed=(LAST,)) as run:
         before = cpu_ns(run)
         client = RelayClient(context, run.local(1), 1)
-        for n in range(MESSAGES):
-            client.send(HOPS + 1, b"r" * 200, priority=3)
-            while not read_deliveries(store, after=n):  # one at a time: the way, not a queue
-                time.sleep(0.002)
+        happened = run.follower.happened
+        for n in range(1, MESSAGES + 1):
+            client.send(LAST, b"r" * 200, priority=3)
+            # One at a time: the way, not a queue.
+            assert run.follower.wait(lambda n=n: happened[LAST, "delivered"] >= n, 10.0)  # type: ignore[misc]
         a_hop_us = (cpu_ns(run) - before) / 1000 / MESSAGES / (HOPS + 1)
-        times = [m.arrival_ns - m.created_ns for m in read_deliveries(store)]
         run.stop()
+        times = [m.arrival_ns - m.created_ns for m in read_deliveries(tmp_path / f"{LAST}.sqlite")]
     assert len(times) == MESSAGES
     median_ms, p99_ms = np.percentile(np.array(times[50:]) / 1e6, [50, 99])
     record_property("median_ms", median_ms)

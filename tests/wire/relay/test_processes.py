@@ -4,6 +4,7 @@ import random
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -15,67 +16,79 @@ from lookdown.wire.relay.store import read_deliveries
 from tests.wire.relay.processes import Relays, relays
 
 LIMITS = "answer_after_s = 0.5\ndead_for_s = 0.3"
+LONGEST_S = 1.0  # wait for events where all is cut
+Wanted = SimpleQueue[tuple[int, bytes] | None]
 
 
-def send_all(context: Any, run: Relays, node: int, count: int, seed: int, until: float) -> dict[Key, tuple[int, bytes]]:
-    """Send messages of a node to all others, with its relay killed now and then; return what it took."""
-    draw = random.Random(seed * 100 + node)
+def send_all(context: Any, run: Relays, node: int, wanted: Wanted) -> dict[Key, tuple[int, bytes]]:
+    """Send what is wanted of a node, whose relay may be dead now and then; return what it took."""
     client = RelayClient(context, run.local(node), node)
-    pause = max(0.0, until - time.monotonic()) / count
     taken = {}
-    for n in range(count):
-        to = draw.choice([other for other in run.nodes if other != node])
-        payload = b"%d from %d" % (n, node) * draw.randrange(1, 30)
-        taken[client.send(to, payload, draw.randrange(4), 3600.0, wait_s=100.0)] = (to, payload)
-        time.sleep(pause * draw.random())  # the load, not a wait for something
+    while message := wanted.get():
+        to, payload = message
+        taken[client.send(to, payload, len(payload) % 4, 3600.0, wait_s=100.0)] = message
     return taken
 
 
 def torment(context: Any, tmp_path: Path, pairs: list[tuple[int, int]], seconds: float, count: int, seed: int) -> str:
-    """Kill nodes and cut links at random under load; every message that was taken must arrive once, unchanged."""
+    """Kill nodes and cut links at random, after random numbers of events, under load.
+
+    It goes on until the time is over and ``count`` messages a node are under way; every message that was taken must
+    arrive once, unchanged.
+    """
     draw = random.Random(seed)
-    kills = cuts = 0
-    with FaultProxies() as proxies, relays(tmp_path, pairs, proxies=proxies, limits=LIMITS, delay_ms=5) as run:
+    kills = cuts = given = 0
+    nodes = tuple(sorted({node for pair in pairs for node in pair}))
+    with (
+        FaultProxies() as proxies,
+        relays(tmp_path, pairs, proxies=proxies, limits=LIMITS, delay_ms=5, followed=nodes) as run,
+        ThreadPoolExecutor(len(nodes)) as pool,
+    ):
         for proxy in run.links.values():
             proxy.faults.delay_s, proxy.faults.bits_per_s, proxy.faults.loss = 0.005, 2e7, 0.005
-        until = time.monotonic() + seconds
-        with ThreadPoolExecutor(len(run.nodes)) as pool:
-            sent: list[Future[Any]] = [
-                pool.submit(send_all, context, run, node, count, seed, until) for node in run.nodes
-            ]
-            while time.monotonic() < until:
-                time.sleep(draw.random() * 12.0 / len(run.nodes))
-                if draw.random() < 0.3:
-                    node = draw.choice(run.nodes)
-                    run.kill(node)
-                    time.sleep(draw.random())
-                    run.start(node)
-                    run.wait(node)
-                    kills += 1
-                    continue
-                pair = draw.choice(pairs)
-                both = [run.links[pair], run.links[pair[::-1]]]
-                if draw.random() < 0.3:
-                    for proxy in both[: draw.randrange(1, 3)]:
-                        proxy.faults.half_open = True
-                else:
-                    for proxy in both:
-                        proxies.cut(proxy)
-                cuts += 1
-                if draw.random() < 0.6:
-                    for proxy in run.links.values():
-                        proxy.faults.cut = proxy.faults.half_open = False
-            for proxy in run.links.values():
-                proxy.faults.cut = proxy.faults.half_open = False
-            promised = {key: what for future in sent for key, what in future.result(timeout=120).items()}
-        deadline = time.monotonic() + 60.0
-        while arrived_count(run) < len(promised) and time.monotonic() < deadline:
-            time.sleep(0.2)
+        wanted: dict[int, Wanted] = {node: SimpleQueue() for node in nodes}
+        sent: list[Future[Any]] = [pool.submit(send_all, context, run, node, wanted[node]) for node in nodes]
+        begun = time.monotonic()
+        while (spent := (time.monotonic() - begun) / seconds) < 1.0 or given < count * len(nodes):
+            while given < min(spent, 1.0) * count * len(nodes):
+                node, to = draw.sample(nodes, 2)
+                wanted[node].put((to, b"%d from %d" % (given, node) * draw.randrange(1, 30)))
+                given += 1
+            run.follower.pass_by(draw.randrange(1, 60), LONGEST_S)
+            if draw.random() < 0.3:
+                node = draw.choice(nodes)
+                run.kill(node)
+                run.follower.pass_by(draw.randrange(60), LONGEST_S)
+                run.start(node)
+                run.wait(node)
+                kills += 1
+                continue
+            pair = draw.choice(pairs)
+            both = [run.links[pair], run.links[pair[::-1]]]
+            if draw.random() < 0.3:
+                for proxy in both[: draw.randrange(1, 3)]:
+                    proxy.faults.half_open = True
+            else:
+                for proxy in both:
+                    proxies.cut(proxy)
+            cuts += 1
+            if draw.random() < 0.6:
+                heal(run)
+        heal(run)
+        for queue in wanted.values():
+            queue.put(None)
+        promised = {key: what for future in sent for key, what in future.result(timeout=120).items()}
+        run.follower.wait(lambda: arrived_count(run) >= len(promised), 60.0)
         run.stop()
-        arrived = [(m.key, node, m.payload) for node in run.nodes for m in read_deliveries(tmp_path / f"{node}.sqlite")]
-    assert len(promised) == count * len(run.nodes)
+        arrived = [(m.key, node, m.payload) for node in nodes for m in read_deliveries(tmp_path / f"{node}.sqlite")]
+    assert len(promised) == given
     assert sorted(arrived) == sorted((key, to, payload) for key, (to, payload) in promised.items())
     return f"{len(promised)} messages, {kills} kills, {cuts} cuts and half-open links"
+
+
+def heal(run: Relays) -> None:
+    for proxy in run.links.values():
+        proxy.faults.cut = proxy.faults.half_open = False
 
 
 def arrived_count(run: Relays) -> int:
