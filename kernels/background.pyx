@@ -22,7 +22,7 @@ from libc.float cimport FLT_MAX
 from libc.math cimport M_PI, erf, erfc, exp, fabsf, sqrt, sqrtf
 from libc.string cimport memcmp
 
-from lookdown.kernels.rows cimport BytesOut, RowIn, RowOut
+from lookdown.kernels.rows cimport BytesIn, BytesOut, RowIn, RowOut, cloned
 from lookdown.kernels.wide cimport cloned_wide
 
 from lookdown.kernels.checks import require_array, require_integer, require_number
@@ -62,14 +62,14 @@ cdef cloned_wide update_settled(
 
 cdef cloned_wide update_mixed(
     RowIn frame, float age_limit, float clip, float unclip, float variance_floor,
-    RowOut mean, RowOut variance, BytesOut age, RowOut residual, RowOut z, Py_ssize_t n
+    RowOut mean, RowOut variance, RowOut age, RowOut residual, RowOut z, Py_ssize_t n
 ) noexcept nogil:
     cdef Py_ssize_t i
     cdef float zero = 0, one = 1, two = 2, settled = SETTLED_AGE
     cdef float x, w, m, v, d, share, rate, alpha, root, limit, factor
     for i in range(n):
         x = frame[i]
-        w = <float><int>age[i]
+        w = age[i]
         # A pixel without history starts from its own value, whatever stands in mean and variance.
         m = x if w < one and fabsf(x) <= FLT_MAX else mean[i]
         v = zero if w < two else variance[i]
@@ -87,8 +87,19 @@ cdef cloned_wide update_mixed(
         d = d if d > -limit else -limit
         mean[i] = m + alpha * d
         variance[i] = v + rate * (factor * d * d * (w * alpha) - v)
-        w = w + one if w < age_limit and fabsf(x) <= FLT_MAX else w
-        age[i] = <unsigned char><int>w
+        age[i] = w + one if w < age_limit and fabsf(x) <= FLT_MAX else w
+
+
+cdef cloned ages_to_float(BytesIn age, RowOut out, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        out[i] = age[i]
+
+
+cdef cloned ages_from_float(RowIn age, BytesOut out, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        out[i] = <unsigned char>age[i]
 
 
 cdef void update_pixels(
@@ -96,6 +107,7 @@ cdef void update_pixels(
     float* mean, float* variance, unsigned char* age, float* residual, float* z, Py_ssize_t n
 ) noexcept nogil:
     cdef Py_ssize_t k, first, count
+    cdef float[BLOCK] ages
     cdef bint uniform
     for k in range((n + BLOCK - 1) // BLOCK):
         first = k * BLOCK
@@ -107,10 +119,12 @@ cdef void update_pixels(
                 mean + first, variance + first, residual + first, z + first, count,
             )
         else:
+            ages_to_float(age + first, ages, count)
             update_mixed(
                 frame + first, age_limit, clip, unclip, variance_floor,
-                mean + first, variance + first, age + first, residual + first, z + first, count,
+                mean + first, variance + first, ages, residual + first, z + first, count,
             )
+            ages_from_float(ages, age + first, count)
 
 
 cdef double undo_clip(double clip) noexcept nogil:
