@@ -130,21 +130,24 @@ def test_each_plot_is_a_hit_an_echo_or_false() -> None:
     assert near.sum() == pytest.approx(np.pi * 64 + 7 * 14 + 130, rel=0.15)
 
 
-def test_one_run_at_the_lowest_threshold_counts_what_a_run_at_each_does(small_plan: Callable[..., Scenario]) -> None:
+@pytest.mark.parametrize(("one_frame_plots", "frames", "apart"), [(True, 20, 0.03), (False, 100, 0.05)])
+def test_one_run_at_the_lowest_threshold_counts_what_a_run_at_each_does(
+    small_plan: Callable[..., Scenario], one_frame_plots: bool, frames: int, apart: float
+) -> None:
     """The score knows no threshold; only neighbours that have grown together at the lowest are one plot less.
 
-    Plots of noise count as well: what is left after their confirmation is mostly such neighbours, at the frame's edge.
+    Among confirmed plots such neighbours, of ground that comes into view, are a larger part: docs/roc.md.
     """
-    plan = RocPlan(snr=(5.0, 8.0, 15.0), thresholds=(3.5, 4.0), frames=20, warm_up=20, targets=3)
-    chain = {"chain": {"one_frame_plots": True}}
-    scenario = small_plan(duration_s=4.0, sensor={"rows": 192, "cols": 192}, flight=chain)
+    plan = RocPlan(snr=(5.0, 8.0, 15.0), thresholds=(3.5, 4.0), frames=frames, warm_up=20, targets=3)
+    chain = {"chain": {"one_frame_plots": one_frame_plots}}
+    scenario = small_plan(duration_s=12.0, sensor={"rows": 192, "cols": 192}, flight=chain)
     once = run_unit(plan, scenario, 0)
     alone = run_unit(replace(plan, thresholds=(4.0,)), scenario, 0)
     assert once.chances == alone.chances
     assert [row[1] for row in once.hits] == [row[0] for row in alone.hits]
     assert sum(row[1] for row in once.hits) > 10
     assert alone.false[0] > 20
-    assert once.false[1] == pytest.approx(alone.false[0], rel=0.03)
+    assert once.false[1] == pytest.approx(alone.false[0], rel=apart)
 
 
 def test_white_noise_comes_near_to_theory(small_plan: Callable[..., Scenario]) -> None:
