@@ -123,6 +123,16 @@ cdef void read_any(
             )
 
 
+cdef inline void read_tile(
+    const Levels* levels, const Fields* left, const Fields* step, const Fields* bend, bint plain, bint bends, int field,
+    RowOut out
+) noexcept nogil:
+    if plain:
+        read_finest(levels, left, step, bend, bends, field, out)
+    else:
+        read_any(levels, left, step, bend, field, out)
+
+
 cdef cloned draw_tile(
     const Levels* ground, const Levels* sea, const Levels* cloud, Tile* tile, RowOut light
 ) noexcept nogil:
@@ -134,29 +144,20 @@ cdef cloned draw_tile(
     cdef float clear, first, slope, haze, haze_slope
     cdef int r, k
     advance(tile, left, step, bend)
-    if tile.plain_ground:
-        read_finest(ground, left, step, bend, tile.bends, GROUND_ROW, light)
-    else:
-        read_any(ground, left, step, bend, GROUND_ROW, light)
+    read_tile(ground, left, step, bend, tile.plain_ground, tile.bends, GROUND_ROW, light)
     for r in range(TALL):
         first, slope = left[r].of[GROUND_SCALE], step[r].of[GROUND_SCALE]
         haze, haze_slope = left[r].of[HAZE], step[r].of[HAZE]
         for k in range(WIDE):
             light[r * WIDE + k] = light[r * WIDE + k] * (first + <float>k * slope) + (haze + <float>k * haze_slope)
     if sea.n > 0:
-        if tile.plain_ground:
-            read_finest(sea, left, step, bend, tile.bends, GROUND_ROW, more)
-        else:
-            read_any(sea, left, step, bend, GROUND_ROW, more)
+        read_tile(sea, left, step, bend, tile.plain_ground, tile.bends, GROUND_ROW, more)
         for r in range(TALL):
             first, slope = left[r].of[GLINT_SCALE], step[r].of[GLINT_SCALE]
             for k in range(WIDE):
                 light[r * WIDE + k] += more[r * WIDE + k] * (first + <float>k * slope)
     if tile.with_cloud:
-        if tile.plain_cloud:
-            read_finest(cloud, left, step, bend, tile.bends, CLOUD_ROW, more)
-        else:
-            read_any(cloud, left, step, bend, CLOUD_ROW, more)
+        read_tile(cloud, left, step, bend, tile.plain_cloud, tile.bends, CLOUD_ROW, more)
         for r in range(TALL):
             first, slope = left[r].of[CLOUD_SCALE], step[r].of[CLOUD_SCALE]
             for k in range(WIDE):

@@ -36,14 +36,20 @@ _HEARTBEAT_MS = 1000
 _HEARTBEAT_TIMEOUT_MS = 4000  # a half-open connection is given up after this silence
 
 
-def _prepare(socket: zmq.Socket[bytes], high_water_mark: int) -> None:
-    """Set what every socket of the link has."""
+def prepare(
+    socket: zmq.Socket[bytes],
+    high_water_mark: int,
+    max_message_octets: int = _MAX_MESSAGE_OCTETS,
+    heartbeat_ms: int = _HEARTBEAT_MS,
+    silence_ms: int = _HEARTBEAT_TIMEOUT_MS,
+) -> None:
+    """Set what every socket of links and relays has: nothing lingers, all is bounded, silence ends a connection."""
     socket.linger = 0
     socket.sndhwm = socket.rcvhwm = high_water_mark
-    socket.set(zmq.MAXMSGSIZE, _MAX_MESSAGE_OCTETS)
-    socket.set(zmq.HEARTBEAT_IVL, _HEARTBEAT_MS)
-    socket.set(zmq.HEARTBEAT_TIMEOUT, _HEARTBEAT_TIMEOUT_MS)
-    socket.set(zmq.HEARTBEAT_TTL, _HEARTBEAT_TIMEOUT_MS)
+    socket.set(zmq.MAXMSGSIZE, max_message_octets)
+    socket.set(zmq.HEARTBEAT_IVL, heartbeat_ms)
+    socket.set(zmq.HEARTBEAT_TIMEOUT, silence_ms)
+    socket.set(zmq.HEARTBEAT_TTL, silence_ms)
 
 
 def attach(socket: zmq.Socket[bytes], endpoint: str, bind: bool) -> None:
@@ -118,7 +124,7 @@ class LinkSender:
         self.connections = 0
         """Connections made since the start."""
         self._socket = context.socket(zmq.DEALER)
-        _prepare(self._socket, limits.window)
+        prepare(self._socket, limits.window)
         self._socket.immediate = True  # nothing is queued for a receiver that is not there
         self._socket.set(zmq.RECONNECT_IVL, 50)
         self._socket.set(zmq.RECONNECT_IVL_MAX, 1000)
@@ -304,7 +310,7 @@ class LinkReceiver:
         self._refresh_ns = 0
         self._gate = Gatekeeper(context, security) if security else None
         self._socket = context.socket(zmq.ROUTER)
-        _prepare(self._socket, MESSAGES_PER_SERVICE)
+        prepare(self._socket, MESSAGES_PER_SERVICE)
         self._watch = Watch(self._socket)
         if security:
             security.secure_server(self._socket)

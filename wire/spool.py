@@ -13,6 +13,7 @@ import sqlite3
 from pathlib import Path
 from typing import NamedTuple
 
+from lookdown.wire.database import open_database
 from lookdown.wire.errors import ConfigError
 
 _LOG = logging.getLogger(__name__)
@@ -159,17 +160,7 @@ class Spool:
 
     def _open(self, durable: bool) -> None:
         self._starts: dict[int, int] = {}
-        self._database = sqlite3.connect(self.path, timeout=0.0, isolation_level=None)
-        self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
-        self._database.execute("PRAGMA journal_mode = WAL").fetchall()
-        self._database.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-        self._database.execute("BEGIN EXCLUSIVE")
-        for statement in _SCHEMA.split(";"):
-            self._database.execute(statement)
-        (verdict,) = self._database.execute("PRAGMA quick_check").fetchone()
-        if verdict != "ok":
-            self._database.close()
-            raise sqlite3.DatabaseError(verdict)
+        self._database = open_database(self.path, _SCHEMA, durable=durable, exclusive=True)
 
     def _check_sender(self, sender_id: int) -> None:
         row = self._database.execute("SELECT sender_id FROM sender").fetchone()

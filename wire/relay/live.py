@@ -17,7 +17,7 @@ import zmq
 from lookdown.wire.clock import NS_PER_S, Clock
 from lookdown.wire.errors import ConfigError, WireError
 from lookdown.wire.keys import next_start
-from lookdown.wire.link import attach
+from lookdown.wire.link import attach, prepare
 from lookdown.wire.relay.bundle import FULL, MAX_PAYLOAD_OCTETS, REFUSED, TAKEN, Bundle, Key
 from lookdown.wire.relay.config import NeighbourConfig, RelayConfig
 from lookdown.wire.relay.core import Relay
@@ -32,7 +32,8 @@ _LOG = logging.getLogger(__name__)
 _MESSAGES_PER_TURN = 256
 _HIGH_WATER_MARK = 1000
 _MAX_MESSAGE_OCTETS = 128 * 1024
-_HEARTBEAT_MS, _HEARTBEAT_TIMEOUT_MS = 500, 2000
+_HEARTBEAT_MS, _SILENCE_MS = 500, 2000
+_SOCKET = (_HIGH_WATER_MARK, _MAX_MESSAGE_OCTETS, _HEARTBEAT_MS, _SILENCE_MS)
 _LONGEST_WAIT_MS = 100
 _REFRESH_NS = NS_PER_S
 
@@ -46,7 +47,7 @@ class _Way:
         self.node, self._endpoint, self._keys = config.node, config.endpoint, keys
         self.attempts = 0
         self.socket = context.socket(zmq.PUSH)
-        prepare(self.socket)
+        prepare(self.socket, *_SOCKET)
         self.socket.immediate = True
         self.socket.set(zmq.RECONNECT_IVL, 50)
         self.socket.set(zmq.RECONNECT_IVL_MAX, 500)
@@ -72,16 +73,6 @@ class _Way:
         """Close the socket."""
         self.watch.close()
         self.socket.close(linger=0)
-
-
-def prepare(socket: "zmq.Socket[bytes]") -> None:
-    """Set what every socket between relays has."""
-    socket.linger = 0
-    socket.sndhwm = socket.rcvhwm = _HIGH_WATER_MARK
-    socket.set(zmq.MAXMSGSIZE, _MAX_MESSAGE_OCTETS)
-    socket.set(zmq.HEARTBEAT_IVL, _HEARTBEAT_MS)
-    socket.set(zmq.HEARTBEAT_TIMEOUT, _HEARTBEAT_TIMEOUT_MS)
-    socket.set(zmq.HEARTBEAT_TTL, _HEARTBEAT_TIMEOUT_MS)
 
 
 class RelayProcess:
@@ -139,12 +130,12 @@ class RelayProcess:
             if self._gate:
                 opened.callback(self._gate.close)
             self._from_neighbours = opened.enter_context(context.socket(zmq.PULL))
-            prepare(self._from_neighbours)
+            prepare(self._from_neighbours, *_SOCKET)
             if self._security:
                 self._security.secure_server(self._from_neighbours)
             attach(self._from_neighbours, config.endpoint, bind=True)
             self._from_here = opened.enter_context(context.socket(zmq.ROUTER))
-            prepare(self._from_here)
+            prepare(self._from_here, *_SOCKET)
             attach(self._from_here, config.local, bind=True)
             self._ways: dict[int, _Way] = {}
             for neighbour in config.neighbours:

@@ -8,6 +8,7 @@ import sqlite3
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from lookdown.wire.database import open_database
 from lookdown.wire.errors import ConfigError
 from lookdown.wire.relay.bundle import Bundle, Key, decode_bundle
 
@@ -82,25 +83,18 @@ class Store:
         self._released: list[Key] = []
         self._delivered: list[tuple[object, ...]] = []
         try:
-            self._database = sqlite3.connect(self.path, timeout=0.0, isolation_level=None)
-            self._database.execute("PRAGMA journal_mode = WAL").fetchall()
-            self._database.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-            self._database.execute("BEGIN IMMEDIATE")
-            for statement in _SCHEMA.split(";"):
-                self._database.execute(statement)
+            self._database = open_database(self.path, _SCHEMA, durable=durable, exclusive=False)
             row = self._database.execute("SELECT node FROM node").fetchone()
             if row is None:
                 self._database.execute("INSERT INTO node VALUES (?)", (node,))
             self._database.execute("COMMIT")
-            (verdict,) = self._database.execute("PRAGMA quick_check").fetchone()
         except sqlite3.Error as error:
             raise ConfigError(
                 f"store {self.path}: cannot be used ({error}); wanted a writable file of its own"
             ) from None
-        if verdict != "ok" or (row and row[0] != node):
+        if row and row[0] != node:
             self._database.close()
-            fault = f"it is that of node {row[0]}, wanted {node}" if verdict == "ok" else f"it is damaged ({verdict})"
-            raise ConfigError(f"store {self.path}: {fault}; choose another path")
+            raise ConfigError(f"store {self.path}: it is that of node {row[0]}, wanted {node}; choose another path")
 
     def held(self) -> list[tuple[Bundle, bytes]]:
         """Return the bundles that an earlier start held, the oldest first."""
