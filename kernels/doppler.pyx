@@ -13,6 +13,7 @@ where each butterfly works on 16 ranges at once. A NaN spoils its own range cell
 from libc.string cimport memset
 
 from lookdown.kernels.rows cimport RowIn, RowOut, cloned
+from lookdown.kernels.wide cimport cloned_wide
 
 import numpy as np
 
@@ -36,46 +37,84 @@ cdef cloned load_pulse(
         cell[STRIP + i] = 0
 
 
-cdef cloned radix4(RowIn src, RowIn turns, Py_ssize_t quarter, Py_ssize_t stride, RowOut out) noexcept nogil:
-    """One stage over ``4 quarter stride`` cells."""
-    cdef Py_ssize_t p, q, i
-    cdef RowIn a, b, c, d
-    cdef RowOut y
-    cdef Py_ssize_t step = stride * CELL
+cdef inline void four_alike(
+    RowIn a, RowIn b, RowIn c, RowIn d, RowOut first, RowOut second, RowOut third, RowOut fourth
+) noexcept nogil:
+    """Butterfly of four strips without factors."""
+    cdef Py_ssize_t i
+    cdef float sum_r, sum_i, dif_r, dif_i, far_r, far_i, turn_r, turn_i
+    for i in range(STRIP):
+        sum_r = a[i] + c[i]
+        sum_i = a[STRIP + i] + c[STRIP + i]
+        dif_r = a[i] - c[i]
+        dif_i = a[STRIP + i] - c[STRIP + i]
+        far_r = b[i] + d[i]
+        far_i = b[STRIP + i] + d[STRIP + i]
+        turn_r = d[STRIP + i] - b[STRIP + i]  # i (b - d)
+        turn_i = b[i] - d[i]
+        first[i] = sum_r + far_r
+        first[STRIP + i] = sum_i + far_i
+        second[i] = dif_r - turn_r
+        second[STRIP + i] = dif_i - turn_i
+        third[i] = sum_r - far_r
+        third[STRIP + i] = sum_i - far_i
+        fourth[i] = dif_r + turn_r
+        fourth[STRIP + i] = dif_i + turn_i
+
+
+cdef inline void four_turned(
+    RowIn a, RowIn b, RowIn c, RowIn d, RowIn turns, RowOut first, RowOut second, RowOut third, RowOut fourth
+) noexcept nogil:
+    """Butterfly of four strips, all but the first of the results turned by their factors."""
+    cdef Py_ssize_t i
     cdef float sum_r, sum_i, dif_r, dif_i, far_r, far_i, turn_r, turn_i, r, m
-    cdef float c1, s1, c2, s2, c3, s3
+    cdef float c1 = turns[0], s1 = turns[1], c2 = turns[2], s2 = turns[3], c3 = turns[4], s3 = turns[5]
+    for i in range(STRIP):
+        sum_r = a[i] + c[i]
+        sum_i = a[STRIP + i] + c[STRIP + i]
+        dif_r = a[i] - c[i]
+        dif_i = a[STRIP + i] - c[STRIP + i]
+        far_r = b[i] + d[i]
+        far_i = b[STRIP + i] + d[STRIP + i]
+        turn_r = d[STRIP + i] - b[STRIP + i]  # i (b - d)
+        turn_i = b[i] - d[i]
+        first[i] = sum_r + far_r
+        first[STRIP + i] = sum_i + far_i
+        r = dif_r - turn_r
+        m = dif_i - turn_i
+        second[i] = c1 * r - s1 * m
+        second[STRIP + i] = c1 * m + s1 * r
+        r = sum_r - far_r
+        m = sum_i - far_i
+        third[i] = c2 * r - s2 * m
+        third[STRIP + i] = c2 * m + s2 * r
+        r = dif_r + turn_r
+        m = dif_i + turn_i
+        fourth[i] = c3 * r - s3 * m
+        fourth[STRIP + i] = c3 * m + s3 * r
+
+
+cdef cloned_wide radix4(
+    const float* src, const float* turns, Py_ssize_t quarter, Py_ssize_t stride, float* out
+) noexcept nogil:
+    """One stage over ``4 quarter stride`` cells."""
+    cdef Py_ssize_t p, q, step = stride * CELL
+    cdef const float* a
+    cdef float* y
     for p in range(quarter):
-        c1, s1, c2 = turns[6 * p], turns[6 * p + 1], turns[6 * p + 2]
-        s2, c3, s3 = turns[6 * p + 3], turns[6 * p + 4], turns[6 * p + 5]
         for q in range(stride):
             a = src + (p * stride + q) * CELL
-            b = a + quarter * step
-            c = b + quarter * step
-            d = c + quarter * step
             y = out + (4 * p * stride + q) * CELL
-            for i in range(STRIP):
-                sum_r = a[i] + c[i]
-                sum_i = a[STRIP + i] + c[STRIP + i]
-                dif_r = a[i] - c[i]
-                dif_i = a[STRIP + i] - c[STRIP + i]
-                far_r = b[i] + d[i]
-                far_i = b[STRIP + i] + d[STRIP + i]
-                turn_r = d[STRIP + i] - b[STRIP + i]  # i (b - d)
-                turn_i = b[i] - d[i]
-                y[i] = sum_r + far_r
-                y[STRIP + i] = sum_i + far_i
-                r = dif_r - turn_r
-                m = dif_i - turn_i
-                y[step + i] = c1 * r - s1 * m
-                y[step + STRIP + i] = c1 * m + s1 * r
-                r = sum_r - far_r
-                m = sum_i - far_i
-                y[2 * step + i] = c2 * r - s2 * m
-                y[2 * step + STRIP + i] = c2 * m + s2 * r
-                r = dif_r + turn_r
-                m = dif_i + turn_i
-                y[3 * step + i] = c3 * r - s3 * m
-                y[3 * step + STRIP + i] = c3 * m + s3 * r
+            if p == 0:
+                four_alike(
+                    a, a + quarter * step, a + 2 * quarter * step, a + 3 * quarter * step,
+                    y, y + step, y + 2 * step, y + 3 * step,
+                )
+            else:
+                four_turned(
+                    a, a + quarter * step, a + 2 * quarter * step, a + 3 * quarter * step, turns + 6 * p,
+                    y, y + step, y + 2 * step, y + 3 * step,
+                )
 
 
 cdef cloned radix2(RowIn src, Py_ssize_t half, RowOut out) noexcept nogil:
