@@ -18,13 +18,15 @@ from lookdown.ground.fusion import Event, Happening
 from lookdown.ground.history import History
 from lookdown.ground.pipeline import Pipeline
 from lookdown.wire.clock import NS_PER_S, Clock
+from lookdown.wire.end_to_end import PacketOpener
 from lookdown.wire.envelope import Delivery
 from lookdown.wire.errors import ConfigError, WireError
-from lookdown.wire.link import UNKNOWN, LinkReceiver, attach
+from lookdown.wire.link import UNKNOWN, LinkReceiver
 from lookdown.wire.messages import End, Health
 from lookdown.wire.packet import Message, decode, encode
 from lookdown.wire.recording import Recorder, Recording
 from lookdown.wire.security import UNSECURED, security_of
+from lookdown.wire.sockets import attach
 from lookdown.wire.topics import HEALTH, PICTURE
 
 RECORDING_NAME = "received.ldrec"
@@ -78,7 +80,10 @@ class Ground:
             security = security_of(config.security)
             if security is None:
                 _LOG.warning(UNSECURED)
-            self._receiver = LinkReceiver(context, config.endpoint, clock, allowed, resume=resume, security=security)
+            opener = PacketOpener(security) if security and config.security.sealed else None
+            self._receiver = LinkReceiver(
+                context, config.endpoint, clock, allowed, resume=resume, security=security, opener=opener
+            )
             opened.callback(self._receiver.close)
             if config.picture_endpoint:
                 publisher = context.socket(zmq.PUB)

@@ -20,6 +20,7 @@ from lookdown.hil.score_tracks import UPDATE_DTYPE
 from lookdown.hil.sensor.detector import frame_dropped
 from lookdown.hil.truth import Truth
 from lookdown.wire.errors import WireError
+from lookdown.wire.link import UNKNOWN
 from lookdown.wire.messages import PlotReport, ReportFlag
 from lookdown.wire.packet import decode
 from lookdown.wire.recording import Delivery, read_recording
@@ -68,6 +69,7 @@ def gather(
     instants_ns = np.arange(scenario.start_ns, end_ns + 1, step_ns, dtype=np.int64)
     states = [truth.mover_state(mover, instants_ns) for mover in range(len(scenario.mover))]
     shape = (len(states), len(instants_ns), 3)
+    ground = _read_counters(history)
     return Evidence(
         movers=tuple(mover.name for mover in scenario.mover),
         sensor_ids=sensor_ids,
@@ -80,7 +82,9 @@ def gather(
         instants_ns=instants_ns,
         truth_m=np.array([state[0] for state in states]).reshape(shape),
         truth_m_s=np.array([state[1] for state in states]).reshape(shape),
-        link=_link(sensor_ids, counters, _read_counters(history)),
+        link=_link(sensor_ids, counters, ground),
+        strangers=ground.get((UNKNOWN, "refused"), 0) if ground else None,
+        protection=_protection([counters.get(f"flight-{sensor_id}", {}) for sensor_id in sensor_ids]),
         frames=_frames(sensor_ids, counters),
     )
 
@@ -184,9 +188,20 @@ def _link(
                 "received": received,
                 "lost": None if sent is None or received is None else max(sent - received, 0),
                 "repeated": ground.get((sensor_id, "repeated"), 0) if ground else None,
+                "refused": ground.get((sensor_id, "refused"), 0) if ground else None,
             }
         )
     return tuple(rows)
+
+
+def _protection(flights: Sequence[Mapping[str, Any]]) -> str:
+    """Tell how all satellites protected their link; empty where one left no word."""
+    links = [flight.get("link", {}) for flight in flights]
+    if not all("encrypted" in link for link in links):
+        return ""
+    if not all(link["encrypted"] for link in links):
+        return "none"
+    return "encrypted and sealed" if all(link["sealed_for"] for link in links) else "encrypted"
 
 
 def _frames(sensor_ids: Sequence[int], counters: Mapping[str, Mapping[str, Any]]) -> dict[str, int | None]:

@@ -7,12 +7,12 @@ the packets given up here: ``offered = received + lost`` on the other side, to t
 """
 
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from heapq import merge
 from itertools import islice
 from operator import itemgetter
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 from lookdown.wire.batch import MAX_RECORDS_OCTETS, RECORD_OCTETS, pack_records
 from lookdown.wire.clock import NS_PER_S
@@ -20,10 +20,13 @@ from lookdown.wire.envelope import ACKNOWLEDGEMENT, BATCH, DATA, Envelope, decod
 from lookdown.wire.errors import WireError
 from lookdown.wire.pacing import BURST_S
 from lookdown.wire.packet import MAX_PACKET_OCTETS
+from lookdown.wire.sealed import SEALED_OCTETS
 
 PRIORITIES = 4
 """Priorities are 0 (given up first) to 3."""
 _LONGEST_BACKOFF = 8
+Seal: TypeAlias = Callable[[int, int, int, int, bytes], bytes]
+"""Given sender, boot, sequence, origin [ns] and a packet, returns it sealed, `SEALED_OCTETS` longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +125,8 @@ class Outbox:
         offered, so that nothing of it is given up.
     acknowledged : int
         Highest sequence of which the journal knows that the receiver stored it.
+    seal : callable or None
+        Seals a packet when it is offered; None: it is sent as it is.
     """
 
     def __init__(
@@ -133,8 +138,10 @@ class Outbox:
         journal: Journal | None = None,
         held: Iterable[tuple[int, int, int, bytes]] = (),
         acknowledged: int = 0,
+        seal: Seal | None = None,
     ) -> None:
         self.counts = SenderCounts()
+        self._seal = seal
         self._sender_id = sender_id
         self._boot_id = boot_id
         self._limits = limits or LinkLimits()
@@ -192,13 +199,16 @@ class Outbox:
         ValueError
             An empty or too long packet, or a priority that does not exist.
         """
-        if not 1 <= len(packet) <= MAX_PACKET_OCTETS:
-            raise ValueError(f"packet: wanted 1 to {MAX_PACKET_OCTETS} octets, came {len(packet)}")
+        longest = MAX_PACKET_OCTETS - (SEALED_OCTETS if self._seal else 0)
+        if not 1 <= len(packet) <= longest:
+            raise ValueError(f"packet: wanted 1 to {longest} octets, came {len(packet)}")
         if not 0 <= priority < PRIORITIES:
             raise ValueError(f"priority: wanted 0 to {PRIORITIES - 1}, came {priority}")
         self.counts.offered += 1
         if not 0 <= origin_ns < 2**63:  # of a clock that is far off: unknown, or the receiver would never take it
             origin_ns = 0
+        if self._seal:
+            packet = self._seal(self._sender_id, self._boot_id, self.counts.offered, origin_ns, packet)
         offered = _Held(self.counts.offered, packet, origin_ns, priority)
         self._waiting[priority].append(offered)
         self._held += 1

@@ -25,9 +25,9 @@ def lookdown_hil(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    """The small scenario, run four times as fast as real time."""
+    """The small scenario, run four times as fast as real time, encrypted and sealed."""
     folder = tmp_path_factory.mktemp("rig") / "run"
-    return folder, lookdown_hil("run", SMALL, "--out", folder, "--pace", 4)
+    return folder, lookdown_hil("run", SMALL, "--out", folder, "--pace", 4, "--secure")
 
 
 def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -87,6 +87,8 @@ def test_no_report_is_lost_and_everything_is_measured(run: tuple[Path, subproces
     link = tree["link"]
     assert (link["lost"], link["reports_missing"]) == (0, 0)
     assert link["sent"] == link["received"] > 160
+    assert (link["protection"], link["refused"]) == ("encrypted and sealed", 0)
+    assert "each packet sealed from satellite to ground" in (run[0] / "report.html").read_text(encoding="utf-8")
     late = tree["frames"]["late"]
     assert tree["frames"] == {"sent": 160, "dropped": 0, "late": late, "missed": 0, "refused": 0}
     assert 0 < tree["latency_ms"]["p50"] <= tree["latency_ms"]["p99"] <= tree["latency_ms"]["max"]

@@ -17,7 +17,6 @@ import zmq
 from lookdown.wire.clock import NS_PER_S, Clock
 from lookdown.wire.errors import ConfigError, WireError
 from lookdown.wire.keys import next_start
-from lookdown.wire.link import attach, prepare
 from lookdown.wire.relay.bundle import FULL, MAX_PAYLOAD_OCTETS, REFUSED, TAKEN, Bundle, Key
 from lookdown.wire.relay.config import NeighbourConfig, RelayConfig
 from lookdown.wire.relay.core import Relay
@@ -27,6 +26,7 @@ from lookdown.wire.relay.routing import Network
 from lookdown.wire.relay.store import Store
 from lookdown.wire.sealed import Opener, Sealer
 from lookdown.wire.security import UNSECURED, Gatekeeper, Security, Watch, security_of
+from lookdown.wire.sockets import attach, prepare
 
 _LOG = logging.getLogger(__name__)
 _MESSAGES_PER_TURN = 256
