@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from scipy.special import stdtrit
 
-from lookdown.hil.score_tracks import gospa
+from lookdown.hil.measures import gospa
 from tests.fusion.scans import DENSE, SPARSE, Case, draw
 from tests.fusion.trackers import Ours, Peer
 
