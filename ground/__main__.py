@@ -1,7 +1,8 @@
-"""The command ``lookdown-ground``: the ground process, and fusion of recordings."""
+"""The command ``lookdown-ground``: the ground process, fusion of recordings, and what its history tells."""
 
 import argparse
 import contextlib
+import csv
 import json
 import logging
 import os
@@ -10,7 +11,7 @@ import sys
 import time
 from importlib.metadata import version
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 from lookdown.wire.errors import ConfigError, WireError
 
@@ -20,6 +21,7 @@ _EXAMPLES = """examples:
   lookdown-ground run --config config/ground.toml
   lookdown-ground fuse ground-run/received.ldrec --out tracks.jsonl
   lookdown-ground fuse received.ldrec --out - --config config/ground.toml | head
+  lookdown-ground query ground-run "SELECT * FROM tracks"
 """
 
 
@@ -31,7 +33,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"lookdown-ground {version('lookdown')}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="run | fuse")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="run | fuse | query")
 
     run = commands.add_parser(
         "run",
@@ -59,7 +61,52 @@ def _parser() -> argparse.ArgumentParser:
     fuse.add_argument(
         "--config", type=Path, metavar="FILE", help="configuration of the live run, for [fusion] (default: built-in)"
     )
+    query = commands.add_parser(
+        "query",
+        help="ask a history by SQL",
+        description="Run one SQL statement (DuckDB) over the history of a ground process, which may be running. "
+        "Views: tracks, track_updates, reports, plot_links, events, counters; their columns: DESCRIBE tracks.",
+        epilog='example: lookdown-ground query ground-run "SELECT track_id, utc, lat_deg, lon_deg, height_m FROM '
+        'track_updates WHERE speed_m_s > 1000 ORDER BY time_ns" --format csv',
+    )
+    query.add_argument("folder", type=Path, metavar="FOLDER", help="folder of the ground process")
+    query.add_argument("sql", metavar="SQL", help="statement that gives rows; - reads it from standard input")
+    query.add_argument(
+        "--format", choices=("table", "csv", "json", "parquet"), default="table", help="of the rows (default: table)"
+    )
+    query.add_argument("--out", metavar="FILE", default="-", help="where the rows go (default: standard output)")
     return parser
+
+
+def _query(options: argparse.Namespace) -> int:
+    import duckdb
+    import pyarrow.parquet
+
+    from lookdown.ground.query import HistoryReader
+
+    if options.format == "parquet" and options.out == "-":
+        raise ConfigError("--format parquet: wanted a file to write, got none; give --out FILE")
+    sql = sys.stdin.read() if options.sql == "-" else options.sql
+    try:
+        rows = HistoryReader(options.folder).query(sql)
+        shown = str(rows) if options.format == "table" else ""
+        found = rows.to_arrow_table()
+    except duckdb.Error as error:
+        raise ConfigError(f"query: {error}") from None
+    if options.format == "parquet":
+        with _binary_output(options.out) as sink:
+            pyarrow.parquet.write_table(found, sink)
+        return 0
+    with _output(options.out) as out:
+        if options.format == "table":
+            out.write(shown)
+        elif options.format == "json":
+            out.writelines(json.dumps(row, default=str) + "\n" for row in found.to_pylist())
+        else:
+            writer = csv.writer(out, lineterminator="\n")
+            writer.writerow(found.column_names)
+            writer.writerows(zip(*(column.to_pylist() for column in found.columns), strict=True))
+    return 0
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -135,12 +182,24 @@ def _output(path: str) -> contextlib.AbstractContextManager[TextIO]:
         raise ConfigError(f"--out {path}: cannot be written ({error.strerror}); choose another place") from None
 
 
+def _binary_output(path: str) -> contextlib.AbstractContextManager[BinaryIO]:
+    if path == "-":
+        return contextlib.nullcontext(sys.stdout.buffer)
+    try:
+        return Path(path).open("wb")
+    except OSError as error:
+        raise ConfigError(f"--out {path}: cannot be written ({error.strerror}); choose another place") from None
+
+
+_COMMANDS = {"run": _run, "fuse": _fuse, "query": _query}
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns the exit status: 0 good, 2 what was given cannot be used."""
     options = _parser().parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s", stream=sys.stderr)
     try:
-        return _run(options) if options.command == "run" else _fuse(options)
+        return _COMMANDS[options.command](options)
     except (ConfigError, WireError) as error:
         print(f"lookdown-ground: {error}", file=sys.stderr)
     except FileNotFoundError as error:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lookdown.ground.history import HistoryConfig
 from lookdown.ground.parameters import Parameters
 from lookdown.wire.security import SecurityConfig
 
@@ -18,7 +19,7 @@ class GroundConfig:
     picture_endpoint : str
         Where the picture and health are published: bound; empty for none.
     folder : Path
-        Where ``received.ldrec`` and ``history.sqlite`` go; made if absent.
+        Where ``received.ldrec``, ``history.sqlite`` and the folder ``history`` go; made if absent.
     exit_when_all_ended : bool
         Whether the process ends by itself when every expected sensor has ended.
     picture_rate_hz : float
@@ -28,6 +29,8 @@ class GroundConfig:
         (survives the death of the process).
     security : SecurityConfig
         Keys of the link to the satellites.
+    history : HistoryConfig
+        When the history is committed and its parts are closed.
     fusion : Parameters
         Parameters of ingest and fusion; ``fusion.sensors`` lists the expected sensors.
     """
@@ -39,6 +42,7 @@ class GroundConfig:
     picture_rate_hz: float = 5.0
     durable: bool = False
     security: SecurityConfig = field(default_factory=SecurityConfig)
+    history: HistoryConfig = field(default_factory=HistoryConfig)
     fusion: Parameters = field(default_factory=Parameters)
 
     def __post_init__(self) -> None:

@@ -74,7 +74,7 @@ class Outcome:
     folder : Path
         Folder of the run.
     recording, history : Path
-        What the ground received, and what it made of it.
+        What the ground received, and the folder of what it made of it.
     processes : tuple of Process
         Each with its exit status and counters.
     wall_s : float
@@ -238,7 +238,7 @@ def run(
         except KeyboardInterrupt:
             failure, stopped = "stopped by the user", True
     ground = folder / "ground"
-    return Outcome(folder, ground / "received.ldrec", ground / "history.sqlite", table, wall_s, failure, stopped)
+    return Outcome(folder, ground / "received.ldrec", ground, table, wall_s, failure, stopped)
 
 
 def _drive(
