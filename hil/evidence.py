@@ -69,7 +69,6 @@ def gather(
     instants_ns = np.arange(scenario.start_ns, end_ns + 1, step_ns, dtype=np.int64)
     states = [truth.mover_state(mover, instants_ns) for mover in range(len(scenario.mover))]
     shape = (len(states), len(instants_ns), 3)
-    ground = _read_counters(history)
     return Evidence(
         movers=tuple(mover.name for mover in scenario.mover),
         sensor_ids=sensor_ids,
