@@ -208,7 +208,7 @@ def _fit_plots(r: int, c: int) -> dict[str, Any]:
     residual, filtered, z = of(r, c, "residual", "residual", "z")
     return {
         "residual": residual, "filtered": filtered, "z": z, "threshold": 5.0, "psf_sigma_px": 0.9, "white_gain": 1.0,
-        "most_tried": 32,
+        "most_tried": 32, "most_fitted": 256,
         "n_plots": n_plots, "scratch": np.zeros(fit.fit_scratch_size(100), np.int64), "plots": extracted["plots_out"],
     }  # fmt: skip
 
