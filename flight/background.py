@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from lookdown.flight.config import ChainParameters
 from lookdown.flight.confirm import SETTLED_FRAMES
-from lookdown.flight.memory import limit_memory
+from lookdown.flight.memory import MemoryLimit
 from lookdown.flight.psf import PointSpread
 from lookdown.flight.registration import Location, Registration
 from lookdown.flight.regrid import lay_on_frame
 from lookdown.kernels.renew import renew_background
 from lookdown.kernels.restart import restart_young
-from lookdown.kernels.sampled import sampled_median
+from lookdown.kernels.sampled import sampled_quantile
 from lookdown.kernels.score import score_and_renew, score_scratch_size
 from lookdown.kernels.suppress import matched_filter
 from lookdown.kernels.whiten import whiten
@@ -88,11 +88,12 @@ class Background:
         self._scratch = np.zeros(score_scratch_size(cols, spread.taps.size, parameters.window_px), np.float32)
         self._noise_step = max(1, round((rows * cols / NOISE_SAMPLES) ** 0.5))
         self._sample = np.zeros(self.noise[:: self._noise_step, :: self._noise_step].size, np.float32)
+        self._memory = MemoryLimit(rows, cols, parameters.background_frames)
         self._registration = Registration(rows, cols, parameters.background_height_m, distortion)
 
     def usual_noise(self) -> float:
         """Return the median variance of the filtered residual, 0 without a background [frame unit^2]."""
-        return sampled_median(self.noise, self._noise_step, self._sample) if self.frames else 0.0
+        return sampled_quantile(self.noise, self._noise_step, 0.5, self._sample) if self.frames else 0.0
 
     def locate(self, frame: Image, quantum: float, state: SensorState | None) -> Location:
         """Find the background in a frame; if it is lost, there is none any more.
@@ -115,7 +116,7 @@ class Background:
         found = self._registration.locate(frame, self.mean, self.frames > 0, state)
         if found.lost:
             self.frames = 0
-        if state is not None and self._registration.outgrown(found):
+        if state is not None and found.outgrown:
             lay_on_frame(found.field, self.mean, self.noise, self.age)
             found = self._registration.lay_anew(found, state)
         return found
@@ -148,7 +149,7 @@ class Background:
             young = YOUNG_AT_START if self.frames <= SETTLED_FRAMES else YOUNG_LATER
             restart_young(self.z, found.field, *found.step, HOLD_SCORE, young, self.age)
         if pointed:
-            limit_memory(self.noise, self._parameters.background_frames, self.age)
+            self._memory.apply(self.noise, self.age)
 
     def _follow(self, frame: Image, found: Location, variance_floor: float) -> None:
         """Score a frame against background, ring and memory, and let it enter the background."""

@@ -15,6 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lookdown.kernels.sampled import sampled_quantile
+
 BLOCK_PX = 4
 """Side of the blocks that share a memory [px]."""
 
@@ -31,32 +33,50 @@ SHORTEST_FRAMES = 4
 """Memory that every place keeps [frames]."""
 
 
-def limit_memory(noise: NDArray[np.float32], longest_frames: int, age: NDArray[np.uint8]) -> None:
-    """Make places whose background slides forget sooner.
+class MemoryLimit:
+    """Makes places whose background slides forget sooner.
 
     Parameters
     ----------
-    noise : ndarray of float32, shape (rows, cols)
-        Variance of the residual.
+    rows, cols : int
+        Size of the frames [px].
     longest_frames : int
         Longest memory of any place [frames].
-    age : ndarray of uint8, shape (rows, cols)
-        Frames that the background of each pixel holds; cut down in place.
 
     Examples
     --------
     >>> noise, age = np.ones((64, 64), np.float32), np.full((64, 64), 100, np.uint8)
     >>> noise[:, 32:] = 4.0
-    >>> limit_memory(noise, 100, age)
+    >>> MemoryLimit(64, 64, 100).apply(noise, age)
     >>> int(age[0, 0]), int(age[0, 63])
     (40, 10)
     """
-    rows, cols = noise.shape
-    blocks = max(1, cols // BLOCK_PX), max(1, rows // BLOCK_PX)
-    around = cv2.resize(noise, blocks, interpolation=cv2.INTER_AREA)
-    around = np.atleast_2d(cv2.blur(around, (SURROUNDINGS_BLOCKS, SURROUNDINGS_BLOCKS)))
-    quiet = max(float(np.quantile(around, QUIET_SHARE)), float(np.finfo(np.float32).tiny))
-    longest = QUIET_MEMORY * longest_frames
-    memory = longest * quiet / np.maximum(around, quiet)
-    frames = np.rint(np.maximum(memory, min(SHORTEST_FRAMES, longest))).astype(np.uint8)
-    np.minimum(age, cv2.resize(frames, (cols, rows), interpolation=cv2.INTER_NEAREST), out=age)
+
+    def __init__(self, rows: int, cols: int, longest_frames: int) -> None:
+        shape = max(1, rows // BLOCK_PX), max(1, cols // BLOCK_PX)
+        self._longest = QUIET_MEMORY * longest_frames
+        self._blocks, self._around = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+        self._ranked = np.zeros(shape[0] * shape[1], np.float32)
+        self._frames, self._most = np.zeros(shape, np.uint8), np.zeros((rows, cols), np.uint8)
+
+    def apply(self, noise: NDArray[np.float32], age: NDArray[np.uint8]) -> None:
+        """Cut ages down.
+
+        Parameters
+        ----------
+        noise : ndarray of float32, shape (rows, cols)
+            Variance of the residual.
+        age : ndarray of uint8, shape (rows, cols)
+            Frames that the background of each pixel holds; changed in place.
+        """
+        around, memory = self._around, self._blocks
+        cv2.resize(noise, self._blocks.shape[::-1], self._blocks, interpolation=cv2.INTER_AREA)
+        cv2.blur(self._blocks, (SURROUNDINGS_BLOCKS, SURROUNDINGS_BLOCKS), around)
+        quiet = max(sampled_quantile(around, 1, QUIET_SHARE, self._ranked), float(np.finfo(np.float32).tiny))
+        np.maximum(around, np.float32(quiet), out=memory)
+        np.divide(np.float32(self._longest * quiet), memory, out=memory)
+        np.maximum(memory, np.float32(min(SHORTEST_FRAMES, self._longest)), out=memory)
+        np.rint(memory, out=memory)
+        np.copyto(self._frames, memory, casting="unsafe")
+        cv2.resize(self._frames, age.shape[::-1], self._most, interpolation=cv2.INTER_NEAREST)
+        np.minimum(age, self._most, out=age)

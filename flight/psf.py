@@ -36,7 +36,7 @@ def point_spread(sigma_px: float) -> PointSpread:
     Examples
     --------
     >>> round(point_spread(0.9).white_gain, 2)
-    10.17
+    10.16
     """
     taps = psf_taps(sigma_px)
     gain = float(1.0 / np.sum(taps.astype(np.float64) ** 2) ** 2)

@@ -17,7 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lookdown.flight.layers import Layers
-from lookdown.geo.camera import Camera, shift_field
+from lookdown.geo.camera import Camera
+from lookdown.geo.ground_shift import GroundShift
+from lookdown.kernels.field import learn_field, place_field, sum_field
 from lookdown.kernels.local_shift import tile_normals
 from lookdown.kernels.register import estimate_shift, register_scratch_size
 from lookdown.kernels.score import MOST_REACH_PX
@@ -67,7 +69,7 @@ class Location:
     Attributes
     ----------
     field : ndarray of float32, shape (n, m, 2)
-        Displacement (row, col) from frame to grid, per tile [px].
+        Displacement (row, col) from frame to grid, per tile; holds until the next frame [px].
     step : tuple of int
         Pixels by which the grid is to follow, along the displacement.
     shift : tuple of float
@@ -76,6 +78,8 @@ class Location:
         The image confirmed the prediction.
     lost : bool
         The background is not in view any more; field, step and shift are 0.
+    outgrown : bool
+        The background needs a new grid: the field varies too much from tile to tile, or over the frame.
     """
 
     field: Field
@@ -83,6 +87,7 @@ class Location:
     shift: tuple[float, float]
     from_image: bool
     lost: bool
+    outgrown: bool = False
 
 
 class Registration:
@@ -107,6 +112,9 @@ class Registration:
         self._warped = np.zeros((rows, cols), np.float32)
         self._tiles = -(-rows // TILE_PX), -(-cols // TILE_PX)
         self._normals = np.zeros((*self._tiles, 5))
+        self._local, self._shift, self._base, self._sum = (np.zeros((*self._tiles, 2)) for _ in range(4))
+        self._field = np.zeros((*self._tiles, 2), np.float32)
+        self._ground: GroundShift | None = None
         self._layers = Layers(rows, cols, TILE_PX)
         self._pointed = False
         self._forget()
@@ -120,7 +128,7 @@ class Registration:
         self._anchor: SensorState | None = None
         self._grid = np.zeros(2)  # whole pixels that the grid followed since the anchor
         self._middle = np.zeros(2)
-        self._local = np.zeros((*self._tiles, 2))  # what each tile adds to the prediction
+        self._local.fill(0.0)  # what each tile adds to the prediction
 
     def locate(self, frame: Image, mean: Image, settled: bool, state: SensorState | None) -> Location:
         """Find the background in a frame.
@@ -148,13 +156,13 @@ class Registration:
         if base is None:
             found = self._estimate(mean, frame, self._at + self._rate)
             base = np.zeros((1, 1, 2))
-        elif np.ptp(base, axis=(0, 1)).max() < FLAT_FIELD_PX:
-            base = base.mean(axis=(0, 1), keepdims=True)
+        elif base.size == 2:
             found = self._estimate(mean, frame, self._at + base[0, 0])
             if found is not None:
                 found = found[0] - base[0, 0], found[1]
         else:
-            resample(mean, np.asarray(base + self._at, np.float32), self._scratch, self._warped)
+            place_field(base, self._at[0], self._at[1], self._field)
+            resample(mean, self._field, self._scratch, self._warped)
             found = self._estimate(self._warped, frame, np.zeros(2))
             if found is not None:
                 found = found[0] + self._at, found[1]
@@ -169,26 +177,21 @@ class Registration:
         return Location(np.zeros((1, 1, 2), np.float32), (0, 0), (0.0, 0.0), not lost, lost)
 
     def _predicted_field(self, state: SensorState | None) -> NDArray[np.float64] | None:
-        """Displacement from frame to grid that the pointing tells; None without one."""
-        if state is None or self._anchor is None:
-            return None
-        camera = Camera(self._rows, self._cols, state.ifov_rad, self._distortion)
+        """Displacement from frame to grid that the pointing tells, one for all tiles if it is; None without one."""
         anchor = self._anchor
-        field = shift_field(
-            camera,
-            anchor.position_m,
-            anchor.attitude,
-            state.position_m,
-            state.attitude,
-            self._height_m,
-            *self._tiles,
-        )
-        field -= self._grid
-        field += self._local
-        # Sights beyond the limb, or a slew off the frame: the geometry says nothing about the background.
-        if not np.isfinite(field).all() or np.abs(field).max() > max(self._rows, self._cols):
+        if state is None or anchor is None:
             return None
-        return field
+        if self._ground is None or self._ground.camera.ifov_rad != state.ifov_rad:
+            camera = Camera(self._rows, self._cols, state.ifov_rad, self._distortion)
+            self._ground = GroundShift(camera, self._height_m, *self._tiles)
+        self._ground.between(anchor.position_m, anchor.attitude, state.position_m, state.attitude, self._shift)
+        down, up, left, right = sum_field(self._shift, self._local, self._grid[0], self._grid[1], self._base)
+        # Sights beyond the limb, or a slew off the frame: the geometry says nothing about the background.
+        if not max(-down, up, -left, right) <= max(self._rows, self._cols):
+            return None
+        if max(up - down, right - left) < FLAT_FIELD_PX:
+            return np.asarray(self._base.mean(axis=(0, 1), keepdims=True))
+        return self._base
 
     def _estimate(
         self, mean: Image, frame: Image, start: NDArray[np.float64]
@@ -265,7 +268,10 @@ class Registration:
         return np.array([down * self._rows / size[1], along * self._cols / size[0]])
 
     def _follow(self, base: NDArray[np.float64], at: NDArray[np.float64], from_image: bool, pointed: bool) -> Location:
-        field = np.asarray(base + at, np.float32)
+        field: Field = self._field
+        if base.shape != field.shape:
+            field = np.zeros(base.shape, np.float32)
+        steepest, low, high = place_field(base, at[0], at[1], field)
         middle = field[field.shape[0] // 2, field.shape[1] // 2].astype(np.float64)
         shift = middle - self._middle
         step = np.rint(middle).astype(int)
@@ -280,7 +286,9 @@ class Registration:
         if pointed:
             self._grid += step
         self._middle = middle - step
-        return Location(field, (int(step[0]), int(step[1])), (float(shift[0]), float(shift[1])), from_image, False)
+        outgrown = pointed and (steepest > TILE_STEP_PX or max(high - step[0], step[0] - low) > REACH_PX)
+        moved = float(shift[0]), float(shift[1])
+        return Location(field, (int(step[0]), int(step[1])), moved, from_image, False, bool(outgrown))
 
     def follow_tiles(self, frame: Image, residual: Image, predicted: Image, scale: float) -> None:
         """Learn from a residual how each tile moves against the prediction: cloud and relief at other heights.
@@ -295,21 +303,11 @@ class Registration:
             Factor from ``predicted`` to the variance of the residual.
         """
         tile_normals(frame, residual, predicted, scale, CLIP_SIGMAS, self._normals)
-        rr, rc, cc, br, bc = np.moveaxis(self._normals, -1, 0)
-        rr, cc = rr + LOCAL_PRIOR_PX**-2, cc + LOCAL_PRIOR_PX**-2
-        determinant = rr * cc - rc * rc
-        self._local[..., 0] += (cc * br - rc * bc) / determinant
-        self._local[..., 1] += (rr * bc - rc * br) / determinant
-
-    def outgrown(self, location: Location) -> bool:
-        """Whether the background needs a new grid: the field varies too much from tile to tile, or over the frame."""
-        steps = [np.abs(np.diff(location.field, axis=axis)).max(initial=0.0) for axis in (0, 1)]
-        reach = np.abs(location.field[..., 0] - location.step[0]).max()
-        return bool(max(steps) > TILE_STEP_PX or reach > REACH_PX)
+        learn_field(self._normals, LOCAL_PRIOR_PX, self._local)
 
     def lay_anew(self, location: Location, state: SensorState) -> Location:
         """Take the frame that was located, of this pointing, as the grid: the background was resampled to it."""
         self._anchor = state
         self._grid, self._at, self._middle = np.zeros(2), np.zeros(2), np.zeros(2)
-        self._local[...] = 0.0
-        return replace(location, field=np.zeros((1, 1, 2), np.float32), step=(0, 0))
+        self._local.fill(0.0)
+        return replace(location, field=np.zeros((1, 1, 2), np.float32), step=(0, 0), outgrown=False)

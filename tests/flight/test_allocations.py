@@ -123,17 +123,7 @@ def test_the_ledger_charges_the_line_that_allocates(monkeypatch: pytest.MonkeyPa
     assert largest.startswith(("flight/chain.py:", "flight/cleaning.py:"))
 
 
-@pytest.mark.parametrize(
-    "pointing",
-    [
-        pytest.param(False, id="image alone"),
-        pytest.param(
-            True,
-            id="with pointing",
-            marks=pytest.mark.xfail(strict=True, reason="the predicted field and the limit of memory make new arrays"),
-        ),
-    ],
-)
+@pytest.mark.parametrize("pointing", [False, True], ids=["image alone", "with pointing"])
 def test_a_step_in_steady_state_allocates_nothing_of_the_size_of_a_row(pointing: bool) -> None:
     offenders = steady(pointing).offenders(ROW_BYTES)
     assert not offenders, "allocated in a step:\n" + "\n".join(offenders)

@@ -8,8 +8,9 @@ from lookdown.flight.chain import Chain
 from lookdown.flight.config import ChainParameters
 from lookdown.flight.registration import TILE_PX, TILE_STEP_PX, Registration
 from lookdown.geo.attitude import stare_attitude
-from lookdown.geo.camera import Camera, shift_field
+from lookdown.geo.camera import Camera
 from lookdown.geo.earth import geodetic_to_ecef
+from lookdown.geo.ground_shift import shift_field
 from lookdown.geo.rotation import from_rotation_vector, multiply
 from lookdown.geo.sight import intersect_ellipsoid
 from lookdown.kernels.score import MOST_REACH_PX
