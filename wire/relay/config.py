@@ -33,6 +33,8 @@ class RelayConfig:
         Database of what is held and what was delivered.
     trace : Path or None
         Where to write what happened to each bundle (JSON lines); None: nowhere.
+    events_to : int
+        Node that is told, by event packets, what was given up, expired or refused here; 0: it is counted and logged.
     durable : bool
         Whether custody is taken only when the disk has it (survives a loss of power).
     neighbours : tuple of NeighbourConfig
@@ -49,6 +51,7 @@ class RelayConfig:
     local: str
     store: Path
     trace: Path | None = None
+    events_to: int = 0
     durable: bool = False
     neighbours: tuple[NeighbourConfig, ...] = ()
     limits: RelayLimits = field(default_factory=RelayLimits)
