@@ -7,23 +7,22 @@ the packets given up here: ``offered = received + lost`` on the other side, to t
 """
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from heapq import merge
 from itertools import islice
-from operator import itemgetter
 from typing import NamedTuple, Protocol, TypeAlias
 
 from lookdown.wire.batch import MAX_RECORDS_OCTETS, RECORD_OCTETS, pack_records
 from lookdown.wire.clock import NS_PER_S
 from lookdown.wire.envelope import ACKNOWLEDGEMENT, BATCH, DATA, Envelope, decode_envelope
 from lookdown.wire.errors import WireError
+from lookdown.wire.lane import Lane
 from lookdown.wire.pacing import BURST_S
 from lookdown.wire.packet import MAX_PACKET_OCTETS
 from lookdown.wire.sealed import SEALED_OCTETS
+from lookdown.wire.spool import PRIORITIES, Kept
 
-PRIORITIES = 4
-"""Priorities are 0 (given up first) to 3."""
 _LONGEST_BACKOFF = 8
 Seal: TypeAlias = Callable[[int, int, int, int, bytes], bytes]
 """Given sender, boot, sequence, origin [ns] and a packet, returns it sealed, `SEALED_OCTETS` longer."""
@@ -94,6 +93,10 @@ class _Held(NamedTuple):
 class Journal(Protocol):
     """What is told of each packet: `lookdown.wire.spool.Spool` keeps it on disk."""
 
+    def load(self, boot_id: int, sequence: int) -> list[Kept]:
+        """Return some packets of a start, in order from ``sequence`` on."""
+        ...
+
     def add(self, sequence: int, priority: int, origin_ns: int, packet: bytes) -> None:
         """Note a packet that is held."""
         ...
@@ -120,9 +123,9 @@ class Outbox:
         Bounds of what is held and in flight.
     journal : Journal or None
         Told of each packet; None: they are held in memory alone.
-    held : iterable of (sequence, priority, origin_ns, packet)
-        What a journal kept of this start, in order of sequence. Some of it may have been sent: nothing more may be
-        offered, so that nothing of it is given up.
+    held : tuple of Lane or None
+        What a journal kept of this start, by priority. Some of it may have been sent: nothing more may be offered, so
+        that nothing of it is given up.
     acknowledged : int
         Highest sequence of which the journal knows that the receiver stored it.
     seal : callable or None
@@ -136,7 +139,7 @@ class Outbox:
         limits: LinkLimits | None = None,
         *,
         journal: Journal | None = None,
-        held: Iterable[tuple[int, int, int, bytes]] = (),
+        held: tuple[Lane, ...] | None = None,
         acknowledged: int = 0,
         seal: Seal | None = None,
     ) -> None:
@@ -145,24 +148,25 @@ class Outbox:
         self._sender_id = sender_id
         self._boot_id = boot_id
         self._limits = limits or LinkLimits()
-        self._waiting: tuple[deque[_Held], ...] = tuple(deque() for _ in range(PRIORITIES))  # never sent
+        # Never sent, by priority; what each is stands in `_content`, or else in the journal.
+        self._waiting = held or tuple(Lane() for _ in range(PRIORITIES))
+        self._content: dict[int, tuple[int, bytes]] = {}
+        self._fresh: list[int] = []  # offered since the journal was written
         self._in_window: deque[tuple[_Held, int]] = deque()  # sent once or more, with their ``after``
         self._cursor = 0  # place in the window of the packet to send again next
         self._next: list[_Held] = []  # in the message that `next` returned last
         # A message of a paced link takes no more of it than may leave at once.
         burst_octets = int(BURST_S * self._limits.bits_per_s / 8) or MAX_RECORDS_OCTETS
         self._batch_octets = min(burst_octets, MAX_RECORDS_OCTETS)
-        self._held = self._octets = 0
+        self._held = sum(map(len, self._waiting))
+        self._octets = sum(octets for lane in self._waiting for _, octets in lane)
         self._acknowledged = acknowledged
         self._sent_up_to = 0
         self._timer_ns = 0
         self._backoff = 1
         self._journal = journal
-        for sequence, priority, origin_ns, packet in held:
-            self._waiting[priority].append(_Held(sequence, packet, origin_ns, priority))
-            self._held += 1
-            self._octets += len(packet)
-            self._sent_up_to = sequence  # for all that is known
+        for sequence, _ in (entry for lane in self._waiting for entry in lane):
+            self._sent_up_to = max(self._sent_up_to, sequence)  # for all that is known
 
     @property
     def held(self) -> int:
@@ -209,25 +213,32 @@ class Outbox:
             origin_ns = 0
         if self._seal:
             packet = self._seal(self._sender_id, self._boot_id, self.counts.offered, origin_ns, packet)
-        offered = _Held(self.counts.offered, packet, origin_ns, priority)
-        self._waiting[priority].append(offered)
+        sequence = self.counts.offered
+        self._waiting[priority].append(sequence, len(packet))
+        self._content[sequence] = (origin_ns, packet)
         self._held += 1
         self._octets += len(packet)
         if self._journal:
-            self._journal.add(offered.sequence, priority, origin_ns, packet)
+            self._journal.add(sequence, priority, origin_ns, packet)
+            self._fresh.append(sequence)
         kept = True
         while self._held > self._limits.capacity or self._octets > self._limits.capacity_octets:
-            lowest = next((queue for queue in self._waiting if queue), None)
+            lowest = next((lane for lane in self._waiting if lane), None)
             if lowest is None:
                 break
-            given_up = lowest.popleft()
-            self._held -= 1
-            self._octets -= len(given_up.packet)
-            self.counts.dropped += 1
-            if self._journal:
-                self._journal.give_up(given_up.sequence)
-            kept = kept and given_up is not offered
+            kept = self._give_up(lowest) != sequence and kept
         return kept
+
+    def journalled(self, written: bool) -> None:
+        """Note that the journal has written all that it was told, or could not.
+
+        What waits behind the next few packets lives in the journal alone from now on; what could not be written stays
+        in memory.
+        """
+        if written and sum(map(len, self._waiting)) > self._limits.window:
+            for sequence in self._fresh:
+                self._content.pop(sequence, None)
+        self._fresh.clear()
 
     def next(self) -> bytes | None:
         """Return the message to send now, or None if there is none or the window is full."""
@@ -254,7 +265,8 @@ class Outbox:
         elif count:
             after = self._last_promised()
             for held in self._next:
-                self._waiting[held.priority].popleft()
+                self._waiting[held.priority].pop()
+                self._content.pop(held.sequence, None)
                 self._in_window.append((held, after))
                 after = held.sequence
             self._sent_up_to = after
@@ -278,9 +290,11 @@ class Outbox:
             self._octets -= len(self._in_window.popleft()[0].packet)
             released += 1
         self._cursor = max(self._cursor - released, 0)
-        for queue in self._waiting:  # what an earlier process sent, and this one has not yet sent again
-            while queue and queue[0].sequence <= envelope.sequence:
-                self._octets -= len(queue.popleft().packet)
+        for lane in self._waiting:  # what an earlier process sent, and this one has not yet sent again
+            while lane and lane.first <= envelope.sequence:
+                sequence, octets = lane.pop()
+                self._content.pop(sequence, None)
+                self._octets -= octets
                 released += 1
         if released:
             self._held -= released
@@ -308,10 +322,7 @@ class Outbox:
             again = islice(self._in_window, self._cursor, self._cursor + self._limits.batch)
             packets: Iterable[_Held] = (held for held, _ in again)
         else:
-            room = min(self._limits.window - len(self._in_window), self._limits.batch)
-            queues = [queue for queue in self._waiting if queue]
-            oldest = queues[0] if len(queues) == 1 else merge(*queues, key=itemgetter(0))
-            packets = islice(oldest, max(room, 0))
+            packets = self._never_sent(min(self._limits.window - len(self._in_window), self._limits.batch))
         message: list[_Held] = []
         octets = 0
         for held in packets:
@@ -321,6 +332,50 @@ class Outbox:
             message.append(held)
         return message
 
+    def _never_sent(self, room: int) -> Iterator[_Held]:
+        """Yield up to so many packets that were never sent, the oldest first, read from the journal if need be."""
+        lanes = [(lane, priority) for priority, lane in enumerate(self._waiting) if lane]
+        if room <= 0 or not lanes:
+            return
+        # The first must be readable: one that is not is given up, and what follows says so.
+        while lanes:
+            oldest, _ = min(lanes, key=lambda pair: pair[0].first)
+            if self._packet(oldest.first) is not None:
+                break
+            self._give_up(oldest)
+            lanes = [pair for pair in lanes if pair[0]]
+        streams = [_numbered(lane, priority) for lane, priority in lanes]
+        oldest_first = streams[0] if len(streams) == 1 else merge(*streams)
+        for sequence, priority in islice(oldest_first, room):
+            content = self._packet(sequence)
+            if content is None:
+                return
+            yield _Held(sequence, content[1], content[0], priority)
+
+    def _packet(self, sequence: int) -> tuple[int, bytes] | None:
+        """Return origin and content of a packet that waits; None if the journal has lost it."""
+        content = self._content.get(sequence)
+        if content is None and self._journal:
+            for kept in self._journal.load(self._boot_id, sequence):
+                self._content.setdefault(kept.sequence, (kept.origin_ns, kept.packet))
+            content = self._content.get(sequence)
+        return content
+
+    def _give_up(self, lane: Lane) -> int:
+        """Give up the oldest of a lane; return its sequence."""
+        sequence, octets = lane.pop()
+        self._content.pop(sequence, None)
+        self._held -= 1
+        self._octets -= octets
+        self.counts.dropped += 1
+        if self._journal:
+            self._journal.give_up(sequence)
+        return sequence
+
     def _last_promised(self) -> int:
         """Sequence of the last packet ahead of the first that was never sent, of those sent or stored."""
         return self._in_window[-1][0].sequence if self._in_window else self._acknowledged
+
+
+def _numbered(lane: Lane, priority: int) -> Iterator[tuple[int, int]]:
+    return ((sequence, priority) for sequence, _ in lane)
