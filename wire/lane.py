@@ -42,11 +42,19 @@ class Lane:
         """Sequence of the oldest; IndexError if there is none."""
         return self._items[self._first] >> _OCTET_BITS
 
+    def next(self, count: int) -> list[int]:
+        """Return the sequences of the oldest, up to so many."""
+        return [item >> _OCTET_BITS for item in self._items[self._first : self._first + count]]
+
     def pop(self) -> tuple[int, int]:
         """Take off the oldest; IndexError if there is none."""
         item = self._items[self._first]
-        self._first += 1
+        self.drop(1)
+        return item >> _OCTET_BITS, item & _OCTET_MASK
+
+    def drop(self, count: int) -> None:
+        """Take off so many of the oldest."""
+        self._first += count
         if self._first > _COMPACT_AFTER and 2 * self._first > len(self._items):
             del self._items[: self._first]
             self._first = 0
-        return item >> _OCTET_BITS, item & _OCTET_MASK

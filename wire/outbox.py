@@ -7,11 +7,12 @@ the packets given up here: ``offered = received + lost`` on the other side, to t
 """
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from heapq import merge
 from itertools import islice
-from typing import NamedTuple, Protocol, TypeAlias
+from operator import attrgetter
+from typing import Protocol, TypeAlias
 
 from lookdown.wire.batch import MAX_RECORDS_OCTETS, RECORD_OCTETS, pack_records
 from lookdown.wire.clock import NS_PER_S
@@ -83,13 +84,6 @@ class SenderCounts:
     refused: Counter[str] = field(default_factory=Counter)  # acknowledgements, by reason
 
 
-class _Held(NamedTuple):
-    sequence: int
-    packet: bytes
-    origin_ns: int
-    priority: int
-
-
 class Journal(Protocol):
     """What is told of each packet: `lookdown.wire.spool.Spool` keeps it on disk."""
 
@@ -148,13 +142,15 @@ class Outbox:
         self._sender_id = sender_id
         self._boot_id = boot_id
         self._limits = limits or LinkLimits()
+        self._capacity, self._capacity_octets = self._limits.capacity, self._limits.capacity_octets
+        self._longest = MAX_PACKET_OCTETS - (SEALED_OCTETS if seal else 0)
         # Never sent, by priority; what each is stands in `_content`, or else in the journal.
         self._waiting = held or tuple(Lane() for _ in range(PRIORITIES))
-        self._content: dict[int, tuple[int, bytes]] = {}
+        self._content: dict[int, Kept] = {}
         self._fresh: list[int] = []  # offered since the journal was written
-        self._in_window: deque[tuple[_Held, int]] = deque()  # sent once or more, with their ``after``
+        self._in_window: deque[tuple[Kept, int]] = deque()  # sent once or more, with their ``after``
         self._cursor = 0  # place in the window of the packet to send again next
-        self._next: list[_Held] = []  # in the message that `next` returned last
+        self._next: list[Kept] = []  # in the message that `next` returned last
         # A message of a paced link takes no more of it than may leave at once.
         burst_octets = int(BURST_S * self._limits.bits_per_s / 8) or MAX_RECORDS_OCTETS
         self._batch_octets = min(burst_octets, MAX_RECORDS_OCTETS)
@@ -203,26 +199,27 @@ class Outbox:
         ValueError
             An empty or too long packet, or a priority that does not exist.
         """
-        longest = MAX_PACKET_OCTETS - (SEALED_OCTETS if self._seal else 0)
-        if not 1 <= len(packet) <= longest:
-            raise ValueError(f"packet: wanted 1 to {longest} octets, came {len(packet)}")
+        octets = len(packet)
+        if not 1 <= octets <= self._longest:
+            raise ValueError(f"packet: wanted 1 to {self._longest} octets, came {octets}")
         if not 0 <= priority < PRIORITIES:
             raise ValueError(f"priority: wanted 0 to {PRIORITIES - 1}, came {priority}")
-        self.counts.offered += 1
+        counts = self.counts
+        sequence = counts.offered = counts.offered + 1
         if not 0 <= origin_ns < 2**63:  # of a clock that is far off: unknown, or the receiver would never take it
             origin_ns = 0
         if self._seal:
-            packet = self._seal(self._sender_id, self._boot_id, self.counts.offered, origin_ns, packet)
-        sequence = self.counts.offered
-        self._waiting[priority].append(sequence, len(packet))
-        self._content[sequence] = (origin_ns, packet)
+            packet = self._seal(self._sender_id, self._boot_id, sequence, origin_ns, packet)
+            octets = len(packet)
+        self._waiting[priority].append(sequence, octets)
+        self._content[sequence] = Kept(sequence, priority, origin_ns, packet)
         self._held += 1
-        self._octets += len(packet)
+        self._octets += octets
         if self._journal:
             self._journal.add(sequence, priority, origin_ns, packet)
             self._fresh.append(sequence)
         kept = True
-        while self._held > self._limits.capacity or self._octets > self._limits.capacity_octets:
+        while self._held > self._capacity or self._octets > self._capacity_octets:
             lowest = next((lane for lane in self._waiting if lane), None)
             if lowest is None:
                 break
@@ -249,7 +246,7 @@ class Outbox:
         last = packets[-1]
         kind, origin_ns, content = DATA, last.origin_ns, last.packet
         if len(packets) > 1:
-            records = pack_records(after, ((held.sequence, held.origin_ns, held.packet) for held in packets))
+            records = pack_records(after, packets)
             kind, origin_ns, content = BATCH, 0, records
         return Envelope(
             kind, self._sender_id, self._boot_id, last.sequence, after, self._acknowledged, origin_ns, content
@@ -264,11 +261,15 @@ class Outbox:
             self.counts.resent += count
         elif count:
             after = self._last_promised()
+            dropped = [0] * PRIORITIES
             for held in self._next:
-                self._waiting[held.priority].pop()
-                self._content.pop(held.sequence, None)
+                sequence, priority, _, _ = held
+                dropped[priority] += 1
+                self._content.pop(sequence, None)
                 self._in_window.append((held, after))
-                after = held.sequence
+                after = sequence
+            for lane, n in zip(self._waiting, dropped, strict=True):
+                lane.drop(n)
             self._sent_up_to = after
             self.counts.sent += count
         self._cursor += count
@@ -316,50 +317,47 @@ class Outbox:
             self._cursor = 0
             self._backoff = min(2 * self._backoff, _LONGEST_BACKOFF)
 
-    def _due(self) -> list[_Held]:
+    def _due(self) -> list[Kept]:
         """Packets of the message to send now: those to send again, or else those never sent, the oldest first."""
         if self._cursor < len(self._in_window):
             again = islice(self._in_window, self._cursor, self._cursor + self._limits.batch)
-            packets: Iterable[_Held] = (held for held, _ in again)
+            packets = [held for held, _ in again]
         else:
             packets = self._never_sent(min(self._limits.window - len(self._in_window), self._limits.batch))
-        message: list[_Held] = []
         octets = 0
-        for held in packets:
+        for count, held in enumerate(packets):
             octets += RECORD_OCTETS + len(held.packet)
-            if message and octets > self._batch_octets:
-                break
-            message.append(held)
-        return message
+            if count and octets > self._batch_octets:
+                return packets[:count]
+        return packets
 
-    def _never_sent(self, room: int) -> Iterator[_Held]:
-        """Yield up to so many packets that were never sent, the oldest first, read from the journal if need be."""
-        lanes = [(lane, priority) for priority, lane in enumerate(self._waiting) if lane]
-        if room <= 0 or not lanes:
-            return
+    def _never_sent(self, room: int) -> list[Kept]:
+        """Return up to so many packets that were never sent, the oldest first, read from the journal if need be."""
         # The first must be readable: one that is not is given up, and what follows says so.
-        while lanes:
-            oldest, _ = min(lanes, key=lambda pair: pair[0].first)
-            if self._packet(oldest.first) is not None:
+        while lanes := [lane for lane in self._waiting if lane]:
+            oldest = lanes[0] if len(lanes) == 1 else min(lanes, key=attrgetter("first"))
+            if room <= 0 or self._packet(oldest.first) is not None:
                 break
             self._give_up(oldest)
-            lanes = [pair for pair in lanes if pair[0]]
-        streams = [_numbered(lane, priority) for lane, priority in lanes]
-        oldest_first = streams[0] if len(streams) == 1 else merge(*streams)
-        for sequence, priority in islice(oldest_first, room):
-            content = self._packet(sequence)
-            if content is None:
-                return
-            yield _Held(sequence, content[1], content[0], priority)
+        if room <= 0 or not lanes:
+            return []
+        sequences = [lane.next(room) for lane in lanes]
+        found: list[Kept] = []
+        for sequence in sequences[0] if len(sequences) == 1 else islice(merge(*sequences), room):
+            held = self._content.get(sequence) or self._packet(sequence)
+            if held is None:
+                break
+            found.append(held)
+        return found
 
-    def _packet(self, sequence: int) -> tuple[int, bytes] | None:
-        """Return origin and content of a packet that waits; None if the journal has lost it."""
-        content = self._content.get(sequence)
-        if content is None and self._journal:
+    def _packet(self, sequence: int) -> Kept | None:
+        """Return a packet that waits; None if the journal has lost it."""
+        held = self._content.get(sequence)
+        if held is None and self._journal:
             for kept in self._journal.load(self._boot_id, sequence):
-                self._content.setdefault(kept.sequence, (kept.origin_ns, kept.packet))
-            content = self._content.get(sequence)
-        return content
+                self._content.setdefault(kept.sequence, kept)
+            held = self._content.get(sequence)
+        return held
 
     def _give_up(self, lane: Lane) -> int:
         """Give up the oldest of a lane; return its sequence."""
@@ -375,7 +373,3 @@ class Outbox:
     def _last_promised(self) -> int:
         """Sequence of the last packet ahead of the first that was never sent, of those sent or stored."""
         return self._in_window[-1][0].sequence if self._in_window else self._acknowledged
-
-
-def _numbered(lane: Lane, priority: int) -> Iterator[tuple[int, int]]:
-    return ((sequence, priority) for sequence, _ in lane)

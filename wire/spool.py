@@ -32,9 +32,10 @@ CREATE TABLE IF NOT EXISTS packets (
 
 
 class Kept(NamedTuple):
-    """A packet as the spool kept it."""
+    """A packet that waits or is on its way, as an outbox holds it and the spool keeps it."""
 
     sequence: int
+    priority: int
     origin_ns: int
     packet: bytes
 
@@ -121,13 +122,13 @@ class Spool:
         octets = 0
         try:
             rows = self._database.execute(
-                "SELECT sequence, origin_ns, packet FROM packets WHERE start = ? AND sequence >= ? ORDER BY sequence "
-                "LIMIT ?",
+                "SELECT sequence, priority, origin_ns, packet FROM packets WHERE start = ? AND sequence >= ? "
+                "ORDER BY sequence LIMIT ?",
                 (self._starts[boot_id], sequence, _LOADED_PACKETS),
             )
             for row in rows:
                 found.append(Kept(*row))
-                octets += len(row[2])
+                octets += len(row[3])
                 if octets > _LOADED_OCTETS:
                     rows.close()
                     break

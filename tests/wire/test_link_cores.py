@@ -375,7 +375,7 @@ class LossyJournal:
         self.given_up: list[int] = []
 
     def add(self, sequence: int, priority: int, origin_ns: int, packet: bytes) -> None:
-        self.packets[sequence] = Kept(sequence, origin_ns, packet)
+        self.packets[sequence] = Kept(sequence, priority, origin_ns, packet)
 
     def give_up(self, sequence: int) -> None:
         self.given_up.append(sequence)

@@ -13,7 +13,7 @@ Found = list[tuple[int, int, list[Kept]]]
 
 
 def kept(*sequences: int) -> list[Kept]:
-    return [Kept(n, 10 * n, b"packet %d" % n) for n in sequences]
+    return [Kept(n, n % 4, 10 * n, b"packet %d" % n) for n in sequences]
 
 
 def left_in(spool: Spool) -> Found:
@@ -22,14 +22,14 @@ def left_in(spool: Spool) -> Found:
     for left in spool.left:
         packets = spool.load(left.boot_id, 0)
         lanes = sorted((*entry, priority) for priority, lane in enumerate(left.lanes) for entry in lane)
-        assert lanes == [(p.sequence, len(p.packet), p.sequence % 4 if p.origin_ns else 0) for p in packets]
+        assert lanes == [(p.sequence, len(p.packet), p.priority) for p in packets]
         found.append((left.boot_id, left.acknowledged, packets))
     return found
 
 
 def fill(spool: Spool, *sequences: int) -> None:
-    for sequence, origin_ns, packet in kept(*sequences):
-        spool.add(sequence, sequence % 4, origin_ns, packet)
+    for packet in kept(*sequences):
+        spool.add(*packet)
 
 
 def reopened(path: Path, boot_id: int = 99) -> Found:
