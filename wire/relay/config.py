@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lookdown.wire.relay.board import BoardConfig
 from lookdown.wire.relay.parts import RelayLimits
 from lookdown.wire.security import SecurityConfig
 
@@ -41,6 +42,8 @@ class RelayConfig:
         Those of the plan that this node sends to.
     limits : RelayLimits
         Bounds.
+    board : BoardConfig
+        The board of this satellite, if it hands its packets to this relay.
     security : SecurityConfig
         Keys; none: neither encrypted nor authenticated.
     """
@@ -55,6 +58,7 @@ class RelayConfig:
     durable: bool = False
     neighbours: tuple[NeighbourConfig, ...] = ()
     limits: RelayLimits = field(default_factory=RelayLimits)
+    board: BoardConfig = field(default_factory=BoardConfig)
     security: SecurityConfig = field(default_factory=SecurityConfig)
 
     def __post_init__(self) -> None:

@@ -18,6 +18,7 @@ import zmq
 
 from lookdown.wire.clock import NS_PER_S, Clock
 from lookdown.wire.errors import ConfigError, WireError
+from lookdown.wire.relay.board import BoardEnd
 from lookdown.wire.relay.bundle import FULL, MAX_PAYLOAD_OCTETS, REFUSED, TAKEN, Bundle
 from lookdown.wire.relay.config import RelayConfig
 from lookdown.wire.relay.core import Relay
@@ -111,12 +112,17 @@ class RelayProcess:
             for neighbour in config.neighbours:
                 self._ways[neighbour.node] = Way(context, neighbour, self._security)
                 opened.callback(self._ways[neighbour.node].close)
+            self._board = self._board_end(config)
+            if self._board:
+                opened.callback(self._board.close)
             self._closing = opened.pop_all()
         self._poller = zmq.Poller()
         for socket in (self._from_neighbours, self._from_here, *(way.watch.socket for way in self._ways.values())):
             self._poller.register(socket, zmq.POLLIN)
         if self._gate:
             self._poller.register(self._gate.socket, zmq.POLLIN)
+        if self._board:
+            self._board.register(self._poller)
 
     def run(self, stopped: Callable[[], bool]) -> None:
         """Take turns until told to stop."""
@@ -135,6 +141,8 @@ class RelayProcess:
             self._hear(now_ns, _MESSAGES_PER_TURN)
         if self._from_here in ready:
             came = self._take(now_ns) or came
+        if self._board:
+            came = self._board.take(now_ns) or came
         self._send(self.relay.sends(now_ns))
         if came and self._settle_ns is None:
             self._settle_ns = steady_ns + round(self._config.limits.settle_after_s * NS_PER_S)
@@ -155,7 +163,10 @@ class RelayProcess:
     def settle(self, now_ns: int) -> None:
         """Bring the books up to date: store, then the answers that rest on it, then the trace."""
         self._settle_ns = None
-        self._send(self.relay.settle(self._store.commit(), now_ns))
+        written = self._store.commit()
+        self._send(self.relay.settle(written, now_ns))
+        if self._board:
+            self._board.stored(written)
         for asker, verdict, reason in self._asked:
             with contextlib.suppress(zmq.ZMQError):
                 self._from_here.send_multipart([asker, b"", bytes([verdict]) + reason.encode()], zmq.NOBLOCK)
@@ -166,6 +177,13 @@ class RelayProcess:
     def close(self) -> None:
         """Close store and sockets; what came and was not stored yet is with the node before."""
         self._closing.close()
+
+    def _board_end(self, config: RelayConfig) -> BoardEnd | None:
+        if not config.board.endpoint:
+            return None
+        if config.board.ground not in self.relay.routes.network.index:
+            raise ConfigError(f"board.ground: wanted a node of {config.plan}, came {config.board.ground}")
+        return BoardEnd(config.board, config.node, self._clock, self._security, self._give)
 
     def _wait_ms(self, limit_ms: int) -> int:
         """Return how long nothing is due, at most ``limit_ms``."""
@@ -282,6 +300,8 @@ class RelayProcess:
             lines = [*self._standing.review(), *(way.review(steady_ns) for way in self._ways.values())]
             for line in filter(None, lines):
                 self._refused(line)
+        for line in self._board.lines() if self._board else ():
+            self._refused(line)
         limits = self._config.limits
         expired_ns = now_ns - round(limits.remember_s * NS_PER_S)
         crowded, aged = self._store.bound(limits.delivered_octets, limits.delivered_for_s, expired_ns, now_ns)

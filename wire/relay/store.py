@@ -223,33 +223,53 @@ class Store:
         self._database.close()
 
 
-def read_deliveries(path: Path, after: int = 0) -> list[Delivered]:
-    """Return what was delivered to the relay of a store, in order; it may run meanwhile.
+class DeliveryReader:
+    """Reads what was delivered to a relay, while it runs or not.
 
     Parameters
     ----------
     path : Path
-        The store.
-    after : int
-        Only deliveries with a greater number.
-
-    Raises
-    ------
-    ConfigError
-        There is no store, or it cannot be read.
+        Its store; it need not be there yet.
     """
+
+    def __init__(self, path: Path) -> None:
+        self._path = Path(path)
+        self._database: sqlite3.Connection | None = None
+
+    def read(self, after: int, limit: int = -1) -> list[Delivered]:
+        """Return deliveries with a number greater than ``after``, in order, at most ``limit``; none without a store.
+
+        Raises
+        ------
+        ConfigError
+            It cannot be read, or is none.
+        """
+        try:
+            if self._database is None:
+                if not self._path.is_file():
+                    return []
+                self._database = sqlite3.connect(self._path, timeout=5.0, isolation_level=None)
+            rows = self._database.execute(
+                "SELECT number, source, boot, sequence, priority, created_ns, arrival_ns, payload FROM deliveries "
+                "WHERE number > ? AND length(payload) > 0 ORDER BY number LIMIT ?",
+                (after, limit),
+            ).fetchall()
+        except sqlite3.Error as error:
+            raise ConfigError(f"{self._path}: wanted the store of a relay ({error})") from None
+        return [Delivered(row[0], _key(*row[1:4]), *row[4:]) for row in rows]
+
+    def close(self) -> None:
+        """Close the store."""
+        if self._database:
+            self._database.close()
+
+
+def read_deliveries(path: Path, after: int = 0) -> list[Delivered]:
+    """Return what was delivered to the relay of a store after a number, in order; ConfigError if there is no store."""
     if not Path(path).is_file():
         raise ConfigError(f"{path}: no such file; wanted the store of a relay")
+    reader = DeliveryReader(path)
     try:
-        database = sqlite3.connect(path, timeout=5.0)
-        try:
-            rows = database.execute(
-                "SELECT number, source, boot, sequence, priority, created_ns, arrival_ns, payload FROM deliveries "
-                "WHERE number > ? AND length(payload) > 0 ORDER BY number",
-                (after,),
-            ).fetchall()
-        finally:
-            database.close()
-    except sqlite3.Error as error:
-        raise ConfigError(f"{path}: wanted the store of a relay ({error})") from None
-    return [Delivered(row[0], _key(*row[1:4]), *row[4:]) for row in rows]
+        return reader.read(after)
+    finally:
+        reader.close()
