@@ -27,6 +27,10 @@ class GroundConfig:
     durable : bool
         Whether a report is acknowledged only when the disk has it (survives a loss of power) rather than the system
         (survives the death of the process).
+    relay_store : Path or None
+        Store of the relay at the ground, out of which packets that came over relays are taken, too; None: none is.
+    relay_wait_s : float
+        Longest wait for a packet that is missing before others of its sensor that came over relays [s].
     security : SecurityConfig
         Keys of the link to the satellites.
     history : HistoryConfig
@@ -41,6 +45,8 @@ class GroundConfig:
     exit_when_all_ended: bool = False
     picture_rate_hz: float = 5.0
     durable: bool = False
+    relay_store: Path | None = None
+    relay_wait_s: float = 5.0
     security: SecurityConfig = field(default_factory=SecurityConfig)
     history: HistoryConfig = field(default_factory=HistoryConfig)
     fusion: Parameters = field(default_factory=Parameters)
@@ -48,3 +54,5 @@ class GroundConfig:
     def __post_init__(self) -> None:
         if not 0.01 <= self.picture_rate_hz <= 100.0:
             raise ValueError(f"picture_rate_hz: wanted 0.01 to 100, got {self.picture_rate_hz}; change it")
+        if not 0.0 <= self.relay_wait_s <= 3600.0:
+            raise ValueError(f"relay_wait_s: wanted 0 to 3600, got {self.relay_wait_s}; change it")

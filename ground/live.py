@@ -27,6 +27,7 @@ from lookdown.wire.link import UNKNOWN, LinkReceiver
 from lookdown.wire.messages import End, Health
 from lookdown.wire.packet import Message, decode, encode
 from lookdown.wire.recording import MAGIC, Recorder, Recording
+from lookdown.wire.relay.inlet import RelayInlet
 from lookdown.wire.security import UNSECURED, security_of
 from lookdown.wire.sockets import attach
 from lookdown.wire.topics import HEALTH, PICTURE
@@ -86,6 +87,12 @@ class Ground:
                 context, config.endpoint, clock, allowed, resume=heard, security=security, opener=opener
             )
             opened.callback(self._receiver.close)
+            self._inlet = None
+            if config.relay_store:
+                self._inlet = RelayInlet(
+                    config.relay_store, allowed, clock, config.relay_wait_s, opener=opener, resume=heard
+                )
+                opened.callback(self._inlet.close)
             if config.picture_endpoint:
                 publisher = context.socket(zmq.PUB)
                 publisher.sndhwm = PICTURE.high_water_mark
@@ -128,6 +135,8 @@ class Ground:
     def service(self, timeout_ms: int) -> None:
         """Do one turn: wait at most ``timeout_ms`` for packets, then store, acknowledge, fuse, note and publish."""
         deliveries = self._receiver.service(timeout_ms)
+        if self._inlet:
+            deliveries += self._inlet.service()
         for delivery in deliveries:
             self._recorder.append(delivery)
         if deliveries:
@@ -218,10 +227,11 @@ class Ground:
         now_ns = self._clock.steady_ns()
         if now_ns < self._refusals_due_ns:
             return
-        lines = self._receiver.refusals.take()
+        ends = [end for end in (self._receiver, self._inlet) if end]
+        lines = [line for end in ends for line in end.refusals.take()]
         if lines:
             self._refusals_due_ns = now_ns + _REFUSALS_NS
-            text = f"{lines[-1]}; {self._receiver.refusals.count} refused since the start"
+            text = f"{lines[-1]}; {sum(end.refusals.count for end in ends)} refused since the start"
             self._note([Happening("refused", self._pipeline.time_ns, UNKNOWN, text)])
 
     def _publish_due(self) -> None:
@@ -254,12 +264,13 @@ class Ground:
 
     def _counters(self) -> Counter[tuple[int, str]]:
         counters = self._pipeline.counters
-        for sender, counts in self._receiver.stats.items():
+        both = [*self._receiver.stats.items(), *(self._inlet.stats.items() if self._inlet else ())]
+        for sender, counts in both:
             link = {"received": counts.received, "repeated": counts.repeated, "lost": counts.lost}
             link["refused"] = sum(counts.refused.values())
             link |= {f"link_refused_{reason}": count for reason, count in counts.refused.items()}
             for name, value in link.items():
-                counters[sender, name] = value
+                counters[sender, name] += value
         return counters
 
     def _line(self) -> str:

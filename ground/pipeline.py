@@ -78,7 +78,7 @@ class Pipeline:
                 return self._fuse(arrivals)
             if not isinstance(message, End | Health | messages.Event):
                 raise WireError("unexpected", f"wanted PlotReport, Health, Event or End, came {type(message).__name__}")
-            if sender not in self._known:
+            if sender not in self._known and not isinstance(message, messages.Event):  # relays tell events, too
                 raise WireError("unknown_sensor", f"sender {sender} wanted one of {sorted(self._known)}")
             if message.sensor_id != sender:
                 raise WireError("sender", f"message of sensor {message.sensor_id} came from sender {sender}")
@@ -89,7 +89,8 @@ class Pipeline:
             return []
         if isinstance(message, messages.Event):
             name = message.kind.name.lower().replace("_", " ")
-            return [Happening("onboard", self.time_ns, sender, f"sensor {sender}, {name}: {message.text}")]
+            who = f"sensor {sender}" if sender in self._known else f"node {sender}"
+            return [Happening("onboard", self.time_ns, sender, f"{who}, {name}: {message.text}")]
         end = Happening("end", self.time_ns, sender, f"sensor {sender} ended, {message.frames_processed} frames")
         return [end, *self._fuse(self.ingest.end(sender))]
 

@@ -267,6 +267,7 @@ class EventKind(IntEnum):
     REFUSED = 6
     COMMAND_DONE = 7
     COMMAND_REFUSED = 8
+    EXPIRED = 9
 
 
 @dataclass(frozen=True, slots=True)

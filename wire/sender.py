@@ -74,7 +74,7 @@ class LinkSender:
         self._spool = spool
         # One after the other: the receiver hears a start of a sender no more when it has heard a later one.
         self._outboxes = deque(
-            Outbox(sender_id, left.boot_id, limits, journal=spool, held=left.packets, acknowledged=left.acknowledged)
+            Outbox(sender_id, left.boot_id, limits, journal=spool, held=left.lanes, acknowledged=left.acknowledged)
             for left in (spool.left if spool else ())
         )
         seal = sealer.seal if sealer else None
@@ -226,7 +226,8 @@ class LinkSender:
         """Send until nothing is to be sent, the rate is used up or the socket takes no more."""
         self._blocked = self._paced = False
         if self._spool:
-            self._spool.commit()  # nothing is sent that could be forgotten, as long as the disk takes it
+            # Nothing is sent that could be forgotten, as long as the disk takes it.
+            self._newest.journalled(self._spool.commit())
             self._newest.counts.unspooled = self._spool.unspooled
         now_ns = self._clock.steady_ns()
         while (message := self._outbox.next()) is not None:
