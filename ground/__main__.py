@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import time
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import BinaryIO, TextIO
@@ -16,12 +17,14 @@ from typing import BinaryIO, TextIO
 from lookdown.wire.errors import ConfigError, WireError
 
 _UNUSABLE = 2
+_FORMATS = ("asterix", "cot", "stanag4607", "czml", "geojson")
 
 _EXAMPLES = """examples:
   lookdown-ground run --config config/ground.toml
   lookdown-ground fuse ground-run/received.ldrec --out tracks.jsonl
   lookdown-ground fuse received.ldrec --out - --config config/ground.toml | head
   lookdown-ground query ground-run "SELECT * FROM tracks"
+  lookdown-ground export ground-run --format czml --out tracks.czml
 """
 
 
@@ -33,7 +36,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"lookdown-ground {version('lookdown')}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="run | fuse | query")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="run | fuse | query | export")
 
     run = commands.add_parser(
         "run",
@@ -75,7 +78,47 @@ def _parser() -> argparse.ArgumentParser:
         "--format", choices=("table", "csv", "json", "parquet"), default="table", help="of the rows (default: table)"
     )
     query.add_argument("--out", metavar="FILE", default="-", help="where the rows go (default: standard output)")
+    export = commands.add_parser(
+        "export",
+        help="write tracks of a history in a standard format",
+        description="Write the confirmed tracks of a history as ASTERIX category 062, Cursor on Target, STANAG 4607 "
+        "(surface movers alone), CZML or GeoJSON; docs/outputs.md tells how to watch them.",
+        epilog="example: lookdown-ground export ground-run --format geojson --out tracks.geojson --track 3 --track 8 "
+        "--from 2027-01-15T08:00:10Z --every 1",
+    )
+    export.add_argument("folder", type=Path, metavar="FOLDER", help="folder of the ground process")
+    export.add_argument("--format", choices=_FORMATS, required=True, help="of the file")
+    export.add_argument("--out", metavar="FILE", required=True, help="file to write; - is standard output")
+    export.add_argument("--from", dest="since", metavar="UTC", help="from this instant on, ISO 8601")
+    export.add_argument("--to", dest="until", metavar="UTC", help="up to this instant, ISO 8601")
+    export.add_argument(
+        "--track", type=int, action="append", default=[], metavar="ID", help="this track; may be repeated"
+    )
+    export.add_argument(
+        "--every", type=float, default=0.0, metavar="S", help="least time between points of a track [s]"
+    )
+    export.add_argument("--tentative", action="store_true", help="with the updates from before confirmation")
+    export.add_argument("--simulated", action="store_true", help="mark the data as simulated where the format can")
     return parser
+
+
+def _export(options: argparse.Namespace) -> int:
+    from lookdown.ground.outputs.export import Choice, export, instant
+
+    choice = Choice(tracks=frozenset(options.track), every_s=options.every, tentative=options.tentative)
+    if options.since:
+        choice = replace(choice, since_ns=instant(options.since))
+    if options.until:
+        choice = replace(choice, until_ns=instant(options.until))
+    octets, points = export(options.folder, options.format, choice, options.simulated)
+    with _binary_output(options.out) as out:
+        out.write(octets)
+    print(
+        f"{len(points)} points of {len(set(points.track_id.tolist()))} tracks, {len(octets)} octets; written to "
+        f"{'standard output' if options.out == '-' else options.out}",
+        file=sys.stderr,
+    )
+    return 0
 
 
 def _query(options: argparse.Namespace) -> int:
@@ -191,7 +234,7 @@ def _binary_output(path: str) -> contextlib.AbstractContextManager[BinaryIO]:
         raise ConfigError(f"--out {path}: cannot be written ({error.strerror}); choose another place") from None
 
 
-_COMMANDS = {"run": _run, "fuse": _fuse, "query": _query}
+_COMMANDS = {"run": _run, "fuse": _fuse, "query": _query, "export": _export}
 
 
 def main(argv: list[str] | None = None) -> int:

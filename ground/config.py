@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lookdown.ground.history import HistoryConfig
+from lookdown.ground.outputs.stream import OutputConfig
 from lookdown.ground.parameters import Parameters
 from lookdown.wire.security import SecurityConfig
 
@@ -35,6 +36,8 @@ class GroundConfig:
         Keys of the link to the satellites.
     history : HistoryConfig
         When the history is committed and its parts are closed.
+    outputs : tuple of OutputConfig
+        Live outputs in standard formats, ``[[outputs]]`` tables.
     fusion : Parameters
         Parameters of ingest and fusion; ``fusion.sensors`` lists the expected sensors.
     """
@@ -49,6 +52,7 @@ class GroundConfig:
     relay_wait_s: float = 5.0
     security: SecurityConfig = field(default_factory=SecurityConfig)
     history: HistoryConfig = field(default_factory=HistoryConfig)
+    outputs: tuple[OutputConfig, ...] = ()
     fusion: Parameters = field(default_factory=Parameters)
 
     def __post_init__(self) -> None:

@@ -147,21 +147,24 @@ class History:
         arrival, report = fused.arrival, fused.arrival.report
         counts = (arrival.n_sent, report.n_left_out, int(report.flags))
         when = (arrival.origin_ns, arrival.arrival_ns, fused_ns)
-        self._insert("reports", [(report.sensor_id, report.frame_id, report.time_ns, *counts, *when)])
+        state = report.state
+        where = (*state.position_m.tolist(), *state.velocity_m_s.tolist(), float(state.position_sigma_m))
+        self._insert("reports", [(report.sensor_id, report.frame_id, report.time_ns, *counts, *when, *where)])
         frame = (report.sensor_id, report.frame_id, report.time_ns)
         self._insert("plot_links", [(*frame, *link) for link in fused.links.tolist()])
         updates = fused.updates
         self._insert(
             "track_updates",
             [
-                (track_id, time_ns, *position, *velocity, covariance.tobytes(), *rest)
-                for track_id, time_ns, position, velocity, covariance, rest in zip(
+                (track_id, time_ns, *position, *velocity, covariance.tobytes(), *rest, *kind)
+                for track_id, time_ns, position, velocity, covariance, rest, kind in zip(
                     updates["track_id"].tolist(),
                     updates["time_ns"].tolist(),
                     updates["position_m"].tolist(),
                     updates["velocity_m_s"].tolist(),
                     updates["covariance"],
                     updates[["status", "score", "hits", "misses", "sensor_id", "n_sensors"]].tolist(),
+                    updates["kind"].tolist(),
                     strict=True,
                 )
             ],

@@ -12,11 +12,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
 import zmq
 
 from lookdown.ground.config import GroundConfig
 from lookdown.ground.fusion import Event, Happening
 from lookdown.ground.history import History, has_parts
+from lookdown.ground.outputs.points import Platform, Points, is_believed, points_of_picture
+from lookdown.ground.outputs.stream import Output
 from lookdown.ground.pipeline import Pipeline
 from lookdown.ground.snapshot import freeze, thaw
 from lookdown.wire.clock import NS_PER_S, Clock
@@ -99,6 +102,9 @@ class Ground:
                 attach(publisher, config.picture_endpoint, bind=True)
                 opened.callback(publisher.close, linger=_LAST_WORD_MS)
                 self._publisher = publisher
+            self._outputs = [Output(output, context, clock) for output in config.outputs]
+            for output in self._outputs:
+                opened.callback(output.close)
             self._opened = opened.pop_all()
 
     def run(self, stopped: Callable[[], bool], progress: Callable[[str], None]) -> dict[str, Any]:
@@ -154,13 +160,14 @@ class Ground:
         self._note(self._pipeline.finish())
         counters = self._counters()
         self._publish(self._pipeline.fusion.picture(self._pipeline.time_ns))
+        counted = [{"format": o.config.format, "to": o.config.to, **o.counts} for o in self._outputs]
         self._history.set_counters(counters)
         self._history.close(final=self._pipeline.ingest.all_ended)
         self._opened.close()
         by_sender: dict[str, dict[str, int]] = {}
         for (sender, name), value in sorted(counters.items()):
             by_sender.setdefault(str(sender), {})[name] = value
-        return {"published": dict(self._published), "senders": by_sender}
+        return {"published": dict(self._published), "outputs": counted, "senders": by_sender}
 
     def abandon(self) -> None:
         """Close everything as a kill would: what was not committed is fused anew by the next process."""
@@ -239,6 +246,8 @@ class Ground:
         if now_ns >= self._picture_due_ns:
             self._picture_due_ns = now_ns + round(NS_PER_S / self._config.picture_rate_hz)
             self._publish(self._pipeline.fusion.picture(self._pipeline.time_ns))
+        for output in self._outputs:
+            output.offer(self._believed)
         if now_ns >= self._health_due_ns:
             # Again and again, because a subscriber that came late has missed the first ones.
             self._health_due_ns = now_ns + _HEALTH_NS
@@ -254,6 +263,18 @@ class Ground:
         done_ns = self._clock.steady_ns()
         rest_ns = max(round(self._config.history.commit_s * NS_PER_S), round((done_ns - now_ns) / _COMMIT_SHARE))
         self._commit_due_ns = done_ns + rest_ns
+
+    def _believed(self) -> Points:
+        """Return confirmed and coasting tracks now, seen from where the last report's sensor was."""
+        picture, last = self._pipeline.fusion.picture(self._pipeline.time_ns), self._pipeline.last
+        platform = None
+        if last is not None:
+            state = last.state
+            platform = Platform(
+                np.array([last.sensor_id]), state.position_m[None], np.array([state.position_sigma_m], np.float64)
+            )
+        points = points_of_picture(picture, platform)
+        return points.take(is_believed(points.status))
 
     def _publish(self, message: Message) -> None:
         if self._publisher is None:

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from lookdown.geo.earth import ecef_to_geodetic
 from lookdown.geo.timescale import tai_ns_from_utc, unix_ns_from_tai_ns
+from lookdown.wire.messages import Kind
 
 _FIRST_NS = tai_ns_from_utc("1972-01-01")
 _INT, _REAL, _TEXT = ("INTEGER", pa.int64()), ("REAL", pa.float64()), ("TEXT", pa.string())
@@ -30,11 +31,13 @@ TABLES: Mapping[str, Mapping[str, tuple[str, pa.DataType]]] = {
         "status": _INT,
         "score": _REAL,
         **dict.fromkeys(("hits", "misses", "sensor_id", "n_sensors"), _INT),
+        **dict.fromkeys((f"p_{kind.name.lower()}" for kind in Kind), _REAL),
     },
-    "reports": dict.fromkeys(
-        ("sensor_id", "frame_id", "time_ns", "n_plots", "n_left_out", "flags", "origin_ns", "arrival_ns", "fused_ns"),
-        _INT,
-    ),
+    "reports": {
+        **dict.fromkeys(("sensor_id", "frame_id", "time_ns", "n_plots", "n_left_out", "flags"), _INT),
+        **dict.fromkeys(("origin_ns", "arrival_ns", "fused_ns"), _INT),
+        **dict.fromkeys(("x_m", "y_m", "z_m", "vx_m_s", "vy_m_s", "vz_m_s", "position_sigma_m"), _REAL),
+    },
     "plot_links": dict.fromkeys(("sensor_id", "frame_id", "time_ns", "plot_index", "track_id"), _INT),
     "events": {"time_ns": _INT, "kind": _TEXT, "sensor_id": _INT, "text": _TEXT},
 }
@@ -45,7 +48,7 @@ def as_arrow(table: str, rows: Sequence[Sequence[Any]]) -> pa.Table:
     """Turn rows of a table into columns, with what users ask for beside them.
 
     Every table gets ``utc`` (timestamp of ``time_ns``); ``track_updates`` also ``lat_deg``, ``lon_deg`` (WGS-84),
-    ``height_m`` above the ellipsoid and ``speed_m_s`` over the turning Earth.
+    ``height_m`` above the ellipsoid, ``speed_m_s`` over the turning Earth and ``kind``, the most probable one.
 
     Parameters
     ----------
@@ -76,6 +79,9 @@ def as_arrow(table: str, rows: Sequence[Sequence[Any]]) -> pa.Table:
         velocity_m_s = np.column_stack([arrays[name].to_numpy() for name in ("vx_m_s", "vy_m_s", "vz_m_s")])
         lat_rad, lon_rad, height_m = ecef_to_geodetic(position_m)
         arrays |= {"lat_deg": pa.array(np.degrees(lat_rad)), "lon_deg": pa.array(np.degrees(lon_rad))}
+        chances = np.column_stack([arrays[f"p_{kind.name.lower()}"].to_numpy() for kind in Kind])
+        best = pa.array(np.argmax(chances, axis=1), mask=~chances.any(axis=1))
+        arrays["kind"] = pa.array([kind.name.lower() for kind in Kind]).take(best)
         arrays |= {"height_m": pa.array(height_m), "speed_m_s": pa.array(np.linalg.norm(velocity_m_s, axis=1))}
     return pa.table(arrays)
 

@@ -34,6 +34,8 @@ class Pipeline:
         The last health of each sensor.
     time_ns : int
         Time of the last fused report, TAI; 0 before the first [ns].
+    last : PlotReport or None
+        The last fused report.
     """
 
     def __init__(self, parameters: Parameters) -> None:
@@ -41,6 +43,7 @@ class Pipeline:
         self.fusion = Fusion(parameters)
         self.health: dict[int, Health] = {}
         self.time_ns = 0
+        self.last: PlotReport | None = None
         self._known = {sensor.sensor_id for sensor in parameters.sensors}
         self._boots: dict[int, int] = {}
         self._refused: Counter[tuple[int, str]] = Counter()
@@ -101,7 +104,8 @@ class Pipeline:
     def _fuse(self, arrivals: list[Arrival]) -> list[Event]:
         events = self.fusion.step(arrivals)
         if arrivals:
-            self.time_ns = arrivals[-1].report.time_ns
+            self.last = arrivals[-1].report
+            self.time_ns = self.last.time_ns
         return events
 
     def _refuse(self, sender: int, error: WireError) -> list[Event]:

@@ -18,6 +18,7 @@ from lookdown.ground.history import HISTORY_NAME, PARTS_NAME
 from lookdown.ground.parts import TABLES, as_arrow, find_parts, read_parts
 from lookdown.ground.tracks import UPDATE_DTYPE
 from lookdown.wire.errors import ConfigError
+from lookdown.wire.messages import Kind
 
 _COUNTERS = pa.schema([("sensor_id", pa.int64()), ("name", pa.string()), ("value", pa.int64())])
 
@@ -76,6 +77,8 @@ class HistoryReader:
         for axis, letter in enumerate("xyz"):
             updates["position_m"][:, axis] = table[f"{letter}_m"].to_numpy()
             updates["velocity_m_s"][:, axis] = table[f"v{letter}_m_s"].to_numpy()
+        for kind in Kind:
+            updates["kind"][:, kind] = table[f"p_{kind.name.lower()}"].to_numpy()
         flat = table["covariance"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
         updates["covariance"] = flat.reshape(-1, 6, 6)
         return updates
@@ -115,7 +118,7 @@ _TRACKS = """
 CREATE VIEW tracks AS
 SELECT track_id, min(utc) AS first_utc, max(utc) AS last_utc, (max(time_ns) - min(time_ns)) * 1e-9 AS seconds,
     count(*) AS updates, arg_max(status, time_ns) AS last_status, max(score) AS best_score,
-    count(DISTINCT sensor_id) AS sensors, avg(speed_m_s) AS mean_speed_m_s,
+    arg_max(kind, time_ns) AS kind, count(DISTINCT sensor_id) AS sensors, avg(speed_m_s) AS mean_speed_m_s,
     min(height_m) AS lowest_m, max(height_m) AS highest_m
 FROM track_updates GROUP BY track_id HAVING bool_or(status = 1) ORDER BY track_id
 """

@@ -16,6 +16,7 @@ import google_crc32c
 
 from lookdown.ground.parameters import Parameters
 from lookdown.ground.pipeline import Pipeline
+from lookdown.wire import messages
 from lookdown.wire.errors import WireError
 
 _PLAIN = {
@@ -77,13 +78,13 @@ class _Reader(pickle.Unpickler):
 
 
 def _maker(parameters: Parameters) -> bytes:
-    """Digest of the code of this room and of the parameters."""
+    """Digest of the code of this room and its messages, and of the parameters."""
     return hashlib.sha256(_code() + repr(parameters).encode()).digest()
 
 
 @cache
 def _code() -> bytes:
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    for path in (*sorted(Path(__file__).parent.glob("*.py")), Path(messages.__file__)):
         digest.update(path.name.encode() + path.read_bytes())
     return digest.digest()
