@@ -336,6 +336,7 @@ ELSEWHERE = {"stack_velocities", "refine_paths", "find_partners", "peak_levels",
 ELSEWHERE |= {"find_lone", "find_young", "aim_plots", "keep_plots", "score_plots", "rank_plots"}
 ELSEWHERE |= {"forgive_peaks", "forgive_pixels", "sum_peaks", "sampled_median"}
 ELSEWHERE |= {"advance", "correct", "gate_plots", "share_out", "weigh_pairs", "match_moments"}  # test_tracks.py
+ELSEWHERE |= {"forecast", "revise"}  # test_unscented.py
 ELSEWHERE |= {"doppler", "doppler_turns", "dpca", "adaptive_filter"}  # on radar intervals: test_radar.py
 """Kernels on windows of frames, on radar intervals and on lists of paths, plots or tracks: tested in files of
 their own."""
