@@ -1,7 +1,7 @@
 """Marginal: how likely each track owns each plot of its gate, all joint shares considered (JPDA), by passing messages.
 
-A track owns one plot or none, a plot has one owner or none. With ``w = exp(gain)`` of a pair and 1 for no plot, messages
-go between tracks i and plots j until they settle (Williams, Lau 2014, IEEE Trans. AES 50, eq. 22 to 25)::
+A track owns one plot or none, a plot has one owner or none. With ``w = exp(gain)`` of a pair and 1 for no plot,
+messages go between tracks i and plots j until they settle (Williams, Lau 2014, IEEE Trans. AES 50, eq. 22 to 25)::
 
     m_ij = w_ij / (1 + sum of w_ik n_ik, k != j)        n_ij = 1 / (1 + sum of m_kj, k != i)
     weight_ij = w_ij n_ij / (1 + sum of w_ik n_ik)
@@ -81,7 +81,8 @@ def weigh_pairs(start, plot, gain, rows, tolerance, most, weights, messages, top
         for a in range(c):
             out[a] = 0.0
             m[a] = 0.0
-        for turn in range(1, last + 1):
+        while turn < last:
+            turn += 1
             for j in range(plots):
                 high[j] = 0.0
                 low[j] = 0.0

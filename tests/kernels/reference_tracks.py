@@ -69,3 +69,20 @@ def match_moments(weight, states, covariances):
     mean = weight @ states
     away = states - mean
     return mean, np.einsum("j,jab->ab", weight, covariances) + np.einsum("j,ja,jb->ab", weight, away, away)
+
+
+def unscented(function, state, covariance, scaling):
+    """Mean, covariance and cross covariance with the state of a function of one state, by the scaled transform."""
+    alpha, beta, kappa = scaling
+    n = len(state)
+    scale = alpha**2 * (n + kappa)
+    root = np.linalg.cholesky(covariance) * np.sqrt(scale)
+    points = np.concatenate([state[None], state + root.T, state - root.T])
+    means = np.full(2 * n + 1, 0.5 / scale)
+    means[0] = 1.0 - n / scale
+    spreads = means.copy()
+    spreads[0] += 1.0 - alpha**2 + beta
+    images = np.array([function(point) for point in points])
+    mean = images[0] + means[1:] @ (images[1:] - images[0])
+    away = images - mean
+    return mean, (away.T * spreads) @ away, ((points - state).T * spreads) @ away
