@@ -24,6 +24,7 @@ from lookdown.wire.packet import MAX_PACKET_OCTETS
 PRIORITIES = 4
 """Priorities are 0 (given up first) to 3."""
 _LONGEST_BACKOFF = 8
+_LAST_SEQUENCE = 2**64 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,8 @@ class Outbox:
             self._waiting[priority].append(_Held(sequence, packet, origin_ns, priority))
             self._held += 1
             self._octets += len(packet)
-            self._sent_up_to = sequence  # for all that is known
+            # The journal may have lost its last writes: the receiver may know of more that this start sent.
+            self._sent_up_to = _LAST_SEQUENCE
 
     @property
     def held(self) -> int:
@@ -247,7 +249,7 @@ class Outbox:
                 self._waiting[held.priority].popleft()
                 self._in_window.append((held, after))
                 after = held.sequence
-            self._sent_up_to = after
+            self._sent_up_to = max(self._sent_up_to, after)
             self.counts.sent += count
         self._cursor += count
         self._next = []
