@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from lookdown.hil.network.command import add_commands, run_contacts, run_network
-from lookdown.hil.station.command import add_station_commands, run_rig, run_sign, run_verify
+from lookdown.hil.station.command import (
+    add_replay,
+    add_station_commands,
+    run_replay,
+    run_rig,
+    run_sign,
+    run_verify,
+)
 from lookdown.wire.errors import ConfigError
 
 _FAILED, _UNUSABLE, _STOPPED = 1, 2, 130
@@ -81,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_roc(commands)
     add_station_commands(commands, _pace)
+    add_replay(commands)
     add_commands(commands)
     return parser
 
@@ -228,6 +236,7 @@ _COMMANDS = {
     "render": _render,
     "picture": _picture,
     "roc": _roc,
+    "replay": run_replay,
     "sign": run_sign,
     "verify": run_verify,
     "contacts": run_contacts,

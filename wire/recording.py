@@ -215,7 +215,7 @@ def _may_grow(data: bytes, at: int) -> bool:
         part = data[at : at + len(_MARK)]
         return _MARK.startswith(part)
     mark, octets, _ = _HEAD.unpack_from(data, at)
-    return mark == _MARK and octets <= MAX_PACKET_OCTETS and len(data) < at + _HEAD.size + _FIELDS.size + octets
+    return bool(mark == _MARK and octets <= MAX_PACKET_OCTETS and len(data) < at + _HEAD.size + _FIELDS.size + octets)
 
 
 def _read_record(data: mmap | bytes, at: int) -> tuple[Delivery | None, int]:

@@ -1,4 +1,4 @@
-"""The commands ``lookdown-hil rig``, ``sign`` and ``verify``."""
+"""The commands ``lookdown-hil rig``, ``replay``, ``sign`` and ``verify``."""
 
 import argparse
 import sys
@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, Self
 
 _STOPPED = 130
+_LINES_SHOWN = 20
 
 
 def add_station_commands(commands: Any, pace: Any) -> None:
@@ -130,3 +131,54 @@ def run_verify(options: argparse.Namespace) -> int:
     whose = "as you asked" if options.card else "by the run's own card: give yours with --card to tell a forgery"
     print(f"{options.run}: {count} files, signed by node {card.node_id}, identity {card.fingerprint}, {whose}")
     return 0
+
+
+def add_replay(commands: Any) -> None:
+    """Add the command ``replay``."""
+    from lookdown.hil.differences import Tolerance
+
+    default = Tolerance()
+    replay = commands.add_parser(
+        "replay",
+        help="a run's frames and packets through this build: what comes out otherwise",
+        description="Give the frames of a run to this build's board and its packets to this build's ground, and show "
+        "what comes out otherwise than it did, plot by plot and field by field. With --against, compare the plots of "
+        "two runs. Exit status: 0 when all is within the tolerance, 1 when not, 2 when what was given cannot be used.",
+        epilog="example: lookdown-hil replay build/rig",
+    )
+    replay.add_argument("run", type=Path, metavar="RUN", help="folder of a run (lookdown-hil rig, lookdown-hil run)")
+    replay.add_argument(
+        "--against", type=Path, metavar="OTHER", help="compare with the plots of this run; replay nothing"
+    )
+    for name, what in (("share", "of SNR, amplitude and sigmas, relative"), ("position-px", "of places, pixels")):
+        value = getattr(default, name.replace("-", "_"))
+        replay.add_argument(f"--{name}", type=float, default=value, metavar="N", help=f"tolerance {what} ({value:g})")
+
+
+def run_replay(options: argparse.Namespace) -> int:
+    """Run the command ``replay``; returns its exit status."""
+    from lookdown.hil.differences import Tolerance, compare_reports
+    from lookdown.hil.replay import Replayed, packets_of, replay_run
+
+    tolerance = Tolerance(options.share, options.position_px)
+    if options.against:
+        found = Replayed(compare_reports(packets_of(options.run), packets_of(options.against), tolerance), [], 0)
+    else:
+        found = replay_run(options.run, tolerance)
+    reports = found.reports
+    for line in reports.lines[:_LINES_SHOWN]:
+        print(f"  {line}")
+    if len(reports.lines) > _LINES_SHOWN:
+        print(f"  ... and {len(reports.lines) - _LINES_SHOWN} more")
+    for line in found.tracks:
+        print(f"  {line}")
+    print(
+        f"{reports.equal} reports equal to the octet, {reports.within} within the tolerance, {reports.beyond} beyond; "
+        f"{len(reports.only_before)} only before, {len(reports.only_now)} only now; plots: {reports.plots_only_before} "
+        f"gone, {reports.plots_only_now} new"
+    )
+    if reports.largest:
+        print("largest differences: " + ", ".join(f"{name} {value:.2g}" for name, value in reports.largest.items()))
+    if not options.against:
+        print(f"tracks: {found.n_updates} updates, {'as before' if not found.tracks else 'not as before'}")
+    return 0 if found.good else 1
