@@ -64,7 +64,8 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser(
         "run",
         help="the onboard process, live",
-        description="The onboard process: takes frames from its socket, sends plot reports to the ground.",
+        description="The onboard process: takes frames from its socket, sends plot reports to the ground. Where "
+        "FILE.sha256 stands beside FILE (as sha256sum writes it), it must fit, or the process refuses to start.",
         epilog="example: lookdown-flight run --config config/flight.toml",
     )
     run.add_argument("--config", type=Path, metavar="FILE", required=True, help="see config/flight.toml")
@@ -129,8 +130,10 @@ def main(argv: list[str] | None = None) -> int:
             return _process(options)
         from lookdown.flight.config import FlightConfig
         from lookdown.flight.live import run
+        from lookdown.flight.sealing import check_seal
         from lookdown.wire.config import load_config
 
+        check_seal(options.config)
         return run(load_config(options.config, FlightConfig))
     except (ConfigError, SourceError, OSError) as error:
         print(f"lookdown-flight: {error}", file=sys.stderr)

@@ -3,20 +3,26 @@
 import argparse
 import contextlib
 import csv
+import io
 import json
 import logging
 import os
+import shutil
 import signal
 import sys
 import time
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import TYPE_CHECKING, BinaryIO, TextIO
 
 from lookdown.wire.errors import ConfigError, WireError
 
+if TYPE_CHECKING:
+    import duckdb
+
 _UNUSABLE = 2
+_ANY_WIDTH = 100_000  # columns: more than any table takes
 _FORMATS = ("asterix", "cot", "stanag4607", "czml", "geojson")
 
 _EXAMPLES = """examples:
@@ -121,6 +127,15 @@ def _export(options: argparse.Namespace) -> int:
     return 0
 
 
+def _table(rows: "duckdb.DuckDBPyRelation") -> str:
+    """Return rows as a table: as wide as a terminal, or with every column where the output is none."""
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else _ANY_WIDTH
+    shown = io.StringIO()
+    with contextlib.redirect_stdout(shown):
+        rows.show(max_width=width)
+    return shown.getvalue()
+
+
 def _query(options: argparse.Namespace) -> int:
     import duckdb
     import pyarrow.parquet
@@ -132,7 +147,7 @@ def _query(options: argparse.Namespace) -> int:
     sql = sys.stdin.read() if options.sql == "-" else options.sql
     try:
         rows = HistoryReader(options.folder).query(sql)
-        shown = str(rows) if options.format == "table" else ""
+        shown = _table(rows) if options.format == "table" else ""
         found = rows.to_arrow_table()
     except duckdb.Error as error:
         raise ConfigError(f"query: {error}") from None

@@ -11,6 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from lookdown.hil.network.command import add_commands, run_contacts, run_network
+from lookdown.hil.station.command import (
+    add_replay,
+    add_station_commands,
+    run_replay,
+    run_rig,
+    run_sign,
+    run_verify,
+)
 from lookdown.wire.errors import ConfigError
 
 _FAILED, _UNUSABLE, _STOPPED = 1, 2, 130
@@ -20,6 +28,7 @@ _EXAMPLES = """examples:
   lookdown-hil run scenarios/default.toml --out build/demo
   lookdown-hil run scenarios/default.toml --out build/slow --pace 0.5
   lookdown-hil run scenarios/default.toml --out build/secured --secure
+  lookdown-hil rig config/rig/process.toml scenarios/rig/faults.toml --out build/rig
   lookdown-hil render scenarios/default.toml --out frames.h5
   lookdown-hil picture scenarios/default.toml --out default.png
   lookdown-hil roc scenarios/default.toml --out build/roc
@@ -36,7 +45,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"lookdown-hil {version('lookdown')}")
     commands = parser.add_subparsers(
-        dest="command", required=True, metavar="run | render | picture | roc | contacts | network"
+        dest="command",
+        required=True,
+        metavar="run | rig | replay | budget | render | picture | roc | sign | verify | contacts | network",
     )
 
     run = commands.add_parser(
@@ -82,6 +93,8 @@ def _parser() -> argparse.ArgumentParser:
         "--time", type=float, metavar="S", help="time of the frame from the start (default: that with most movers)"
     )
     _add_roc(commands)
+    add_station_commands(commands, _pace)
+    add_replay(commands)
     add_commands(commands)
     return parser
 
@@ -225,7 +238,16 @@ def _roc(options: argparse.Namespace) -> int:
     return 0
 
 
-_COMMANDS = {"render": _render, "picture": _picture, "roc": _roc, "contacts": run_contacts, "network": run_network}
+_COMMANDS = {
+    "render": _render,
+    "picture": _picture,
+    "roc": _roc,
+    "replay": run_replay,
+    "sign": run_sign,
+    "verify": run_verify,
+    "contacts": run_contacts,
+    "network": run_network,
+}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -244,8 +266,11 @@ def main(argv: list[str] | None = None) -> int:
     # A rig that is told to end stops what it started, as it does for Ctrl-C.
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        command = shlex.join(["lookdown-hil", *(sys.argv[1:] if argv is None else argv)])
         if options.command == "run":
-            return _run(options, shlex.join(["lookdown-hil", *(sys.argv[1:] if argv is None else argv)]))
+            return _run(options, command)
+        if options.command == "rig":
+            return run_rig(options, command, _summarise)
         return _COMMANDS[options.command](options)
     except FileNotFoundError as error:
         print(f"lookdown-hil: {error.filename or error}: no such file; check the path", file=sys.stderr)

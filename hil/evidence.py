@@ -5,7 +5,7 @@ is not there, because a process died before it wrote it, is left empty: the scor
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ def gather(
     history: Path,
     counters: Mapping[str, Mapping[str, Any]],
     step_s: float,
+    withheld: Collection[tuple[int, int]] = (),
 ) -> Evidence:
     """Gather the evidence of a run.
 
@@ -50,10 +51,12 @@ def gather(
         Last words of each process, by its role: ``inject-3``, ``flight-3``, ``ground``.
     step_s : float
         Time between instants of track evaluation [s].
+    withheld : collection of (int, int)
+        Satellite and frame that a fault kept from the board: no chance to see anything.
     """
     sensor_ids = tuple(satellite.id for satellite in scenario.satellite)
     reports = _read_reports(recording, scenario)
-    exposures = _exposures(scenario, counters, reports)
+    exposures = _exposures(scenario, counters, reports, frozenset(withheld))
     plots = _plots(reports, exposures, scenario)
     updates, ground_counters = _read_history(history, exposures)
     rows = [truth.appearances(index, np.arange(scenario.n_frames)).ravel() for index in range(len(sensor_ids))]
@@ -106,15 +109,22 @@ def _read_reports(recording: Path, scenario: Scenario) -> list[tuple[Delivery, P
 
 
 def _exposures(
-    scenario: Scenario, counters: Mapping[str, Mapping[str, Any]], reports: Sequence[tuple[Delivery, PlotReport]]
+    scenario: Scenario,
+    counters: Mapping[str, Mapping[str, Any]],
+    reports: Sequence[tuple[Delivery, PlotReport]],
+    withheld: Collection[tuple[int, int]],
 ) -> NDArray[np.void]:
-    """Frames that were sent, by the last word of their injector or by a report of them; without those dropped."""
+    """Frames that were sent, by the last word of their injector or by a report; without those dropped or withheld."""
     parts = [np.zeros(0, EXPOSURE_DTYPE)]
     for sensor_id in sorted(satellite.id for satellite in scenario.satellite):
         seen = [report.frame_id + 1 for _, report in reports if report.sensor_id == sensor_id]
         said = counters.get(f"inject-{sensor_id}", {})
         count = max([int(said.get("sent", 0)) + int(said.get("dropped", 0)), *seen])
-        frame_ids = [k for k in range(count) if not frame_dropped(scenario.sensor, scenario.seed, sensor_id, k)]
+        frame_ids = [
+            k
+            for k in range(count)
+            if (sensor_id, k) not in withheld and not frame_dropped(scenario.sensor, scenario.seed, sensor_id, k)
+        ]
         part = np.zeros(len(frame_ids), EXPOSURE_DTYPE)
         part["sensor_id"], part["frame_id"] = sensor_id, frame_ids
         part["time_ns"] = scenario.frame_time_ns(part["frame_id"])

@@ -2,21 +2,51 @@
 
 import os
 import platform
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from lookdown.hil.evidence import gather
 from lookdown.hil.plan import Scenario
 from lookdown.hil.render import make_scene
 from lookdown.hil.report import Report, write_report
-from lookdown.hil.requirements import judge
+from lookdown.hil.requirements import Judged, judge
 from lookdown.hil.rig import Outcome
 from lookdown.hil.score import score_run
 from lookdown.hil.truth import Truth
 
 
-def report_run(scenario: Scenario, scenario_path: Path, outcome: Outcome, command: str) -> Report:
+@dataclass(frozen=True)
+class Addition:
+    """What a rig adds to the report of a run.
+
+    Attributes
+    ----------
+    judged : sequence of Judged
+        Budgets and reactions.
+    figures : mapping
+        Further branches of the tree of figures.
+    sections : sequence of str
+        Further sections of the page, HTML.
+    provenance : mapping of str to str
+        Further lines of it.
+    withheld : collection of (int, int)
+        Satellite and frame that a fault kept from the board.
+    """
+
+    judged: Sequence[Judged] = ()
+    figures: Mapping[str, Any] = field(default_factory=dict)
+    sections: Sequence[str] = ()
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    withheld: Collection[tuple[int, int]] = ()
+
+
+def report_run(
+    scenario: Scenario, scenario_path: Path, outcome: Outcome, command: str, addition: Addition | None = None
+) -> Report:
     """Write ``report.html``, ``report.json`` and ``junit.xml`` of a run into its folder.
 
     Parameters
@@ -29,24 +59,30 @@ def report_run(scenario: Scenario, scenario_path: Path, outcome: Outcome, comman
         What the run left.
     command : str
         The command that started it, for the record.
+    addition : Addition or None
+        What a rig adds.
 
     Returns
     -------
     Report
         The figures and verdicts that were written.
     """
-    settings = scenario.scoring
+    settings, addition = scenario.scoring, addition or Addition()
     counters = {process.role: process.counters for process in outcome.processes}
     scene = make_scene(scenario)
-    evidence = gather(scenario, Truth(scenario, scene), outcome.recording, outcome.history, counters, settings.step_s)
+    evidence = gather(
+        scenario, Truth(scenario, scene), outcome.recording, outcome.history, counters, settings.step_s,
+        addition.withheld,
+    )  # fmt: skip
     score = score_run(evidence, settings)
+    figures = {**score.figures, **addition.figures}
     report = Report(
         scenario=scenario,
         scene=scene,
         evidence=evidence,
         score=score,
         settings=settings,
-        judged=judge(scenario.requirement, score.figures),
+        judged=[*judge(scenario.requirement, figures), *addition.judged],
         processes=[process.as_row(outcome.wall_s) for process in outcome.processes],
         provenance={
             "lookdown": version("lookdown"),
@@ -59,9 +95,12 @@ def report_run(scenario: Scenario, scenario_path: Path, outcome: Outcome, comman
             ),
             "time": f"{scenario.duration_s:g} s of scenario took {outcome.wall_s:.1f} s",
             "written": datetime.now(UTC).isoformat(timespec="seconds"),
+            **addition.provenance,
         },
         duration_s=outcome.wall_s,
         failure=outcome.failure,
+        sections=addition.sections,
+        figures=addition.figures,
     )
     write_report(report, outcome.folder)
     return report

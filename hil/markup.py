@@ -31,9 +31,9 @@ def number(value: Any, digits: int = 3) -> str:
     return f"{value:.0f}" if abs(value) >= 10 ** (digits - 1) else f"{value:.{digits}g}"
 
 
-def mono(text: str) -> str:
-    """Write text as it is typed."""
-    return f'<span class="mono">{html.escape(text)}</span>'
+def mono(text: str, whole: bool = False) -> str:
+    """Write text as it is typed; ``whole`` keeps it on one line."""
+    return f'<span class="mono{" whole" if whole else ""}">{html.escape(text)}</span>'
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

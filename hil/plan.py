@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lookdown.geo.orbit import Orbit
 from lookdown.geo.timescale import tai_ns_from_utc
+from lookdown.hil.faults.config import FaultConfig, check_faults
 from lookdown.hil.motion.jitter import JitterConfig
 from lookdown.hil.motion.movers import MoverConfig
 from lookdown.hil.motion.orbits import OrbitConfig
@@ -66,6 +67,8 @@ class Scenario:
         How a run is held against the truth.
     requirement : tuple of Requirement
         What must hold.
+    fault : tuple of FaultConfig
+        What breaks, when the rig runs it (``lookdown-hil rig``).
     """
 
     name: str
@@ -85,6 +88,7 @@ class Scenario:
     ground: dict[str, Any] = field(default_factory=dict)
     scoring: Settings = field(default_factory=Settings)
     requirement: tuple[Requirement, ...] = ()
+    fault: tuple[FaultConfig, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what no run could carry out."""
@@ -97,6 +101,7 @@ class Scenario:
             ("frame_rate_hz", 0.0 < self.frame_rate_hz <= 1000.0, "above 0, at most 1000"),
         )
         tai_ns_from_utc(self.start)
+        check_faults(self.fault, self.n_frames, ids)
         if not ids or len(set(ids)) < len(ids):
             raise ValueError(f"satellite: wanted one or more with ids used once, got ids {ids}; change the ids")
         if len(set(names)) < len(names):

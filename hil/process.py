@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,16 @@ class Process:
         if self._running and not self.ended:
             self._running.send_signal(signal.SIGTERM)
 
+    def pause(self) -> None:
+        """Let it stand still (SIGSTOP)."""
+        if self._running and not self.ended:
+            self._running.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Let it go on (SIGCONT)."""
+        if self._running and not self.ended:
+            self._running.send_signal(signal.SIGCONT)
+
     def stop(self) -> None:
         """Wait until it has ended, and kill it if that takes too long."""
         if self._running is None:
@@ -113,19 +124,26 @@ class Process:
 
     def as_row(self, wall_s: float) -> dict[str, Any]:
         """Return its line of the report; ``wall_s`` is how long the run took [s]."""
-        said = self.counters
-        row: dict[str, Any] = {"role": self.role, "status": self.status}
-        row["frames"] = said.get("frames_processed", said.get("sent"))
-        row["dropped"] = said.get("dropped")
-        row["plots"] = said.get("plots_sent")
-        for name in ("step_median", "step_max"):
-            row[f"{name}_ms"] = said[f"{name}_us"] / 1e3 if f"{name}_us" in said else None
-        row["lateness_max_ms"] = said.get("lateness_max_ms")
-        row["cpu_s"], row["memory_mb"] = self.cpu_s, self.memory_mb
-        row["cpu_share"] = 100.0 * self.cpu_s / wall_s if self.cpu_s is not None and wall_s > 0 else None
-        row["command"] = " ".join(self.command)
-        row["counters"] = said
-        return row
+        return as_row(self.role, self.status, self.counters, self.cpu_s, self.memory_mb, self.command, wall_s)
+
+
+def as_row(
+    role: str, status: int | None, said: Mapping[str, Any], cpu_s: float | None, memory_mb: float | None,
+    command: Sequence[str], wall_s: float,
+) -> dict[str, Any]:  # fmt: skip
+    """Return the line of a report about a process; ``said`` are its counters, ``wall_s`` how long the run took [s]."""
+    row: dict[str, Any] = {"role": role, "status": status}
+    row["frames"] = said.get("frames_processed", said.get("sent"))
+    row["dropped"] = said.get("dropped")
+    row["plots"] = said.get("plots_sent")
+    for name in ("step_median", "step_max"):
+        row[f"{name}_ms"] = said[f"{name}_us"] / 1e3 if f"{name}_us" in said else None
+    row["lateness_max_ms"] = said.get("lateness_max_ms")
+    row["cpu_s"], row["memory_mb"] = cpu_s, memory_mb
+    row["cpu_share"] = 100.0 * cpu_s / wall_s if cpu_s is not None and wall_s > 0 else None
+    row["command"] = " ".join(command)
+    row["counters"] = dict(said)
+    return row
 
 
 def _peak_memory_mb(pid: int) -> float | None:

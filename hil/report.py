@@ -45,6 +45,10 @@ class Report:
         Time the run took [s].
     failure : str
         Why the run ended early; empty when it did not.
+    sections : sequence of str
+        Further sections of the page, HTML.
+    figures : mapping
+        Further branches of ``report.json``.
     """
 
     scenario: Scenario
@@ -57,6 +61,8 @@ class Report:
     provenance: Mapping[str, str] = field(default_factory=dict)
     duration_s: float = 0.0
     failure: str = ""
+    sections: Sequence[str] = ()
+    figures: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def verdict(self) -> str:
@@ -78,6 +84,7 @@ def write_report(report: Report, folder: Path) -> None:
         "failure": report.failure,
         "requirements": [item.as_json() for item in report.judged],
         **report.score.figures,
+        **report.figures,
         "settings": asdict(report.settings),
         "processes": [dict(row) for row in report.processes],
         "provenance": dict(report.provenance),
@@ -99,6 +106,7 @@ def write_report(report: Report, folder: Path) -> None:
         alarm=_alarm(report.failure),
         cards=_cards(report.score.figures),
         requirements=_requirements(report.judged),
+        sections="\n".join(report.sections),
         map=pictures.map(),
         allowance=f"{report.settings.initiation_allowance_s:g}",
         cutoff=f"{report.settings.gospa_cutoff_m:g}",
@@ -137,11 +145,15 @@ def _json(tree: Any) -> str:
 def _subtitle(report: Report) -> str:
     scenario = report.scenario
     return (
-        f"{scenario.name}: {len(scenario.satellite)} satellites, {len(scenario.mover)} movers, "
+        f"{scenario.name}: {_count(len(scenario.satellite), 'satellite')}, {_count(len(scenario.mover), 'mover')}, "
         f"{scenario.duration_s:g} s at {scenario.frame_rate_hz:g} frames/s "
         f"of {scenario.sensor.cols} x {scenario.sensor.rows} px, "
         f"from {scenario.start}, seed {scenario.seed}"
     )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _verdict_text(report: Report) -> str:
@@ -190,19 +202,24 @@ def _requirements(judged: Sequence[Judged]) -> str:
     rows = []
     for item in judged:
         asked, kind = item.requirement, {"pass": "pass", "fail": "fail"}.get(item.verdict, "open")
-        unit = METRICS[asked.metric][0].removeprefix("1")
+        unit = METRICS[asked.metric][0]
+        unit = "" if unit == "1" else unit.removeprefix("1")
         wanted = html.escape(f"{asked.op} {asked.bound:g} {unit}")
         rows.append(
             [
                 f"<b>{html.escape(asked.id)}</b>",
-                html.escape(asked.text),
-                mono(asked.metric),
+                html.escape(asked.text) + _evidence(item),
+                mono(asked.metric, whole=True),
                 Right(f"{wanted}"),
                 Right(f"{number(item.value)} {html.escape(unit)}"),
                 f'<span class="verdict {kind}">{item.verdict}</span>',
             ]
         )
     return table(("", "requirement", "figure", Right("wanted"), Right("measured"), "verdict"), rows)
+
+
+def _evidence(item: Judged) -> str:
+    return f'<br><span class="soft">{html.escape(item.evidence)}</span>' if item.evidence else ""
 
 
 def _movers(tree: Mapping[str, Any]) -> str:

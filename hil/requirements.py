@@ -59,6 +59,27 @@ METRICS: dict[str, tuple[str, str]] = {
     "frames.late": ("1", "frames injected later than their deadline by more than one frame period"),
     "frames.missed": ("1", "gaps in the frame count, seen on board"),
     "frames.refused": ("1", "frames refused on board"),
+    "board.plot_latency_ms.p50": ("ms", "rig: time from the instant a frame was due to its report's arrival, median"),
+    "board.plot_latency_ms.p99": ("ms", "the same, 99th percentile"),
+    "board.plot_latency_ms.p999": ("ms", "the same, 99.9th percentile"),
+    "board.plot_latency_ms.max": ("ms", "the same, longest"),
+    "board.track_latency_ms.p50": ("ms", "rig: time from the instant a frame was due to the end of its fusion, median"),
+    "board.track_latency_ms.p99": ("ms", "the same, 99th percentile"),
+    "board.track_latency_ms.max": ("ms", "the same, longest"),
+    "board.step_median_ms": ("ms", "rig: time of a step of the chain, as the board counts it, median"),
+    "board.step_max_ms": ("ms", "the same, longest"),
+    "board.late": ("1", "rig: frames that the board took more than one frame period after they were due"),
+    "board.cpu_share": ("%", "rig: processor time of the onboard process in that of the run; 100 is one core"),
+    "board.memory_mb": ("MB", "rig: largest resident memory of the onboard process"),
+    "board.temperature_c": ("degC", "rig: highest temperature of the board"),
+    "board.clock_offset_ms": ("ms", "rig: what the board's clock is off from the rig's, without sign"),
+    "board.clock_error_ms": ("ms", "rig: bound of the error of that measurement"),
+    "fault.as_expected": ("1", "rig: 1 if what followed a fault is what is expected, 0 if not"),
+    "fault.unaccounted_refused": ("1", "rig: messages made unusable, less those that the board refused and counted"),
+    "fault.unaccounted_missed": ("1", "rig: frames withheld, less those that the board counted as missed"),
+    "fault.reports_twice": ("1", "rig: frames of which the ground has more than one report"),
+    "fault.reports_missing": ("1", "rig: frames given whole of which the ground has no report"),
+    "fault.packets_damaged": ("1", "rig: packets on the ground that cannot be read"),
 }
 
 
@@ -94,6 +115,8 @@ class Judged:
     requirement: Requirement
     verdict: Verdict
     value: float | None
+    evidence: str = ""
+    """What was seen, where the value does not say it; or why it was not tested."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the entry of ``report.json``."""
@@ -107,6 +130,7 @@ class Judged:
             "op": asked.op,
             "metric": asked.metric,
             "unit": METRICS[asked.metric][0],
+            "evidence": self.evidence,
         }
 
 
@@ -190,14 +214,18 @@ def junit_xml(judged: Sequence[Judged], scenario: str, duration_s: float, proper
         case = ElementTree.SubElement(suite, "testcase", classname=f"lookdown.{scenario}", name=asked.id)
         wanted = f"{asked.text} Wanted {asked.metric} {asked.op} {asked.bound:g} {METRICS[asked.metric][0]}"
         if item.verdict == "fail":
-            message = f"{wanted}; measured {item.value:g}"
+            message = f"{wanted}; measured {item.value:g}{_also(item)}"
             ElementTree.SubElement(case, "failure", message=message, type="requirement").text = message
         elif item.verdict == "not tested":
-            ElementTree.SubElement(case, "skipped", message=f"{wanted}; not measured in this run")
+            ElementTree.SubElement(case, "skipped", message=f"{wanted}; not measured in this run{_also(item)}")
         else:
-            ElementTree.SubElement(case, "system-out").text = f"{wanted}; measured {item.value:g}"
+            ElementTree.SubElement(case, "system-out").text = f"{wanted}; measured {item.value:g}{_also(item)}"
     suites = ElementTree.Element("testsuites")
     suites.append(suite)
     ElementTree.indent(suites)
     document: str = ElementTree.tostring(suites, encoding="unicode")
     return f'<?xml version="1.0" encoding="utf-8"?>\n{document}\n'.encode()
+
+
+def _also(item: Judged) -> str:
+    return f": {item.evidence}" if item.evidence else ""

@@ -10,7 +10,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -65,6 +65,24 @@ class Progress(Protocol):
         ...
 
 
+class Ran(Protocol):
+    """A process of a run, as its report sees it."""
+
+    @property
+    def role(self) -> str:
+        """What it was."""
+        ...
+
+    @property
+    def counters(self) -> dict[str, Any]:
+        """What it said last."""
+        ...
+
+    def as_row(self, wall_s: float) -> dict[str, Any]:
+        """Return its line of the report."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What a run left.
@@ -75,7 +93,7 @@ class Outcome:
         Folder of the run.
     recording, history : Path
         What the ground received, and the folder of what it made of it.
-    processes : tuple of Process
+    processes : tuple of Ran
         Each with its exit status and counters.
     wall_s : float
         Time between the first and the last frame's injection, by the clock of the machine [s].
@@ -88,14 +106,14 @@ class Outcome:
     folder: Path
     recording: Path
     history: Path
-    processes: tuple[Process, ...]
+    processes: tuple[Ran, ...]
     wall_s: float
     failure: str = ""
     stopped: bool = False
 
 
-def prepare_folder(folder: Path) -> None:
-    """Make an empty folder for a run; one that an earlier run left is replaced.
+def prepare_folder(folder: Path, kept: Collection[str] = ()) -> None:
+    """Make an empty folder for a run; one that an earlier run left is replaced, except for the files ``kept``.
 
     Raises
     ------
@@ -105,7 +123,11 @@ def prepare_folder(folder: Path) -> None:
     if folder.exists():
         if not folder.is_dir() or (any(folder.iterdir()) and not (folder / MARKER).is_file()):
             raise RigError(f"{folder}: wanted a new folder or one that an earlier run left, came another; choose --out")
-        shutil.rmtree(folder)
+        for entry in folder.iterdir():
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            elif entry.name not in (*kept, MARKER):
+                entry.unlink()
     (folder / "run").mkdir(parents=True)
     (folder / "logs").mkdir()
     (folder / MARKER).write_text("output of lookdown-hil run; a later run may replace this folder\n", encoding="utf-8")

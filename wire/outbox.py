@@ -25,6 +25,7 @@ from lookdown.wire.sealed import SEALED_OCTETS
 from lookdown.wire.spool import PRIORITIES, Kept
 
 _LONGEST_BACKOFF = 8
+_LAST_SEQUENCE = 2**64 - 1
 Seal: TypeAlias = Callable[[int, int, int, int, bytes], bytes]
 """Given sender, boot, sequence, origin [ns] and a packet, returns it sealed, `SEALED_OCTETS` longer."""
 
@@ -161,8 +162,9 @@ class Outbox:
         self._timer_ns = 0
         self._backoff = 1
         self._journal = journal
-        for sequence, _ in (entry for lane in self._waiting for entry in lane):
-            self._sent_up_to = max(self._sent_up_to, sequence)  # for all that is known
+        if any(lane for lane in self._waiting):
+            # The journal may have lost its last writes: the receiver may know of more that this start sent.
+            self._sent_up_to = _LAST_SEQUENCE
 
     @property
     def held(self) -> int:
@@ -270,7 +272,7 @@ class Outbox:
                 after = sequence
             for lane, n in zip(self._waiting, dropped, strict=True):
                 lane.drop(n)
-            self._sent_up_to = after
+            self._sent_up_to = max(self._sent_up_to, after)
             self.counts.sent += count
         self._cursor += count
         self._next = []

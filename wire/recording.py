@@ -35,7 +35,7 @@ from lookdown.wire.envelope import Delivery
 from lookdown.wire.errors import WireError
 from lookdown.wire.packet import MAX_PACKET_OCTETS
 
-__all__ = ["Delivery", "Recorder", "Recording", "read_recording"]
+__all__ = ["Delivery", "Recorder", "Recording", "RecordingTail", "read_recording"]
 
 _LOG = logging.getLogger(__name__)
 VERSION = 1
@@ -168,12 +168,66 @@ class Recording:
             _LOG.warning("%s: left out %d octets that are damaged or torn", self.path, self.octets_left_out)
 
 
+class RecordingTail:
+    """A recording that still grows: each look gives what was added since the last one.
+
+    Parameters
+    ----------
+    path : Path
+        The recording; it need not be there yet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        self._at = 0
+        self._rest = b""
+        self._begun = False
+
+    def read(self) -> list[Delivery]:
+        """Return the deliveries whose records are whole by now, each once."""
+        try:
+            with self.path.open("rb") as file:
+                file.seek(self._at)
+                data = self._rest + file.read()
+                self._at = file.tell()
+        except FileNotFoundError:
+            return []
+        if not self._begun:
+            if len(data) < len(MAGIC):
+                self._rest = data
+                return []
+            self._begun, data = True, data[len(MAGIC) :]
+        at = 0
+        found = []
+        while at < len(data):
+            delivery, size = _read_record(data, at)
+            if delivery is None:
+                if _may_grow(data, at):
+                    break
+                following = data.find(_MARK, at + 1)  # what is damaged is passed over
+                at = following if following >= 0 else max(len(data) - len(_MARK) + 1, at + 1)
+                continue
+            found.append(delivery)
+            at += size
+        self._rest = data[at:]
+        return found
+
+
 def read_recording(path: Path) -> Recording:
     """Return the deliveries of a recording, to be iterated over; see `Recording`."""
     return Recording(path)
 
 
-def _read_record(data: mmap, at: int) -> tuple[Delivery | None, int]:
+def _may_grow(data: bytes, at: int) -> bool:
+    """Whether the record that begins at an offset may only not yet be written to its end."""
+    if len(data) < at + _HEAD.size:
+        part = data[at : at + len(_MARK)]
+        return _MARK.startswith(part)
+    mark, octets, _ = _HEAD.unpack_from(data, at)
+    return bool(mark == _MARK and octets <= MAX_PACKET_OCTETS and len(data) < at + _HEAD.size + _FIELDS.size + octets)
+
+
+def _read_record(data: mmap | bytes, at: int) -> tuple[Delivery | None, int]:
     """Return the delivery that begins at an offset and its octets in the file; None if none whole begins there."""
     start = at + _HEAD.size
     if len(data) < start + _FIELDS.size:

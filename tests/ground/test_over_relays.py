@@ -7,7 +7,8 @@ import pytest
 import zmq
 
 from lookdown.ground.config import GroundConfig
-from lookdown.ground.live import HISTORY_NAME, RECORDING_NAME, Ground
+from lookdown.ground.history import HISTORY_NAME
+from lookdown.ground.live import RECORDING_NAME, Ground
 from lookdown.wire.clock import SystemClock
 from lookdown.wire.config import parse_config
 from lookdown.wire.end_to_end import PacketSealer

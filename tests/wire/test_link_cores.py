@@ -191,6 +191,26 @@ def test_a_restarted_sender_starts_anew_and_its_old_self_is_refused() -> None:
 DATA_MESSAGE = Envelope(DATA, 7, 1, 3, 1, 2, 5, b"packet").encode()
 
 
+def test_a_journal_that_lost_its_last_writes_blocks_nothing() -> None:
+    """The supply fails: the receiver has stored more of a start than the torn journal knows of."""
+    first = Outbox(7, 1)
+    inbox = Inbox()
+    for n in range(6):
+        first.offer(b"packet %d" % n)
+    while (message := first.next()) is not None:
+        first.sent(0)
+        inbox.accept(message, 0)
+    inbox.commit()
+    torn = Outbox(7, 1, held=[(n + 1, 0, 0, b"packet %d" % n) for n in range(3)])
+    message = torn.next()
+    assert message is not None
+    torn.sent(0)
+    assert inbox.accept(message, 0) == []
+    ((_, acknowledgement),) = inbox.acknowledgements()
+    torn.acknowledge(acknowledgement, 0)
+    assert (torn.held, torn.counts.refused) == (0, {})
+
+
 @pytest.mark.parametrize(
     ("data", "reason"),
     [

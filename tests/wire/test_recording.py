@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lookdown.wire.errors import WireError
-from lookdown.wire.recording import Delivery, Recorder, read_recording
+from lookdown.wire.recording import Delivery, Recorder, RecordingTail, read_recording
 
 DELIVERIES = [Delivery(n + 1, 10 * n, 10 * n + 5, b"LDr\n" * n + b"x", 77, n + 1) for n in range(6)]
 
@@ -114,3 +114,19 @@ def test_an_absent_file_is_an_os_error(tmp_path: Path) -> None:
         read_recording(tmp_path / "absent.ldrec")
     with pytest.raises(FileNotFoundError):
         Recorder(tmp_path / "absent" / "a.ldrec")
+
+
+def test_a_tail_gives_each_delivery_once_wherever_the_writer_stands(tmp_path: Path) -> None:
+    data = write(tmp_path / "whole.ldrec")
+    path = tmp_path / "grows.ldrec"
+    tail = RecordingTail(path)
+    assert tail.read() == []
+    came: list[Delivery] = []
+    for end in range(len(data) + 1):
+        path.write_bytes(data[:end])
+        came += tail.read()
+    assert came == DELIVERIES
+    # Damage in the midst costs what is damaged.
+    tail = RecordingTail(path)
+    path.write_bytes(data[:60] + b"\xff" + data[61:])
+    assert tail.read() == [delivery for delivery in DELIVERIES if delivery in set(read_recording(path))]

@@ -1,0 +1,197 @@
+"""A run of the station from its files to its report: frames, the course, the target, what came of it."""
+
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from lookdown.ground.config import GroundConfig
+from lookdown.hil.compare import comparison_section, read_report
+from lookdown.hil.faults.reactions import Judge
+from lookdown.hil.judge import Addition, report_run
+from lookdown.hil.plan import Scenario
+from lookdown.hil.report import Report
+from lookdown.hil.requirements import Requirement
+from lookdown.hil.rig import Outcome, RigError
+from lookdown.hil.station.config import RigConfig
+from lookdown.hil.station.course import Course, Progress
+from lookdown.hil.station.files import CONFIG, flight_files, write_ground
+from lookdown.hil.station.frames import Frames, have_frames
+from lookdown.hil.station.live import LiveRun
+from lookdown.hil.station.reach import AgentLink
+from lookdown.hil.station.result import Result, board_figures, judge_budgets, latencies
+from lookdown.hil.station.section import sections
+from lookdown.hil.station.stepped import SteppedRun
+from lookdown.hil.station.target import Stated, Vitals
+from lookdown.hil.station.watch import Watch
+from lookdown.wire.config import load_config
+
+FRAMES = "frames.h5"
+KEPT = (FRAMES, f".{FRAMES}.part")
+"""Files that a new run into an old folder keeps."""
+
+
+def cannot(rig: RigConfig) -> dict[str, str]:
+    """Return what a target cannot do, with the reason."""
+    if rig.target.kind == "ssh" and rig.target.address:
+        return {"link": "link faults need the way through ssh: leave address and rig_address out of [target]"}
+    return {}
+
+
+class Session:
+    """A run of the station.
+
+    Parameters
+    ----------
+    rig : RigConfig
+        The target.
+    budgets : sequence of Requirement
+        What it must keep.
+    scenario, path : Scenario, Path
+        What is run, and its file.
+    folder : Path
+        Made by `lookdown.hil.rig.prepare_folder`.
+    progress : Progress
+        Who is told how it goes on.
+    pace : float
+        Scenario seconds in a second of the clock.
+    """
+
+    def __init__(
+        self, rig: RigConfig, budgets: tuple[Requirement, ...], scenario: Scenario, path: Path, folder: Path,
+        progress: Progress, pace: float = 1.0,
+    ) -> None:  # fmt: skip
+        self._rig, self._budgets, self._scenario, self._path = rig, budgets, scenario, path
+        self._folder, self._progress, self._pace = folder, progress, pace
+        ids = [satellite.id for satellite in scenario.satellite]
+        self._under_test = (rig.target.satellites or (ids[0],))[0]
+        if strange := sorted(set(rig.target.satellites) - set(ids)):
+            raise RigError(f"satellites: wanted some of {ids} of {path}, got {strange}; change [target]")
+        self._failure, self._wall_s = "", 0.0
+        self._incidents: list[str] = []
+        self._untested: set[tuple[int, int]] = set()
+        self._machine: dict[str, Any] = {}
+        self._vitals: Vitals | None = None
+        self._late: int | None = None
+        self._counters: dict[str, Any] = {}
+        self._reached = 0
+
+    def have_frames(self, kept: Path | None, show: Any) -> None:
+        """Render the frames, or take those of a file; see `lookdown.hil.station.frames.have_frames`."""
+        have_frames(self._scenario, self._path, self._folder / FRAMES, show, kept)
+
+    def run(self, command: str, earlier: tuple[Path, Mapping[str, Any]] | None = None) -> Report:
+        """Run it and write its report.
+
+        Parameters
+        ----------
+        command : str
+            The command that started it, for the record.
+        earlier : tuple or None
+            A run to compare with: its folder, and its report as it was before this run.
+        """
+        shutil.copy2(self._path, self._folder / "run" / "scenario.toml")
+        (self._folder / "ground").mkdir(exist_ok=True)
+        with Frames(self._folder / FRAMES) as frames:
+            course = Course.of(self._scenario, frames, self._under_test, cannot(self._rig))
+            began_s = time.monotonic()
+            if self._rig.target.kind == "in-process":
+                watch, processes = self._stepped(course, frames)
+            else:
+                watch, processes = self._live(course, frames)
+            self._wall_s = self._wall_s or time.monotonic() - began_s
+        return self._report(course, watch, processes, command, earlier)
+
+    def _stepped(self, course: Course, frames: Frames) -> tuple[Watch, tuple[Any, ...]]:
+        """Run on a stepped clock."""
+        configs = {}
+        for satellite in self._scenario.satellite:
+            folder = self._folder.resolve() / "run" / f"flight-{satellite.id}"
+            folder.mkdir()
+            nowhere = ("inproc://frames", "inproc://ground")
+            for name, data in flight_files(self._scenario, frames, satellite.id, str(folder), nowhere).items():
+                (folder / name).write_bytes(data)
+            configs[satellite.id] = folder / CONFIG
+        ground = load_config(write_ground(self._scenario, self._folder, "inproc://ground"), GroundConfig)
+        self._progress.step(f"running {self._scenario.n_frames} frames on a stepped clock")
+        agent = AgentLink(self._rig.target)
+        self._machine = agent.machine
+        agent.close()
+        run = SteppedRun(course, configs, ground.fusion, self._folder / "ground")
+        run.run(self._progress)
+        watch = Watch(run.recording)
+        watch.look()
+        self._reached = self._scenario.n_frames
+        stated: list[Stated] = []
+        for i, board in run.boards.items():
+            stated += [Stated(f"flight-{i}", ("stepped",), 0, board.counters()),
+                       Stated(f"inject-{i}", ("stepped",), 0, {"sent": board.frames_given})]  # fmt: skip
+        return watch, tuple(stated)
+
+    def _live(self, course: Course, frames: Frames) -> tuple[Watch, tuple[Any, ...]]:
+        """Run in real time."""
+        run = LiveRun(course, self._rig, frames, self._folder, self._progress, self._pace)
+        self._failure = run.run()
+        self._wall_s, self._machine = run.wall_s, run.machine
+        self._incidents, self._untested, self._reached = run.incidents, run.untested, run.sent
+        stated = [run.ground, *(line for board in run.boards.values() for line in board.stated())]
+        if (board := run.boards.get(self._under_test)) is not None:
+            self._vitals, self._late, self._counters = board.vitals, board.injected.late, board.counters
+        return run.watch, tuple(stated)
+
+    def _report(
+        self,
+        course: Course,
+        watch: Watch,
+        processes: tuple[Any, ...],
+        command: str,
+        earlier: tuple[Path, Mapping[str, Any]] | None,
+    ) -> Report:
+        scenario, target = self._scenario, self._rig.target
+        recording, history = self._folder / "ground" / "received.ldrec", self._folder / "ground" / "history.sqlite"
+        plots, tracks = latencies(course, watch, history, self._under_test)
+        board = board_figures(plots, tracks, self._vitals, self._late, self._counters, self._wall_s)
+        judge = Judge(course, watch, scenario.sensor.camera, self._reached, self._untested, len(self._incidents))
+        reactions = judge.reactions()
+        figures = {
+            "board": board,
+            "target": {"kind": target.kind, "host": target.host, "satellite": self._under_test, **self._machine},
+            "faults": [self._fault(reaction) for reaction in reactions],
+            "incidents": self._incidents,
+        }
+        judged = [
+            *judge_budgets(self._budgets, figures, target.kind),
+            *(reaction.as_judged() for reaction in reactions),
+            *judge.accounts(),
+        ]
+        result = Result(
+            scenario, self._under_test, target.kind, target.host, self._machine, plots, tracks, board, reactions,
+            self._incidents, len(self._untested), self._reached,
+        )  # fmt: skip
+        outcome = Outcome(
+            self._folder, recording, history, processes, self._wall_s, self._failure,
+            self._failure == "stopped by the user",
+        )  # fmt: skip
+
+        def add(comparison: str) -> Addition:
+            return Addition(
+                judged, figures, sections(result, course, watch, history, judged, comparison),
+                {"target": f"{target.kind} {target.host}".strip(), "rig": self._rig.title},
+                course.withheld | self._untested,
+            )  # fmt: skip
+
+        report = report_run(scenario, self._path, outcome, command, add(""))
+        if earlier is not None:
+            # What is compared is what was written: both are read back.
+            said = comparison_section(earlier[1], read_report(self._folder), earlier[0])
+            report = report_run(scenario, self._path, outcome, command, add(said))
+        return report
+
+    @staticmethod
+    def _fault(reaction: Any) -> dict[str, Any]:
+        note = reaction.note
+        return {**asdict(note.fault), "frames": note.fault.length, "amount": note.fault.much,
+                "verdict": reaction.verdict, "seen": reaction.seen, "recovered_frame": reaction.recovered_frame,
+                "recovered_s": reaction.recovered_s}  # fmt: skip
