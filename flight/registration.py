@@ -4,7 +4,8 @@ The background lies on an anchor grid that follows the ground in whole pixels. `
 displacement from the frame to that grid, per tile, and says by how many whole pixels the grid is to follow.
 
 With pointing the field of displacements comes from the geometry (rotation and scale included) and the image adds one
-displacement for the whole frame, the pointing error. Without it one displacement is all. Where the image has no
+displacement for the whole frame, the pointing error, and what tiles learn (`lookdown.flight.tiles`). Without it one
+displacement is all. Where the image has no
 texture, or with pointing no displacement that most of it agrees on (`lookdown.flight.layers`), the prediction stands;
 where it is another picture (a cut, a slew) a coarse search over the whole frame (phase correlation, Kuglin and Hines
 1975) tries to find it again, and if that fails too the background is lost.
@@ -17,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lookdown.flight.layers import Layers
+from lookdown.flight.tiles import Tiles
 from lookdown.geo.camera import Camera, shift_field
-from lookdown.kernels.local_shift import tile_normals
 from lookdown.kernels.register import estimate_shift, register_scratch_size
 from lookdown.kernels.score import MOST_REACH_PX
 from lookdown.kernels.shift import shift_field as resample
@@ -46,9 +47,6 @@ TILE_STEP_PX = 0.16
 REACH_PX = MOST_REACH_PX - 2
 """Rows that a field may lie from its step; beyond it, too, a new grid is laid. The pass from frame to score keeps no
 more rows, and two are left for what lies between the middles of tiles and beyond the last ones [px]."""
-
-LOCAL_PRIOR_PX = 0.02
-"""One sigma of what a tile may move in a frame beyond the prediction; keeps a tile without texture where it is [px]."""
 
 JUMP_RATIO = 4.0
 """Error of the registered frame over its usual value from which on it is another picture."""
@@ -105,10 +103,11 @@ class Registration:
         self._every = max(1, min(rows // ROWS_USED, 64))
         self._scratch = np.zeros(max(register_scratch_size(cols), shift_scratch_size(cols)), np.float32)
         self._warped = np.zeros((rows, cols), np.float32)
-        self._tiles = -(-rows // TILE_PX), -(-cols // TILE_PX)
-        self._normals = np.zeros((*self._tiles, 5))
+        self._n_tiles = -(-rows // TILE_PX), -(-cols // TILE_PX)
+        self._tiles = Tiles(*self._n_tiles)
         self._layers = Layers(rows, cols, TILE_PX)
         self._pointed = False
+        self._layered = False  # the last frame that the image located had layers
         self._forget()
 
     def _forget(self) -> None:
@@ -120,7 +119,7 @@ class Registration:
         self._anchor: SensorState | None = None
         self._grid = np.zeros(2)  # whole pixels that the grid followed since the anchor
         self._middle = np.zeros(2)
-        self._local = np.zeros((*self._tiles, 2))  # what each tile adds to the prediction
+        self._tiles.forget()
 
     def locate(self, frame: Image, mean: Image, settled: bool, state: SensorState | None) -> Location:
         """Find the background in a frame.
@@ -181,10 +180,10 @@ class Registration:
             state.position_m,
             state.attitude,
             self._height_m,
-            *self._tiles,
+            *self._n_tiles,
         )
         field -= self._grid
-        field += self._local
+        field += self._tiles.added
         # Sights beyond the limb, or a slew off the frame: the geometry says nothing about the background.
         if not np.isfinite(field).all() or np.abs(field).max() > max(self._rows, self._cols):
             return None
@@ -201,6 +200,7 @@ class Registration:
         if found is None:
             error = self._error_at(mean, frame, start)
             if self._rms and error <= self._jump():
+                self._layered = True
                 settled = self._layers.settle(mean, frame, start)
                 return (start, False) if settled is None else (settled, True)
         elif not self._rms or found[1] <= self._jump():
@@ -229,7 +229,8 @@ class Registration:
     ) -> tuple[NDArray[np.float64], bool]:
         """Take the displacement of the largest layer; where none is, that of the pointing, or without one the mean."""
         at, _, n_used = found
-        if not self._layers.has_layers(at, self._every, n_used):
+        self._layered = self._layers.has_layers(at, self._every, n_used)
+        if not self._layered:
             return at, True
         settled = self._layers.settle(mean, frame, at)
         if settled is None:
@@ -285,7 +286,7 @@ class Registration:
     def follow_tiles(self, frame: Image, residual: Image, predicted: Image, scale: float) -> None:
         """Learn from a residual how each tile moves against the prediction: cloud and relief at other heights.
 
-        One least-squares step a frame, held by a prior; what it finds enters the field of the next frame.
+        What they find enters the field of the next frame.
 
         Parameters
         ----------
@@ -294,12 +295,7 @@ class Registration:
         scale : float
             Factor from ``predicted`` to the variance of the residual.
         """
-        tile_normals(frame, residual, predicted, scale, CLIP_SIGMAS, self._normals)
-        rr, rc, cc, br, bc = np.moveaxis(self._normals, -1, 0)
-        rr, cc = rr + LOCAL_PRIOR_PX**-2, cc + LOCAL_PRIOR_PX**-2
-        determinant = rr * cc - rc * rc
-        self._local[..., 0] += (cc * br - rc * bc) / determinant
-        self._local[..., 1] += (rr * bc - rc * br) / determinant
+        self._tiles.follow(frame, residual, predicted, scale, CLIP_SIGMAS, self._layered)
 
     def outgrown(self, location: Location) -> bool:
         """Whether the background needs a new grid: the field varies too much from tile to tile, or over the frame."""
@@ -311,5 +307,5 @@ class Registration:
         """Take the frame that was located, of this pointing, as the grid: the background was resampled to it."""
         self._anchor = state
         self._grid, self._at, self._middle = np.zeros(2), np.zeros(2), np.zeros(2)
-        self._local[...] = 0.0
+        self._tiles.forget()
         return replace(location, field=np.zeros((1, 1, 2), np.float32), step=(0, 0))

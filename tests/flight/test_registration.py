@@ -45,7 +45,6 @@ def test_shifts_of_the_ground_are_found_to_a_hundredth_of_a_pixel(name: str, dri
 ROWS, COLS, IFOV_RAD, NOISE_DN = 160, 192, 3e-4, 2.0
 
 
-@pytest.mark.xfail(strict=True, reason="0.011 px: steps of the field from tile to tile, and each tile's own noise")
 def test_rotation_and_scale_across_the_frame_are_followed_to_a_hundredth_of_a_pixel(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
