@@ -33,11 +33,12 @@ from lookdown.flight.calibration import Calibration, Intake
 from lookdown.flight.config import ChainParameters
 from lookdown.flight.confirm import SETTLED_FRAMES, Confirmation, spot_ratios
 from lookdown.flight.defects import DefectMap
-from lookdown.flight.memory import limit_memory
+from lookdown.flight.memory import forget_sliding, limit_memory
 from lookdown.flight.multiframe import MultiFrame, Window, merged
 from lookdown.flight.psf import edge_factors, psf_taps
 from lookdown.flight.registration import Location, Registration
 from lookdown.flight.regrid import lay_on_frame
+from lookdown.flight.sliding import Sliding
 from lookdown.flight.tail import TailCalibration
 from lookdown.flight.trails import without_trails
 from lookdown.kernels.calibrate import replace_bad
@@ -190,6 +191,7 @@ class Chain:
         factory = np.zeros(0, np.int32) if calibration is None else calibration.bad_pixels
         self._defects = DefectMap(rows, cols, factory)
         self._registration = Registration(rows, cols, parameters.background_height_m, distortion)
+        self._sliding = Sliding(rows, cols)
         self._space_tail = TailCalibration(rows, cols, parameters.psf_sigma_px)
         self._time_tail = TailCalibration(rows, cols, parameters.psf_sigma_px)
         self._confirmation = Confirmation(rows, cols, parameters.max_plots, spot_ratios(self._taps))
@@ -252,6 +254,8 @@ class Chain:
             restart_young(self._z, found.field, *found.step, HOLD_SCORE, young, self._age)
         if state is not None:
             limit_memory(self._noise, self.parameters.background_frames, self._age)
+        elif self._settled and (self._registration.layered or self._sliding.tiles.any()):
+            self._forget_sliding()
         if n_found > n_written:
             flags |= ReportFlag.TRUNCATED
         self._settled = True
@@ -318,6 +322,11 @@ class Chain:
             self._next_age,
         )
         self._swap()
+
+    def _forget_sliding(self) -> None:
+        """Let the background forget sooner where a layer slides over it."""
+        if self._sliding.find(self._frame, self._residual, self._predicted, self._white_gain):
+            forget_sliding(self._noise, self.parameters.background_frames, self._sliding.tiles, self._age)
 
     def _score_in_space(self) -> None:
         """Score a frame without background: the residual is the frame itself, no noise is predicted. It starts one."""

@@ -94,6 +94,11 @@ class Registration:
         Height of the background above the ellipsoid [m].
     distortion : tuple of float
         Radial distortion k1, k2 of the lens [1].
+
+    Attributes
+    ----------
+    layered : bool
+        The last frame that was found had layers (`lookdown.flight.layers`).
     """
 
     def __init__(self, rows: int, cols: int, height_m: float, distortion: tuple[float, float] = (0.0, 0.0)) -> None:
@@ -107,7 +112,7 @@ class Registration:
         self._tiles = Tiles(*self._n_tiles)
         self._layers = Layers(rows, cols, TILE_PX)
         self._pointed = False
-        self._layered = False  # the last frame that the image located had layers
+        self.layered = False
         self._forget()
 
     def _forget(self) -> None:
@@ -200,7 +205,7 @@ class Registration:
         if found is None:
             error = self._error_at(mean, frame, start)
             if self._rms and error <= self._jump():
-                self._layered = True
+                self.layered = True
                 settled = self._layers.settle(mean, frame, start)
                 return (start, False) if settled is None else (settled, True)
         elif not self._rms or found[1] <= self._jump():
@@ -229,8 +234,8 @@ class Registration:
     ) -> tuple[NDArray[np.float64], bool]:
         """Take the displacement of the largest layer; where none is, that of the pointing, or without one the mean."""
         at, _, n_used = found
-        self._layered = self._layers.has_layers(at, self._every, n_used)
-        if not self._layered:
+        self.layered = self._layers.has_layers(at, self._every, n_used)
+        if not self.layered:
             return at, True
         settled = self._layers.settle(mean, frame, at)
         if settled is None:
@@ -295,7 +300,7 @@ class Registration:
         scale : float
             Factor from ``predicted`` to the variance of the residual.
         """
-        self._tiles.follow(frame, residual, predicted, scale, CLIP_SIGMAS, self._layered)
+        self._tiles.follow(frame, residual, predicted, scale, CLIP_SIGMAS, self.layered)
 
     def outgrown(self, location: Location) -> bool:
         """Whether the background needs a new grid: the field varies too much from tile to tile, or over the frame."""
