@@ -17,6 +17,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lookdown.kernels.sampled import sampled_quantile
+
 BLOCK_PX = 4
 """Side of the blocks that share a memory [px]."""
 
@@ -29,81 +31,101 @@ QUIET_SHARE = 0.1
 QUIET_MEMORY = 0.4
 """Memory of a quiet place, as a part of the longest."""
 
-SLIDING_MEMORY, SLIDING_POWER = 0.2, 2.0
-"""The same where a layer slides, and the power of the ratio of noises there: lag grows with the memory, its
-variance with the square."""
+SLIDING_MEMORY = 0.2
+"""The same where a layer is seen to slide; there the memory goes with the square of the ratio, as the variance of a lag
+does with the memory."""
 
 SHORTEST_FRAMES = 4
 """Memory that every place keeps [frames]."""
 
 
-def limit_memory(noise: NDArray[np.float32], longest_frames: int, age: NDArray[np.uint8]) -> None:
-    """Make places whose background slides forget sooner.
+class MemoryLimit:
+    """Makes places whose background slides forget sooner.
 
     Parameters
     ----------
-    noise : ndarray of float32, shape (rows, cols)
-        Variance of the residual.
+    rows, cols : int
+        Size of the frames [px].
     longest_frames : int
         Longest memory of any place [frames].
-    age : ndarray of uint8, shape (rows, cols)
-        Frames that the background of each pixel holds; cut down in place.
 
     Examples
     --------
     >>> noise, age = np.ones((64, 64), np.float32), np.full((64, 64), 100, np.uint8)
     >>> noise[:, 32:] = 4.0
-    >>> limit_memory(noise, 100, age)
+    >>> MemoryLimit(64, 64, 100).apply(noise, age)
     >>> int(age[0, 0]), int(age[0, 63])
     (40, 10)
     """
-    around = _around(noise)
-    _cut(_memory(around, around, QUIET_MEMORY * longest_frames, 1.0), age)
 
+    def __init__(self, rows: int, cols: int, longest_frames: int) -> None:
+        shape = max(1, rows // BLOCK_PX), max(1, cols // BLOCK_PX)
+        self._longest_frames = longest_frames
+        self._blocks, self._around = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+        self._ranked = np.zeros(shape[0] * shape[1], np.float32)
+        self._where = np.zeros(shape, np.uint8)
+        self._frames, self._most = np.zeros(shape, np.uint8), np.zeros((rows, cols), np.uint8)
 
-def forget_sliding(
-    noise: NDArray[np.float32], longest_frames: int, tiles: NDArray[np.bool_], age: NDArray[np.uint8]
-) -> None:
-    """Make places forget sooner where a layer slides.
+    def apply(self, noise: NDArray[np.float32], age: NDArray[np.uint8]) -> None:
+        """Cut ages down.
 
-    Parameters
-    ----------
-    noise, longest_frames, age
-        As for `limit_memory`.
-    tiles : ndarray of bool, shape (n, m)
-        Where a layer slides.
+        Parameters
+        ----------
+        noise : ndarray of float32, shape (rows, cols)
+            Variance of the residual.
+        age : ndarray of uint8, shape (rows, cols)
+            Frames that the background of each pixel holds; changed in place.
+        """
+        self._measure(noise)
+        quiet = sampled_quantile(self._around, 1, QUIET_SHARE, self._ranked)
+        self._share_quiet(quiet, QUIET_MEMORY * self._longest_frames)
+        self._cut(QUIET_MEMORY * self._longest_frames, age)
 
-    Examples
-    --------
-    >>> noise, age = np.ones((64, 64), np.float32), np.full((64, 64), 100, np.uint8)
-    >>> noise[:, 48:] = 2.0
-    >>> forget_sliding(noise, 100, np.array([[False, True]]), age)
-    >>> age[0, [0, 32, 63]].tolist()
-    [100, 20, 5]
-    """
-    around = _around(noise)
-    blocks = (around.shape[1], around.shape[0])
-    where = cv2.resize(tiles.astype(np.uint8), blocks, interpolation=cv2.INTER_NEAREST).reshape(around.shape) > 0
-    if where.any():
-        memory = _memory(around, around[where], SLIDING_MEMORY * longest_frames, SLIDING_POWER)
-        _cut(np.where(where, memory, np.uint8(255)), age)
+    def forget_sliding(self, noise: NDArray[np.float32], tiles: NDArray[np.uint8], age: NDArray[np.uint8]) -> None:
+        """Cut ages down where a layer slides.
 
+        Parameters
+        ----------
+        noise, age
+            As for `apply`.
+        tiles : ndarray of uint8, shape (n, m)
+            Not 0 where a layer slides.
 
-def _around(noise: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Noise of the surroundings of each block."""
-    rows, cols = noise.shape
-    blocks = max(1, cols // BLOCK_PX), max(1, rows // BLOCK_PX)
-    around = cv2.resize(noise, blocks, interpolation=cv2.INTER_AREA)
-    return np.atleast_2d(cv2.blur(around, (SURROUNDINGS_BLOCKS, SURROUNDINGS_BLOCKS)))
+        Examples
+        --------
+        >>> noise, age = np.ones((64, 64), np.float32), np.full((64, 64), 100, np.uint8)
+        >>> noise[:, 48:] = 1.5
+        >>> MemoryLimit(64, 64, 100).forget_sliding(noise, np.array([[0, 1]], np.uint8), age)
+        >>> age[0, [0, 36, 63]].tolist()
+        [100, 20, 9]
+        """
+        self._measure(noise)
+        cv2.resize(tiles, self._where.shape[::-1], self._where, interpolation=cv2.INTER_NEAREST)
+        sliding = self._around[self._where > 0]
+        if not sliding.size:
+            return
+        quiet = float(np.quantile(sliding, QUIET_SHARE))
+        longest = SLIDING_MEMORY * self._longest_frames
+        self._share_quiet(quiet, longest**0.5)
+        np.square(self._blocks, out=self._blocks)
+        self._blocks[self._where == 0] = np.iinfo(np.uint8).max
+        self._cut(longest, age)
 
+    def _measure(self, noise: NDArray[np.float32]) -> None:
+        """Take the noise of the surroundings of each block."""
+        cv2.resize(noise, self._blocks.shape[::-1], self._blocks, interpolation=cv2.INTER_AREA)
+        cv2.blur(self._blocks, (SURROUNDINGS_BLOCKS, SURROUNDINGS_BLOCKS), self._around)
 
-def _memory(around: NDArray[np.float32], of: NDArray[np.float32], longest: float, power: float) -> NDArray[np.uint8]:
-    """Memory of each block, with the quiet ones among ``of`` for quiet [frames]."""
-    quiet = max(float(np.quantile(of, QUIET_SHARE)), float(np.finfo(np.float32).tiny))
-    memory = longest * (quiet / np.maximum(around, quiet)) ** power
-    return np.asarray(np.rint(np.maximum(memory, min(SHORTEST_FRAMES, longest))), np.uint8)
+    def _share_quiet(self, quiet: float, whole: float) -> None:
+        """Give each block the share of ``whole`` that its noise leaves it."""
+        quiet = max(quiet, float(np.finfo(np.float32).tiny))
+        np.maximum(self._around, np.float32(quiet), out=self._blocks)
+        np.divide(np.float32(whole * quiet), self._blocks, out=self._blocks)
 
-
-def _cut(frames: NDArray[np.uint8], age: NDArray[np.uint8]) -> None:
-    rows, cols = age.shape
-    np.minimum(age, cv2.resize(frames, (cols, rows), interpolation=cv2.INTER_NEAREST), out=age)
+    def _cut(self, longest: float, age: NDArray[np.uint8]) -> None:
+        memory = self._blocks
+        np.maximum(memory, np.float32(min(SHORTEST_FRAMES, longest)), out=memory)
+        np.rint(memory, out=memory)
+        np.copyto(self._frames, memory, casting="unsafe")
+        cv2.resize(self._frames, age.shape[::-1], self._most, interpolation=cv2.INTER_NEAREST)
+        np.minimum(age, self._most, out=age)

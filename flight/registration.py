@@ -4,8 +4,7 @@ The background lies on an anchor grid that follows the ground in whole pixels. `
 displacement from the frame to that grid, per tile, and says by how many whole pixels the grid is to follow.
 
 With pointing the field of displacements comes from the geometry (rotation and scale included) and the image adds one
-displacement for the whole frame, the pointing error, and what tiles learn (`lookdown.flight.tiles`). Without it one
-displacement is all. Where the image has no
+displacement for the whole frame, the pointing error. Without it one displacement is all. Where the image has no
 texture, or with pointing no displacement that most of it agrees on (`lookdown.flight.layers`), the prediction stands;
 where it is another picture (a cut, a slew) a coarse search over the whole frame (phase correlation, Kuglin and Hines
 1975) tries to find it again, and if that fails too the background is lost.
@@ -18,8 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lookdown.flight.layers import Layers
-from lookdown.flight.tiles import Tiles
-from lookdown.geo.camera import Camera, shift_field
+from lookdown.flight.sliding import Sliding
+from lookdown.geo.camera import Camera
+from lookdown.geo.ground_shift import GroundShift
+from lookdown.kernels.field import learn_affine, learn_field, place_field, sum_field
+from lookdown.kernels.local_shift import tile_normals
 from lookdown.kernels.register import estimate_shift, register_scratch_size
 from lookdown.kernels.score import MOST_REACH_PX
 from lookdown.kernels.shift import shift_field as resample
@@ -48,6 +50,13 @@ REACH_PX = MOST_REACH_PX - 2
 """Rows that a field may lie from its step; beyond it, too, a new grid is laid. The pass from frame to score keeps no
 more rows, and two are left for what lies between the middles of tiles and beyond the last ones [px]."""
 
+LOCAL_PRIOR_PX = 0.02
+"""One sigma of what the view or, where a frame has layers, a tile may move in a frame beyond the prediction; keeps what
+has no texture where it is [px]."""
+
+RELIEF_PRIOR_PX = 0.005
+"""The same of a tile beyond the affine motion of a view without layers: relief changes slowly [px]."""
+
 JUMP_RATIO = 4.0
 """Error of the registered frame over its usual value from which on it is another picture."""
 
@@ -65,7 +74,7 @@ class Location:
     Attributes
     ----------
     field : ndarray of float32, shape (n, m, 2)
-        Displacement (row, col) from frame to grid, per tile [px].
+        Displacement (row, col) from frame to grid, per tile; holds until the next frame [px].
     step : tuple of int
         Pixels by which the grid is to follow, along the displacement.
     shift : tuple of float
@@ -74,6 +83,8 @@ class Location:
         The image confirmed the prediction.
     lost : bool
         The background is not in view any more; field, step and shift are 0.
+    outgrown : bool
+        The background needs a new grid: the field varies too much from tile to tile, or over the frame.
     """
 
     field: Field
@@ -81,6 +92,7 @@ class Location:
     shift: tuple[float, float]
     from_image: bool
     lost: bool
+    outgrown: bool = False
 
 
 class Registration:
@@ -99,6 +111,8 @@ class Registration:
     ----------
     layered : bool
         The last frame that was found had layers (`lookdown.flight.layers`).
+    sliding : Sliding
+        Tiles that slide over the ground, found in the residual of the frame before.
     """
 
     def __init__(self, rows: int, cols: int, height_m: float, distortion: tuple[float, float] = (0.0, 0.0)) -> None:
@@ -108,11 +122,15 @@ class Registration:
         self._every = max(1, min(rows // ROWS_USED, 64))
         self._scratch = np.zeros(max(register_scratch_size(cols), shift_scratch_size(cols)), np.float32)
         self._warped = np.zeros((rows, cols), np.float32)
-        self._n_tiles = -(-rows // TILE_PX), -(-cols // TILE_PX)
-        self._tiles = Tiles(*self._n_tiles)
+        self._tiles = -(-rows // TILE_PX), -(-cols // TILE_PX)
+        self._normals = np.zeros((*self._tiles, 5))
+        self._local, self._shift, self._base, self._sum = (np.zeros((*self._tiles, 2)) for _ in range(4))
+        self._field = np.zeros((*self._tiles, 2), np.float32)
+        self._ground: GroundShift | None = None
         self._layers = Layers(rows, cols, TILE_PX)
         self._pointed = False
         self.layered = False
+        self.sliding = Sliding(rows, cols)
         self._forget()
 
     def _forget(self) -> None:
@@ -124,7 +142,7 @@ class Registration:
         self._anchor: SensorState | None = None
         self._grid = np.zeros(2)  # whole pixels that the grid followed since the anchor
         self._middle = np.zeros(2)
-        self._tiles.forget()
+        self._local.fill(0.0)  # what each tile adds to the prediction
 
     def locate(self, frame: Image, mean: Image, settled: bool, state: SensorState | None) -> Location:
         """Find the background in a frame.
@@ -152,13 +170,13 @@ class Registration:
         if base is None:
             found = self._estimate(mean, frame, self._at + self._rate)
             base = np.zeros((1, 1, 2))
-        elif np.ptp(base, axis=(0, 1)).max() < FLAT_FIELD_PX:
-            base = base.mean(axis=(0, 1), keepdims=True)
+        elif base.size == 2:
             found = self._estimate(mean, frame, self._at + base[0, 0])
             if found is not None:
                 found = found[0] - base[0, 0], found[1]
         else:
-            resample(mean, np.asarray(base + self._at, np.float32), self._scratch, self._warped)
+            place_field(base, self._at[0], self._at[1], self._field)
+            resample(mean, self._field, self._scratch, self._warped)
             found = self._estimate(self._warped, frame, np.zeros(2))
             if found is not None:
                 found = found[0] + self._at, found[1]
@@ -173,26 +191,21 @@ class Registration:
         return Location(np.zeros((1, 1, 2), np.float32), (0, 0), (0.0, 0.0), not lost, lost)
 
     def _predicted_field(self, state: SensorState | None) -> NDArray[np.float64] | None:
-        """Displacement from frame to grid that the pointing tells; None without one."""
-        if state is None or self._anchor is None:
-            return None
-        camera = Camera(self._rows, self._cols, state.ifov_rad, self._distortion)
+        """Displacement from frame to grid that the pointing tells, one for all tiles if it is; None without one."""
         anchor = self._anchor
-        field = shift_field(
-            camera,
-            anchor.position_m,
-            anchor.attitude,
-            state.position_m,
-            state.attitude,
-            self._height_m,
-            *self._n_tiles,
-        )
-        field -= self._grid
-        field += self._tiles.added
-        # Sights beyond the limb, or a slew off the frame: the geometry says nothing about the background.
-        if not np.isfinite(field).all() or np.abs(field).max() > max(self._rows, self._cols):
+        if state is None or anchor is None:
             return None
-        return field
+        if self._ground is None or self._ground.camera.ifov_rad != state.ifov_rad:
+            camera = Camera(self._rows, self._cols, state.ifov_rad, self._distortion)
+            self._ground = GroundShift(camera, self._height_m, *self._tiles)
+        self._ground.between(anchor.position_m, anchor.attitude, state.position_m, state.attitude, self._shift)
+        down, up, left, right = sum_field(self._shift, self._local, self._grid[0], self._grid[1], self._base)
+        # Sights beyond the limb, or a slew off the frame: the geometry says nothing about the background.
+        if not max(-down, up, -left, right) <= max(self._rows, self._cols):
+            return None
+        if max(up - down, right - left) < FLAT_FIELD_PX:
+            return np.asarray(self._base.mean(axis=(0, 1), keepdims=True))
+        return self._base
 
     def _estimate(
         self, mean: Image, frame: Image, start: NDArray[np.float64]
@@ -234,7 +247,7 @@ class Registration:
     ) -> tuple[NDArray[np.float64], bool]:
         """Take the displacement of the largest layer; where none is, that of the pointing, or without one the mean."""
         at, _, n_used = found
-        self.layered = self._layers.has_layers(at, self._every, n_used)
+        self.layered = self.sliding.found or self._layers.has_layers(at, self._every, n_used)
         if not self.layered:
             return at, True
         settled = self._layers.settle(mean, frame, at)
@@ -271,7 +284,10 @@ class Registration:
         return np.array([down * self._rows / size[1], along * self._cols / size[0]])
 
     def _follow(self, base: NDArray[np.float64], at: NDArray[np.float64], from_image: bool, pointed: bool) -> Location:
-        field = np.asarray(base + at, np.float32)
+        field: Field = self._field
+        if base.shape != field.shape:
+            field = np.zeros(base.shape, np.float32)
+        steepest, low, high = place_field(base, at[0], at[1], field)
         middle = field[field.shape[0] // 2, field.shape[1] // 2].astype(np.float64)
         shift = middle - self._middle
         step = np.rint(middle).astype(int)
@@ -286,12 +302,17 @@ class Registration:
         if pointed:
             self._grid += step
         self._middle = middle - step
-        return Location(field, (int(step[0]), int(step[1])), (float(shift[0]), float(shift[1])), from_image, False)
+        outgrown = pointed and (steepest > TILE_STEP_PX or max(high - step[0], step[0] - low) > REACH_PX)
+        moved = float(shift[0]), float(shift[1])
+        return Location(field, (int(step[0]), int(step[1])), moved, from_image, False, bool(outgrown))
 
     def follow_tiles(self, frame: Image, residual: Image, predicted: Image, scale: float) -> None:
         """Learn from a residual how each tile moves against the prediction: cloud and relief at other heights.
 
-        What they find enters the field of the next frame.
+        What turns or stretches the view is smooth: all tiles together take an affine step, with the noise of the whole
+        frame, and each alone a step with what is left. Cloud over ground is not smooth: where the frame has layers each
+        tile goes its own way. One least-squares step a frame, held by a prior; what it finds enters the field of the
+        next frame.
 
         Parameters
         ----------
@@ -300,17 +321,16 @@ class Registration:
         scale : float
             Factor from ``predicted`` to the variance of the residual.
         """
-        self._tiles.follow(frame, residual, predicted, scale, CLIP_SIGMAS, self.layered)
-
-    def outgrown(self, location: Location) -> bool:
-        """Whether the background needs a new grid: the field varies too much from tile to tile, or over the frame."""
-        steps = [np.abs(np.diff(location.field, axis=axis)).max(initial=0.0) for axis in (0, 1)]
-        reach = np.abs(location.field[..., 0] - location.step[0]).max()
-        return bool(max(steps) > TILE_STEP_PX or reach > REACH_PX)
+        tile_normals(frame, residual, predicted, scale, CLIP_SIGMAS, self._normals)
+        prior_px = LOCAL_PRIOR_PX
+        if not self.layered:
+            learn_affine(self._normals, LOCAL_PRIOR_PX, self._local)
+            prior_px = RELIEF_PRIOR_PX
+        learn_field(self._normals, prior_px, self._local)
 
     def lay_anew(self, location: Location, state: SensorState) -> Location:
         """Take the frame that was located, of this pointing, as the grid: the background was resampled to it."""
         self._anchor = state
         self._grid, self._at, self._middle = np.zeros(2), np.zeros(2), np.zeros(2)
-        self._tiles.forget()
-        return replace(location, field=np.zeros((1, 1, 2), np.float32), step=(0, 0))
+        self._local.fill(0.0)
+        return replace(location, field=np.zeros((1, 1, 2), np.float32), step=(0, 0), outgrown=False)

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lookdown.geo.camera import tile_centres
+from lookdown.geo.ground_shift import tile_centres
 
 Image = NDArray[np.float32]
 

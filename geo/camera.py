@@ -1,4 +1,4 @@
-"""Camera: pixels, tangent coordinates, lines of sight, and how the ground moves across the image.
+"""Camera: pixels, tangent coordinates, lines of sight.
 
 Sensor axes: +z is the boresight, +x points along increasing column, +y along increasing row. A line of sight with the
 tangents ``(x, y)`` has the direction ``(x, y, 1)`` normalised. The lens moves it to ``(x, y) (1 + k1 r^2 + k2 r^4)``
@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lookdown.geo.rotation import conjugate, rotate
-from lookdown.geo.sight import intersect_ellipsoid
 
 Float = NDArray[np.float64]
 
@@ -78,6 +77,12 @@ class Camera:
                 f"{self._end[1] / self.ifov_rad:.0f} px off the middle on the image turns back, the corner lies "
                 f"{corner / self.ifov_rad:.0f} px away; check the sign and the unit (tangents, not pixels)"
             )
+
+    @property
+    def lens(self) -> Float:
+        """Lens as `lookdown.kernels.ground_shift` takes it, shape (8,)."""
+        middle = 0.5 * (self.rows - 1), 0.5 * (self.cols - 1)
+        return np.array([self.ifov_rad, *self.distortion, *self._end, _LEAST_SLOPE, *middle])
 
     @property
     def _ideal(self) -> bool:
@@ -243,57 +248,3 @@ class Camera:
         depth = np.where(in_front, seen[..., 2], np.nan)
         row, col = self.pixel_from_tangent(seen[..., 0] / depth, seen[..., 1] / depth)
         return row, col, in_front
-
-
-def tile_centres(size: int, tiles: int) -> Float:
-    """Pixel coordinates of the centres of ``tiles`` tiles of ``ceil(size / tiles)`` pixels; the last may be cut.
-
-    Examples
-    --------
-    >>> tile_centres(10, 4).tolist()
-    [1.0, 4.0, 7.0, 9.0]
-    """
-    tile = -(-size // tiles)
-    first = np.minimum(np.arange(tiles) * tile, size - 1)
-    last = np.minimum(first + tile, size) - 1
-    return np.asarray(0.5 * (first + last), np.float64)
-
-
-def shift_field(
-    camera: Camera,
-    position_a_m: ArrayLike,
-    attitude_a: ArrayLike,
-    position_b_m: ArrayLike,
-    attitude_b: ArrayLike,
-    height_m: float,
-    grid_rows: int,
-    grid_cols: int,
-) -> Float:
-    """Where the ground in frame b lay in frame a.
-
-    Lines of sight of frame b through the tile centres meet the surface at ``height_m`` and are projected into frame
-    a. Frame a resampled at ``(row + field[..., 0], col + field[..., 1])`` looks like frame b.
-
-    Parameters
-    ----------
-    camera : Camera
-        Camera of both frames.
-    position_a_m, position_b_m : array_like of float, shape (3,)
-        Sensor positions, ECEF [m].
-    attitude_a, attitude_b : array_like of float, shape (4,)
-        Quaternions, sensor to ECEF.
-    height_m : float
-        Height of the ground over the ellipsoid [m].
-    grid_rows, grid_cols : int
-        Tiles along each axis; centres as in `tile_centres`.
-
-    Returns
-    -------
-    ndarray of float64, shape (grid_rows, grid_cols, 2)
-        Displacement (row, col) [px]; nan where a line of sight misses the Earth.
-    """
-    row, col = np.meshgrid(tile_centres(camera.rows, grid_rows), tile_centres(camera.cols, grid_cols), indexing="ij")
-    sights = camera.sight_ecef(*camera.tangent_from_pixel(row, col), attitude_b)
-    ground = intersect_ellipsoid(position_b_m, sights, height_m)
-    row_a, col_a, _ = camera.project(ground, position_a_m, attitude_a)
-    return np.stack([row_a - row, col_a - col], axis=-1)

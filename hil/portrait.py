@@ -18,8 +18,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image as Picture
 
-from lookdown.geo.camera import shift_field
 from lookdown.geo.earth import ecef_to_geodetic, enu_axes
+from lookdown.geo.ground_shift import shift_field
 from lookdown.geo.sun import sun_direction
 from lookdown.hil.figures import MOVER_COLOURS, SATELLITE_COLOURS, mover_colour
 from lookdown.hil.maps import HALO, Maps

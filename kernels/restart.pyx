@@ -11,6 +11,7 @@ from libc.math cimport fabsf, rint
 from lookdown.kernels.rows cimport RowIn, cloned
 
 from lookdown.kernels.checks import require_array, require_integer, require_number
+from lookdown.kernels.moving import require_field
 
 cdef extern from *:
     """
@@ -54,13 +55,8 @@ def restart_young(z, field, row_step, col_step, limit, oldest, age):
         If an array has another type, shape or layout, or a number is out of its range.
     """
     cdef const float[:, ::1] x = require_array("z", z, "float32", 2)
-    require_array("field", field, "float32", 3)
+    cdef const float[:, :, ::1] f = require_field(field, x.shape[0], x.shape[1])
     cdef Py_ssize_t rows = x.shape[0], cols = x.shape[1]
-    if field.shape[2] != 2 or not 0 < field.shape[0] <= rows or not 0 < field.shape[1] <= cols:
-        raise ValueError(f"field: wanted shape (n, m, 2), n and m from 1 to {rows}, {cols}; got {field.shape}")
-    if not (abs(field) <= 2 * max(rows, cols)).all():
-        raise ValueError(f"field: wanted finite, within twice the frame [px], got {abs(field).max()}; start anew")
-    cdef const float[:, :, ::1] f = field
     cdef Py_ssize_t down = require_integer("row_step", row_step, -1000000, 1000000)
     cdef Py_ssize_t along = require_integer("col_step", col_step, -1000000, 1000000)
     cdef float most = require_number("limit", limit, 1e-6, 1e6)

@@ -1,6 +1,6 @@
-"""The median of a raster of pixels, by selection in place (Hoare 1961, Comm. ACM 4, 321)."""
+"""A quantile of a raster of pixels, by selection in place (Hoare 1961, Comm. ACM 4, 321)."""
 
-from lookdown.kernels.checks import require_array, require_integer
+from lookdown.kernels.checks import require_array, require_integer, require_number
 
 
 cdef float select(float* x, Py_ssize_t n, Py_ssize_t k) noexcept nogil:
@@ -31,8 +31,8 @@ cdef float select(float* x, Py_ssize_t n, Py_ssize_t k) noexcept nogil:
     return x[k]
 
 
-def sampled_median(frame, step, scratch):
-    """Return the median of every ``step``-th pixel of every ``step``-th row, the upper of two.
+def sampled_quantile(frame, step, share, scratch):
+    """Return a quantile of every ``step``-th pixel of every ``step``-th row: the value of rank ``share n``, from 0.
 
     Parameters
     ----------
@@ -40,13 +40,15 @@ def sampled_median(frame, step, scratch):
         Values; of NaN nothing follows.
     step : int
         Stride along rows and columns, from 1 on [px].
+    share : float
+        Share of the samples below it, 0 to below 1; 0.5 is the median, of an even number the upper of two.
     scratch : ndarray of float32
         At least as many elements as there are samples.
 
     Returns
     -------
     float
-        Their median.
+        Their quantile.
 
     Raises
     ------
@@ -57,7 +59,8 @@ def sampled_median(frame, step, scratch):
     cdef Py_ssize_t stride = require_integer("step", step, 1, 2**31 - 1), r, c, n = 0
     cdef float[::1] sample = require_array("scratch", scratch, "float32", 1, out=True, apart_from=(frame,))
     cdef Py_ssize_t wanted = ((x.shape[0] - 1) // stride + 1) * ((x.shape[1] - 1) // stride + 1)
-    cdef float middle
+    cdef double below = require_number("share", share, 0.0, 0.999999)
+    cdef float found
     if sample.shape[0] < wanted:
         raise ValueError(f"scratch: wanted at least {wanted} float32, got {sample.shape[0]}; one for each sample")
     with nogil:
@@ -65,5 +68,5 @@ def sampled_median(frame, step, scratch):
             for c in range((x.shape[1] - 1) // stride + 1):
                 sample[n] = x[r * stride, c * stride]
                 n += 1
-        middle = select(&sample[0], n, n // 2)
-    return middle
+        found = select(&sample[0], n, <Py_ssize_t>(below * n))
+    return found

@@ -40,7 +40,16 @@ STAGES = {
     "score": ("score_and_renew", "matched_filter", "whiten", "renew_background"),
     "extract": ("count_peaks", "tail_histogram", "map_scores", "extract_plots", "fit_plots"),
 }
-MODULES = ("chain", "calibration", "registration", "tail")
+MODULES = {
+    "calibration": "Intake",
+    "registration": "Registration",
+    "tail": "TailCalibration",
+    "cleaning": "Cleaning",
+    "background": "Background",
+    "extraction": "Extraction",
+    "chain": "Chain",
+}
+"""Modules of the chain that call kernels, each with the class that does; those further down use those above."""
 
 
 def modules(replace: Callable[[str, Callable[..., Any]], Callable[..., Any]]) -> ModuleType:
@@ -60,9 +69,10 @@ def modules(replace: Callable[[str, Callable[..., Any]], Callable[..., Any]]) ->
                 setattr(module, kernel, replace(kernel, getattr(module, kernel)))
                 replaced.add(kernel)
     assert replaced == set(kernels), f"the chain uses no {set(kernels) - replaced}; adapt STAGES to it"
-    copies["chain"].Intake = copies["calibration"].Intake
-    copies["chain"].Registration = copies["registration"].Registration
-    copies["chain"].TailCalibration = copies["tail"].TailCalibration
+    for user in copies.values():
+        for name, made in MODULES.items():
+            if hasattr(user, made):
+                setattr(user, made, getattr(copies[name], made))
     return copies["chain"]
 
 
@@ -156,7 +166,7 @@ def check(ours: Any, peer: Any, frames: list[np.ndarray]) -> tuple[int, int, flo
     for k, samples in enumerate(frames):
         mine, other = ours.step(samples), peer.step(samples)
         assert mine.flags == other.flags, f"frame {k}: {mine.flags}, by the peer {other.flags}"
-        snr = np.abs(ours._confirmation.snr)
+        snr = np.abs(ours._extraction.snr)
         borderline = int(np.count_nonzero(np.abs(snr / PARAMETERS.threshold - 1) < BORDERLINE))
         alone, apart = compare(mine.plots, other.plots, borderline, f"frame {k}")
         plots += mine.plots.size

@@ -45,8 +45,8 @@ def main() -> None:
     part = np.s_[top : top + 2 * HALF_ROWS, left : left + 2 * HALF_COLS]
     images = {
         "raw frame [DN]": frame.samples[part].astype(float),
-        "less the background that moved with the ground [DN]": chain._residual[part],
-        "filtered, over ring and memory: score [sigma]": chain._z[part],
+        "less the background that moved with the ground [DN]": chain._background.residual[part],
+        "filtered, over ring and memory: score [sigma]": chain._background.z[part],
     }
     axes = plt.subplots(2, 2, figsize=(10.4, 8.0), layout="constrained")[1].ravel()
     for axis, (title, image) in zip(axes, images.items(), strict=False):

@@ -46,8 +46,8 @@ def test_frames_of_one_value_give_no_plots(shape: tuple[int, int], value: int, p
     chain = Chain(ChainParameters(), *shape, saturation_dn=16383)
     assert not any(steps(chain, [np.full(shape, value, np.uint16)] * N_FRAMES, pointing))
     steps(chain, noise(shape), pointing)  # and the chain lives on
-    assert np.isfinite(chain._mean).all()
-    assert np.isfinite(chain._noise).all()
+    assert np.isfinite(chain._background.mean).all()
+    assert np.isfinite(chain._background.noise).all()
 
 
 @pointings
@@ -130,7 +130,7 @@ def test_a_pointing_that_is_not_finite_serves_no_prediction(field: str) -> None:
     chain = Chain(ChainParameters(), 64, 80)
     for frame, state in zip(frames, staring(N_FRAMES), strict=True):
         chain.step(frame, replace(state, **{field: np.full_like(getattr(state, field), np.nan)}))
-    assert np.isfinite(chain._mean).all()
+    assert np.isfinite(chain._background.mean).all()
 
 
 def test_a_calibration_of_another_shape_is_refused() -> None:

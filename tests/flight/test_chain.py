@@ -197,7 +197,7 @@ def test_known_pointing_beats_the_image_alone_when_the_view_turns() -> None:
         for k, (frame, state) in enumerate(zip(frames, states, strict=True)):
             result = chain.step(digital(frame), state if pointed else None)
             if k >= 10:
-                spread += float(chain._filtered.std()) / 20
+                spread += float(chain._background.filtered.std()) / 20
                 count += len(result.plots)
                 failed += bool(result.flags)
         false[pointed] = spread, count
@@ -222,8 +222,8 @@ def test_gain_offset_and_bad_pixels_of_the_factory_are_applied(tmp_path: Path) -
         calibrated.step(frame)
         raw.step(frame)
     noise = NOISE * float(np.square(psf_taps(ChainParameters().psf_sigma_px)).sum())  # after the filter
-    assert calibrated._filtered.std() < 1.25 * noise
-    assert raw._filtered.std() > 1.5 * noise
+    assert calibrated._background.filtered.std() < 1.25 * noise
+    assert raw._background.filtered.std() > 1.5 * noise
     with pytest.raises(ConfigError, match=r"\.npy: wanted finite 12 x 13"):
         make_chain(FlightConfig(calibration=files), 12, 13)
     with pytest.raises(ConfigError, match=r"nothing\.npy: wanted a whole"):
@@ -277,7 +277,7 @@ def test_what_the_chain_cannot_take_is_refused_and_leaves_it_as_it_was() -> None
         whole.step(frame)
         with pytest.raises(ValueError, match="finite"):
             chain.step(spoilt)
-    assert chain._mean.tobytes() == whole._mean.tobytes()
+    assert chain._background.mean.tobytes() == whole._background.mean.tobytes()
     with pytest.raises(ValueError, match=r"wanted arrays \[rows, cols\]"):
         list(process(np.zeros(5)))
     with pytest.raises(ValueError, match=r"rows, cols: wanted at least 1"):

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from lookdown.flight.memory import limit_memory
+from lookdown.flight.memory import MemoryLimit
 
 
 def limited(noise: np.ndarray, longest: int = 100, age: int = 255) -> np.ndarray:
     ages = np.full(noise.shape, age, np.uint8)
-    limit_memory(noise.astype(np.float32), longest, ages)
+    MemoryLimit(*noise.shape, longest).apply(noise.astype(np.float32), ages)
     return ages
 
 

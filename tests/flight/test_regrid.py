@@ -4,7 +4,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, map_coordinates
 
 from lookdown.flight.regrid import lay_on_frame, spread
-from lookdown.geo.camera import tile_centres
+from lookdown.geo.ground_shift import tile_centres
 
 
 def test_a_plane_is_spread_as_a_plane_beyond_the_outer_centres_too() -> None:

@@ -6,8 +6,9 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from lookdown.geo.attitude import stare_attitude, turned, yaw_steering_attitude
-from lookdown.geo.camera import Camera, shift_field, tile_centres
+from lookdown.geo.camera import Camera
 from lookdown.geo.earth import geodetic_to_ecef
+from lookdown.geo.ground_shift import shift_field, tile_centres
 from lookdown.geo.orbit import KeplerJ2Orbit
 from lookdown.geo.rotation import from_rotation_vector, multiply, rotate
 from lookdown.geo.sight import intersect_ellipsoid

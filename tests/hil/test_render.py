@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
 
-from lookdown.geo.camera import shift_field
+from lookdown.geo.ground_shift import shift_field
 from lookdown.geo.sight import intersect_ellipsoid, light_time_s
 from lookdown.hil.background import Background
 from lookdown.hil.plan import Scenario

@@ -334,7 +334,9 @@ def _quantise(r: int, c: int) -> dict[str, Any]:
 
 ELSEWHERE = {"stack_velocities", "refine_paths", "find_partners", "peak_levels", "agree_on_shift", "remove_trails"}
 ELSEWHERE |= {"find_lone", "find_young", "aim_plots", "keep_plots", "score_plots", "rank_plots"}
-ELSEWHERE |= {"forgive_peaks", "forgive_pixels", "sum_peaks", "sampled_median"}
+ELSEWHERE |= {"ground_shift", "sum_field", "place_field", "learn_field", "learn_affine"}  # on tiles: test_field.py
+ELSEWHERE |= {"tile_squares", "find_sliding"}  # on tiles: test_sliding.py
+ELSEWHERE |= {"forgive_peaks", "forgive_pixels", "sum_peaks", "sampled_quantile"}
 ELSEWHERE |= {"advance", "correct", "gate_plots", "share_out"}  # on tracks: test_tracks.py
 ELSEWHERE |= {"doppler", "doppler_turns", "dpca", "adaptive_filter"}  # on radar intervals: test_radar.py
 """Kernels on windows of frames, on radar intervals and on lists of paths, plots or tracks: tested in files of

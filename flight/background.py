@@ -1,0 +1,226 @@
+"""The background: where it went, what a frame leaves over it, and how the frame enters it.
+
+Its mean and its noise lie on a grid that follows the ground. A frame is located on it (from the pointing, refined by
+the image), the mean subtracted, the residual filtered with the point-spread function and divided by the noise of the
+place, that predicted and that of the ring about each pixel. What stands out is held back; the rest enters mean and
+noise.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lookdown.flight.config import ChainParameters
+from lookdown.flight.confirm import SETTLED_FRAMES
+from lookdown.flight.memory import MemoryLimit
+from lookdown.flight.psf import PointSpread
+from lookdown.flight.registration import Location, Registration
+from lookdown.flight.regrid import lay_on_frame
+from lookdown.kernels.renew import renew_background
+from lookdown.kernels.restart import restart_young
+from lookdown.kernels.sampled import sampled_quantile
+from lookdown.kernels.score import score_and_renew, score_scratch_size
+from lookdown.kernels.suppress import matched_filter
+from lookdown.kernels.whiten import whiten
+from lookdown.wire.messages import SensorState
+
+Image = NDArray[np.float32]
+
+REGISTRATION_BLUR_PX = 0.03
+"""Error of registration that the predicted noise allows for, one sigma [px]."""
+
+NOISE_SAMPLES = 1024
+"""Pixels whose noise tells how large a spike must be, about."""
+
+HOLD_SCORE = 7.0
+"""Score up to which a residual enters the background as it is. At 3 a mover's trail in its background is half as deep,
+but the dark place that it leaves where it stood at first lasts too long: the clips lose .17 of Pd at 1e-6."""
+
+YOUNG_AT_START, YOUNG_LATER = 6, 2
+"""Frames of a background, the present one included, up to which a strong score means that it is wrong: in the first
+frames of all, and later, when a short memory alone keeps a place young (`lookdown.flight.memory`)."""
+
+
+class Background:
+    """Second part of the chain: from clean frames to scores.
+
+    Parameters
+    ----------
+    parameters : ChainParameters
+        How the chain is set.
+    rows, cols : int
+        Size of the frames [px].
+    spread : PointSpread
+        Optics and detector.
+    distortion : tuple of float
+        Radial distortion k1, k2 of the lens [1].
+
+    Attributes
+    ----------
+    frames : int
+        Frames in which it was followed, the present one included: 0 without a background, 1 if the present frame was
+        scored in space alone.
+    mean, noise : ndarray of float32, shape (rows, cols)
+        Mean of the frames and variance of the filtered residual, on the grid [frame unit, frame unit^2].
+    age : ndarray of uint8, shape (rows, cols)
+        Frames that each place holds.
+    residual, filtered : ndarray of float32, shape (rows, cols)
+        What the present frame leaves over the background, before and after the matched filter [frame unit].
+    z : ndarray of float32, shape (rows, cols)
+        Its score [1].
+    """
+
+    def __init__(
+        self,
+        parameters: ChainParameters,
+        rows: int,
+        cols: int,
+        spread: PointSpread,
+        distortion: tuple[float, float] = (0.0, 0.0),
+    ) -> None:
+        shape = rows, cols
+        self._parameters, self._spread = parameters, spread
+        self.frames = 0
+        self.residual, self.filtered, self.z = (np.zeros(shape, np.float32) for _ in range(3))
+        self._predicted, self._variance = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+        self.mean, self._next_mean = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+        self.noise, self._next_noise = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+        self.age, self._next_age = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
+        self._scratch = np.zeros(score_scratch_size(cols, spread.taps.size, parameters.window_px), np.float32)
+        self._noise_step = max(1, round((rows * cols / NOISE_SAMPLES) ** 0.5))
+        self._sample = np.zeros(self.noise[:: self._noise_step, :: self._noise_step].size, np.float32)
+        self._memory = MemoryLimit(rows, cols, parameters.background_frames)
+        self._registration = Registration(rows, cols, parameters.background_height_m, distortion)
+
+    def usual_noise(self) -> float:
+        """Return the median variance of the filtered residual, 0 without a background [frame unit^2]."""
+        return sampled_quantile(self.noise, self._noise_step, 0.5, self._sample) if self.frames else 0.0
+
+    def locate(self, frame: Image, quantum: float, state: SensorState | None) -> Location:
+        """Find the background in a frame; if it is lost, there is none any more.
+
+        Parameters
+        ----------
+        frame : ndarray of float32, shape (rows, cols)
+            Clean frame.
+        quantum : float
+            Step from one sample to the next [frame unit].
+        state : SensorState, optional
+            Pointing of the frame.
+
+        Returns
+        -------
+        Location
+            Where it went.
+        """
+        self._registration.least_rms = quantum
+        found = self._registration.locate(frame, self.mean, self.frames > 0, state)
+        if found.lost:
+            self.frames = 0
+        if state is not None and found.outgrown:
+            lay_on_frame(found.field, self.mean, self.noise, self.age)
+            found = self._registration.lay_anew(found, state)
+        return found
+
+    def score(self, frame: Image, found: Location, variance_floor: float, pointed: bool) -> None:
+        """Score a frame and let it enter the background, or start one.
+
+        Parameters
+        ----------
+        frame : ndarray of float32, shape (rows, cols)
+            Clean frame.
+        found : Location
+            Where `locate` found the background.
+        variance_floor : float
+            Smallest variance of the filtered residual that is believed [frame unit^2].
+        pointed : bool
+            The displacements come from pointing, so each tile learns what it moves beyond them.
+        """
+        if not self.frames:
+            self._start(frame, variance_floor)
+        else:
+            self._follow(frame, found, variance_floor)
+            if pointed:
+                self._registration.follow_tiles(frame, self.residual, self._predicted, self._spread.white_gain)
+        self.frames += 1
+
+    def revise(self, frame: Image, found: Location, pointed: bool) -> None:
+        """After the frame was judged: forget where it contradicts a young background, and where the ground slides."""
+        if self.frames > 1:
+            young = YOUNG_AT_START if self.frames <= SETTLED_FRAMES else YOUNG_LATER
+            restart_young(self.z, found.field, *found.step, HOLD_SCORE, young, self.age)
+        if pointed:
+            self._memory.apply(self.noise, self.age)
+        elif self.frames > 1:
+            sliding = self._registration.sliding
+            if sliding.find(frame, self.residual, self._predicted, self._spread.white_gain):
+                self._memory.forget_sliding(self.noise, sliding.tiles, self.age)
+
+    def _follow(self, frame: Image, found: Location, variance_floor: float) -> None:
+        """Score a frame against background, ring and memory, and let it enter the background."""
+        score_and_renew(
+            frame,
+            self.mean,
+            self.noise,
+            self.age,
+            found.field,
+            REGISTRATION_BLUR_PX,
+            variance_floor,
+            self._spread.taps,
+            self._spread.edge,
+            self._parameters.window_px,
+            self._parameters.guard_px,
+            HOLD_SCORE,
+            found.step[0],
+            found.step[1],
+            self._parameters.background_frames,
+            self._scratch,
+            self.residual,
+            self._predicted,
+            self.filtered,
+            self.z,
+            self._next_mean,
+            self._next_noise,
+            self._next_age,
+        )
+        self._swap()
+
+    def _start(self, frame: Image, variance_floor: float) -> None:
+        """Score a frame without background: the residual is the frame itself, no noise is predicted. It starts one."""
+        # A level near 0 keeps the sums of squares small.
+        np.subtract(frame, np.float32(np.median(frame[:: 1 + frame.shape[0] // 64])), self.residual)
+        self._predicted.fill(0.0)
+        self.age.fill(0)
+        taps = self._spread.taps
+        matched_filter(self.residual, taps, taps, self._scratch, self.filtered)
+        whiten(
+            self.filtered,
+            self._predicted,
+            self._parameters.window_px,
+            self._parameters.guard_px,
+            variance_floor,
+            self._scratch,
+            self._variance,
+            self.z,
+        )
+        renew_background(
+            frame,
+            self.residual,
+            self._variance,
+            self.mean,
+            self.noise,
+            self.age,
+            np.zeros((1, 1, 2), np.float32),
+            0,
+            0,
+            self._parameters.background_frames,
+            self._scratch,
+            self._next_mean,
+            self._next_noise,
+            self._next_age,
+        )
+        self._swap()
+
+    def _swap(self) -> None:
+        self.mean, self._next_mean = self._next_mean, self.mean
+        self.noise, self._next_noise = self._next_noise, self.noise
+        self.age, self._next_age = self._next_age, self.age
