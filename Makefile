@@ -50,8 +50,9 @@ instructions: $(STAMPS)/dev $(STAMPS)/kernels ## count the kernels' instructions
 sanitize: $(STAMPS)/dev $(STAMPS)/kernels ## run the tests of compiled code under address and undefined-behaviour checks
 	@deploy/sanitize $(PY) $(TESTS)
 
-figures: $(STAMPS)/proof $(STAMPS)/kernels ## draw the figures of docs/simulator.md
+figures: $(STAMPS)/proof $(STAMPS)/kernels ## draw the figures of docs/simulator.md and docs/fusion.md
 	@$(PY) -m tests.bench.figures_simulator
+	@$(PY) -m tests.ground.stereo
 
 lint: $(STAMPS)/dev $(STAMPS)/kernels ## ruff, cython-lint and strict mypy
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check .

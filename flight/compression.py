@@ -5,11 +5,18 @@ The received samples are correlated with the transmitted pulse s of unit energy,
     y[i] = sum_k conj(s[k]) x[i + k]
 
 by Fourier transforms (Richards 2014, Fundamentals of Radar Signal Processing, ch. 4): white noise keeps its power, and
-an echo of amplitude a has its peak a at the sample where it begins. The transforms are NumPy's (pocketfft), in float32.
+an echo of amplitude a has its peak a at the sample where it begins. Taylor weights over the band press side lobes down;
+white noise keeps its power then too, and peaks fall by `PulseCompressor.loss_db`. The transforms are NumPy's
+(pocketfft), in float32.
 """
 
 import numpy as np
 from numpy.typing import NDArray
+
+from lookdown.flight.radar.taper import taylor
+
+AT_A_TIME = 32
+"""Pulses that are transformed together."""
 
 __all__ = ["PulseCompressor", "chirp"]
 
@@ -52,11 +59,17 @@ class PulseCompressor:
         The transmitted pulse, as `chirp` gives it.
     samples : int
         Range samples that are received after each pulse.
+    band : float
+        Band of the pulse over the sample rate, across which weights lie [1].
+    side_lobes_db : float
+        Range side lobes of the Taylor weights over the band, 0 for none: the matched filter [dB].
 
     Attributes
     ----------
     ranges : int
         Range cells of the compressed interval: ``samples - pulse samples + 1``, each with its whole echo.
+    loss_db : float
+        Loss of SNR against the matched filter by the weights [dB].
 
     Raises
     ------
@@ -64,7 +77,9 @@ class PulseCompressor:
         If the pulse is empty or not finite, or longer than what is received.
     """
 
-    def __init__(self, pulse: NDArray[np.complex64], samples: int) -> None:
+    def __init__(
+        self, pulse: NDArray[np.complex64], samples: int, band: float = 1.0, side_lobes_db: float = 0.0
+    ) -> None:
         pulse = np.asarray(pulse, np.complex64)
         if pulse.ndim != 1 or pulse.size == 0 or not np.isfinite(pulse).all() or not pulse.any():
             raise ValueError(f"pulse: wanted finite samples of the transmitted pulse, got shape {pulse.shape}")
@@ -73,17 +88,27 @@ class PulseCompressor:
         self.samples = samples
         self.ranges = samples - pulse.size + 1
         # Circular correlation wraps into the cells without their whole echo only, which are left out.
-        self._length = _fast_length(samples)
+        length = _fast_length(samples)
         energy = float(np.sqrt((np.abs(pulse) ** 2).sum()))
-        self._response = np.conj(np.fft.fft(pulse / np.float32(energy), self._length)).astype(np.complex64)
+        spectrum = np.fft.fft(pulse.astype(np.complex128) / energy, length)
+        self._frequency = np.fft.fftfreq(length)
+        weight = taylor(np.asarray(self._frequency / band, np.float64), side_lobes_db)
+        weight /= np.sqrt(np.mean(np.abs(spectrum) ** 2 * weight**2))
+        self._echo = np.abs(spectrum) ** 2 * weight / length
+        self._noise = np.abs(spectrum) ** 2 * weight**2 / length
+        self.loss_db = float(-20 * np.log10(self._echo.sum()))
+        self._response = (np.conj(spectrum) * weight).astype(np.complex64)
+        self._work = np.empty((AT_A_TIME, length), np.complex64)
 
-    def __call__(self, cpi: NDArray[np.complex64]) -> NDArray[np.complex64]:
+    def __call__(self, cpi: NDArray[np.complex64], out: NDArray[np.complex64] | None = None) -> NDArray[np.complex64]:
         """Return the compressed interval, shape (channels, pulses, ranges).
 
         Parameters
         ----------
         cpi : ndarray of complex64, shape (channels, pulses, samples)
             As received. A NaN spoils its own pulse and channel.
+        out : ndarray of complex64, shape (channels, pulses, ranges), optional
+            Where it goes.
 
         Raises
         ------
@@ -95,12 +120,34 @@ class PulseCompressor:
                 f"cpi: wanted complex64 of shape (channels, pulses, {self.samples}), got {cpi.dtype} {cpi.shape}; "
                 "the axes are channels, pulses, range samples"
             )
-        out = np.empty((*cpi.shape[:2], self.ranges), np.complex64)
-        for received, compressed in zip(cpi, out, strict=True):  # a channel at a time stays in the cache
-            spectrum = np.fft.fft(received, self._length, axis=1)
-            spectrum *= self._response
-            compressed[:] = np.fft.ifft(spectrum, axis=1)[:, : self.ranges]
+        if out is None:
+            out = np.empty((*cpi.shape[:2], self.ranges), np.complex64)
+        for received, compressed in zip(cpi, out, strict=True):
+            for p in range(0, len(received), AT_A_TIME):  # a few pulses at a time stay in the cache
+                part = received[p : p + AT_A_TIME]
+                work = self._work[: len(part)]
+                # NumPy's stubs know double precision alone.
+                np.fft.fft(part, self._work.shape[1], axis=1, out=work)  # type: ignore[arg-type]
+                work *= self._response
+                np.fft.ifft(work, axis=1, out=work)  # type: ignore[arg-type]
+                compressed[p : p + AT_A_TIME] = work[:, : self.ranges]
         return out
+
+    def echo(self, lag: NDArray[np.float64]) -> NDArray[np.complex128]:
+        """Return the response to an echo of amplitude 1 at distances behind its beginning [cell] [1]."""
+        return np.asarray(np.exp(2j * np.pi * np.multiply.outer(lag, self._frequency)) @ self._echo, np.complex128)
+
+    def echo_slope(self, lag: NDArray[np.float64]) -> NDArray[np.complex128]:
+        """Return the derivative of `echo` by the distance [1/cell]."""
+        turn = 2j * np.pi * self._frequency
+        return np.asarray(np.exp(np.multiply.outer(lag, turn)) @ (turn * self._echo), np.complex128)
+
+    def noise_correlation(self, cells: int) -> NDArray[np.complex128]:
+        """Return the correlation of compressed white noise between cells, ``E[n_i n_k*]``, shape (cells, cells)."""
+        lag = np.arange(1 - cells, cells)
+        row = np.exp(2j * np.pi * np.multiply.outer(lag, self._frequency)) @ self._noise
+        at = np.subtract.outer(np.arange(cells), np.arange(cells)) + cells - 1
+        return np.asarray(row[at], np.complex128)
 
 
 def _fast_length(least: int) -> int:

@@ -19,11 +19,13 @@ import zmq
 from lookdown.flight.board import Board, Reporter
 from lookdown.flight.config import FlightConfig
 from lookdown.wire.clock import NS_PER_S, Clock, SystemClock
+from lookdown.wire.end_to_end import PacketSealer
 from lookdown.wire.errors import ConfigError, WireError
-from lookdown.wire.link import LinkLimits, LinkSender, attach, draw_boot_id
+from lookdown.wire.link import LinkLimits, LinkSender, draw_boot_id
 from lookdown.wire.messages import FrameHeader
 from lookdown.wire.packet import decode
 from lookdown.wire.security import UNSECURED, security_of
+from lookdown.wire.sockets import attach
 from lookdown.wire.spool import Spool
 from lookdown.wire.topics import END, EVENTS, FRAMES, HEALTH, REPORTS
 
@@ -261,6 +263,8 @@ def run(
         )
     if security is None:
         print(f"lookdown-flight: {UNSECURED}", file=sys.stderr)
+    seal_for = config.security.seal_for
+    sealer = PacketSealer(security, seal_for) if security and seal_for else None
     if make_reporter is None:
         from lookdown.flight.report import make_reporter as make_infrared
 
@@ -286,6 +290,7 @@ def run(
             limits=limits,
             security=security,
             peer=config.security.peer,
+            sealer=sealer,
         )
         stack.callback(link.close)
         live = Live(board, frames, link, clock, wake)
@@ -298,6 +303,8 @@ def run(
             "refused": refused,
             "connections": link.connections,
             "unacknowledged": link.held,
+            "encrypted": security is not None,
+            "sealed_for": seal_for,
         }
         print(json.dumps({**board.counters(), "ended_by": live.ended_by, "link": link_counters}), flush=True)
     if not flushed:

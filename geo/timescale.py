@@ -69,8 +69,29 @@ def tai_ns_from_utc(utc: datetime | str) -> int:
     return unix_ns + int(_OFFSET_NS[index])
 
 
-def _unix_ns(time_ns: ArrayLike) -> NDArray[np.int64]:
-    """UTC as nanoseconds without leap seconds since 1970, of TAI ``time_ns``."""
+def unix_ns_from_tai_ns(time_ns: ArrayLike) -> NDArray[np.int64]:
+    """UTC as nanoseconds since 1970 without leap seconds (Unix time), of TAI ``time_ns``.
+
+    Parameters
+    ----------
+    time_ns : array_like of int64, shape (...)
+        Time, TAI [ns], from 1972 on.
+
+    Returns
+    -------
+    ndarray of int64, shape (...)
+        Unix time [ns].
+
+    Raises
+    ------
+    ValueError
+        If an instant lies before 1972, when UTC had no whole leap seconds.
+
+    Examples
+    --------
+    >>> int(unix_ns_from_tai_ns(1767225637000000000))
+    1767225600000000000
+    """
     tai = np.asarray(time_ns, np.int64)
     index = np.searchsorted(_START_TAI_NS, tai, side="right") - 1
     if np.any(index < 0):
@@ -91,7 +112,7 @@ def utc_from_tai_ns(time_ns: int) -> datetime:
     datetime
         Instant, time zone UTC. During a leap second the following second is given.
     """
-    return _UNIX_EPOCH + timedelta(microseconds=int(_unix_ns(time_ns)) // 1000)
+    return _UNIX_EPOCH + timedelta(microseconds=int(unix_ns_from_tai_ns(time_ns)) // 1000)
 
 
 def julian_date_ut1(time_ns: ArrayLike) -> tuple[Float, Float]:
@@ -109,7 +130,7 @@ def julian_date_ut1(time_ns: ArrayLike) -> tuple[Float, Float]:
     midnight, fraction : ndarray of float64, shape (...)
         Their sum is the Julian date [d]; ``fraction`` lies in [0, 1).
     """
-    days, rest_ns = np.divmod(_unix_ns(time_ns), _DAY_NS)
+    days, rest_ns = np.divmod(unix_ns_from_tai_ns(time_ns), _DAY_NS)
     return np.asarray(days + _UNIX_EPOCH_JD, np.float64), np.asarray(rest_ns / _DAY_NS, np.float64)
 
 

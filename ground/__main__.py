@@ -1,25 +1,30 @@
-"""The command ``lookdown-ground``: the ground process, and fusion of recordings."""
+"""The command ``lookdown-ground``: the ground process, fusion of recordings, and what its history tells."""
 
 import argparse
 import contextlib
+import csv
 import json
 import logging
 import os
 import signal
 import sys
 import time
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 from lookdown.wire.errors import ConfigError, WireError
 
 _UNUSABLE = 2
+_FORMATS = ("asterix", "cot", "stanag4607", "czml", "geojson")
 
 _EXAMPLES = """examples:
   lookdown-ground run --config config/ground.toml
   lookdown-ground fuse ground-run/received.ldrec --out tracks.jsonl
   lookdown-ground fuse received.ldrec --out - --config config/ground.toml | head
+  lookdown-ground query ground-run "SELECT * FROM tracks"
+  lookdown-ground export ground-run --format czml --out tracks.czml
 """
 
 
@@ -31,7 +36,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"lookdown-ground {version('lookdown')}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="run | fuse")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="run | fuse | query | export")
 
     run = commands.add_parser(
         "run",
@@ -59,7 +64,92 @@ def _parser() -> argparse.ArgumentParser:
     fuse.add_argument(
         "--config", type=Path, metavar="FILE", help="configuration of the live run, for [fusion] (default: built-in)"
     )
+    query = commands.add_parser(
+        "query",
+        help="ask a history by SQL",
+        description="Run one SQL statement (DuckDB) over the history of a ground process, which may be running. "
+        "Views: tracks, track_updates, reports, plot_links, events, counters; their columns: DESCRIBE tracks.",
+        epilog='example: lookdown-ground query ground-run "SELECT track_id, utc, lat_deg, lon_deg, height_m FROM '
+        'track_updates WHERE speed_m_s > 1000 ORDER BY time_ns" --format csv',
+    )
+    query.add_argument("folder", type=Path, metavar="FOLDER", help="folder of the ground process")
+    query.add_argument("sql", metavar="SQL", help="statement that gives rows; - reads it from standard input")
+    query.add_argument(
+        "--format", choices=("table", "csv", "json", "parquet"), default="table", help="of the rows (default: table)"
+    )
+    query.add_argument("--out", metavar="FILE", default="-", help="where the rows go (default: standard output)")
+    export = commands.add_parser(
+        "export",
+        help="write tracks of a history in a standard format",
+        description="Write the confirmed tracks of a history as ASTERIX category 062, Cursor on Target, STANAG 4607 "
+        "(surface movers alone), CZML or GeoJSON; docs/outputs.md tells how to watch them.",
+        epilog="example: lookdown-ground export ground-run --format geojson --out tracks.geojson --track 3 --track 8 "
+        "--from 2027-01-15T08:00:10Z --every 1",
+    )
+    export.add_argument("folder", type=Path, metavar="FOLDER", help="folder of the ground process")
+    export.add_argument("--format", choices=_FORMATS, required=True, help="of the file")
+    export.add_argument("--out", metavar="FILE", required=True, help="file to write; - is standard output")
+    export.add_argument("--from", dest="since", metavar="UTC", help="from this instant on, ISO 8601")
+    export.add_argument("--to", dest="until", metavar="UTC", help="up to this instant, ISO 8601")
+    export.add_argument(
+        "--track", type=int, action="append", default=[], metavar="ID", help="this track; may be repeated"
+    )
+    export.add_argument(
+        "--every", type=float, default=0.0, metavar="S", help="least time between points of a track [s]"
+    )
+    export.add_argument("--tentative", action="store_true", help="with the updates from before confirmation")
+    export.add_argument("--simulated", action="store_true", help="mark the data as simulated where the format can")
     return parser
+
+
+def _export(options: argparse.Namespace) -> int:
+    from lookdown.ground.outputs.export import Choice, export, instant
+
+    choice = Choice(tracks=frozenset(options.track), every_s=options.every, tentative=options.tentative)
+    if options.since:
+        choice = replace(choice, since_ns=instant(options.since))
+    if options.until:
+        choice = replace(choice, until_ns=instant(options.until))
+    octets, points = export(options.folder, options.format, choice, options.simulated)
+    with _binary_output(options.out) as out:
+        out.write(octets)
+    print(
+        f"{len(points)} points of {len(set(points.track_id.tolist()))} tracks, {len(octets)} octets; written to "
+        f"{'standard output' if options.out == '-' else options.out}",
+        file=sys.stderr,
+    )
+    return 0
+
+
+def _query(options: argparse.Namespace) -> int:
+    import duckdb
+    import pyarrow.parquet
+
+    from lookdown.ground.query import HistoryReader
+
+    if options.format == "parquet" and options.out == "-":
+        raise ConfigError("--format parquet: wanted a file to write, got none; give --out FILE")
+    sql = sys.stdin.read() if options.sql == "-" else options.sql
+    try:
+        rows = HistoryReader(options.folder).query(sql)
+        shown = str(rows) if options.format == "table" else ""
+        found = rows.to_arrow_table()
+    except duckdb.Error as error:
+        raise ConfigError(f"query: {error}") from None
+    if options.format == "parquet":
+        with _binary_output(options.out) as sink:
+            pyarrow.parquet.write_table(found, sink)
+        return 0
+    with _output(options.out) as out:
+        if options.format == "table":
+            out.write(shown)
+        elif options.format == "json":
+            out.writelines(json.dumps(row, default=str) + "\n" for row in found.to_pylist())
+        else:
+            writer = csv.writer(out, lineterminator="\n")
+            writer.writerow(found.column_names)
+            writer.writerows(zip(*(column.to_pylist() for column in found.columns), strict=True))
+    return 0
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -135,12 +225,24 @@ def _output(path: str) -> contextlib.AbstractContextManager[TextIO]:
         raise ConfigError(f"--out {path}: cannot be written ({error.strerror}); choose another place") from None
 
 
+def _binary_output(path: str) -> contextlib.AbstractContextManager[BinaryIO]:
+    if path == "-":
+        return contextlib.nullcontext(sys.stdout.buffer)
+    try:
+        return Path(path).open("wb")
+    except OSError as error:
+        raise ConfigError(f"--out {path}: cannot be written ({error.strerror}); choose another place") from None
+
+
+_COMMANDS = {"run": _run, "fuse": _fuse, "query": _query, "export": _export}
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns the exit status: 0 good, 2 what was given cannot be used."""
     options = _parser().parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s", stream=sys.stderr)
     try:
-        return _run(options) if options.command == "run" else _fuse(options)
+        return _COMMANDS[options.command](options)
     except (ConfigError, WireError) as error:
         print(f"lookdown-ground: {error}", file=sys.stderr)
     except FileNotFoundError as error:

@@ -8,6 +8,9 @@ where ``d^2`` is the squared innovation over its covariance ``S`` and ``beta`` t
 tracks share the plots out one to one so that the sum of L is greatest. Tentative tracks come after them, one to one
 too or, where it is not known yet which of them is real, each with its best of what is left, several the same one if
 need be: a false crossing must not starve a true one. Cost grows with the pairs in gates, not with tracks times plots.
+
+Instead of one plot, a confirmed track may take all of its gate by their probability (`weigh`, JPDA): better where false
+plots are dense, at a small cost in identity where targets cross.
 """
 
 from dataclasses import dataclass
@@ -16,8 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lookdown.kernels.gate import gate_plots
+from lookdown.kernels.marginal import weigh_pairs
 from lookdown.kernels.nearest import share_out
 from lookdown.wire.messages import Float
+
+_SETTLED, _MOST_ROUNDS = 1e-6, 500
 
 Int = NDArray[np.int64]
 Bool = NDArray[np.bool_]
@@ -91,7 +97,9 @@ def gate_pairs(
         capacity = found
 
 
-def assign(pairs: Pairs, live: Bool, log_missed: float, *, tentative_share: bool) -> tuple[Int, Float]:
+def assign(
+    pairs: Pairs, live: Bool, log_missed: float, *, tentative_share: bool, taken: NDArray[np.uint8] | None = None
+) -> tuple[Int, Float]:
     """Give plots to tracks.
 
     Parameters
@@ -104,6 +112,8 @@ def assign(pairs: Pairs, live: Bool, log_missed: float, *, tentative_share: bool
         ``ln(1 - P_D)``: what a track loses without a plot.
     tentative_share : bool
         Whether several tentative tracks may feed on one plot.
+    taken : ndarray of uint8, shape (k,), optional
+        1 for plots that live tracks have taken already (`weigh`): those then get none here. Changed in place.
 
     Returns
     -------
@@ -119,11 +129,13 @@ def assign(pairs: Pairs, live: Bool, log_missed: float, *, tentative_share: bool
     [1, 0]
     """
     n, k = len(live), pairs.n_plots
-    plot_of, taken = np.full(n, -1, np.int64), np.zeros(k, np.uint8)
+    plot_of, open_to_live = np.full(n, -1, np.int64), taken is None
+    taken = np.zeros(k, np.uint8) if taken is None else taken
     gain = pairs.ratio - log_missed
     reals, marks, whole = np.empty(n + 2 * k), np.empty(k, np.uint8), np.empty(3 * k, np.int64)
     scratch = (reals, marks, whole)
-    share_out(pairs.start, pairs.plot, gain, np.flatnonzero(live), *scratch, taken, plot_of)
+    if open_to_live:
+        share_out(pairs.start, pairs.plot, gain, np.flatnonzero(live), *scratch, taken, plot_of)
     tentative = np.flatnonzero(~live)
     if not tentative_share:
         share_out(pairs.start, pairs.plot, gain, tentative, *scratch, taken, plot_of)
@@ -137,3 +149,35 @@ def assign(pairs: Pairs, live: Bool, log_missed: float, *, tentative_share: bool
     fed = plot_of[track] == pairs.plot
     ratio[track[fed]] = pairs.ratio[fed]
     return plot_of, ratio
+
+
+def weigh(pairs: Pairs, rows: Int, log_missed: float) -> Float:
+    """Probability that each pair is the right one, all joint shares of plots considered (JPDA).
+
+    Parameters
+    ----------
+    pairs : Pairs
+        From `gate_pairs`.
+    rows : ndarray of int64, shape (q,)
+        Tracks that take part.
+    log_missed : float
+        ``ln(1 - P_D)``: what a track loses without a plot.
+
+    Returns
+    -------
+    ndarray of float64, shape (c,)
+        Weight of each pair; what is missing to 1 in a track is its chance of no plot.
+
+    Examples
+    --------
+    >>> both = Pairs(np.array([0, 1, 2]), np.array([0, 0]), np.array([2.0, 2.0]), 1)
+    >>> weigh(both, np.array([0, 1]), -1.0).round(3).tolist()
+    [0.488, 0.488]
+    """
+    c, k = len(pairs.plot), pairs.n_plots
+    weight, weights, messages = np.empty(c), np.empty(c), np.empty(c)
+    top, rest, who = np.empty(k), np.empty(k), np.empty(k, np.int64)
+    gain = pairs.ratio - log_missed
+    rounds = _SETTLED, _MOST_ROUNDS
+    weigh_pairs(pairs.start, pairs.plot, gain, rows, *rounds, weights, messages, top, rest, who, weight)
+    return weight

@@ -1,66 +1,142 @@
-"""History of a ground process: one SQLite file that any tool can read while it grows.
+"""History of a ground process: what is fresh in one SQLite file, what is closed in Parquet files beside it.
 
-Written in batches under write-ahead logging: readers never wait, and what was committed survives a crash. Times are
-TAI [ns], lengths m, speeds m/s; a covariance is 36 little-endian float64, row by row, of (position, velocity).
+``history.sqlite`` holds the rows of the open part, counters, and the state of the pipeline. Rows and state go in by one
+transaction, so that they always tell of the same moment, named by how far the recording had been fused: a process that
+is started again takes the state up, fuses the rest of the recording and goes on with the same numbers.
+
+A part is closed when data time enters the next ``part_s`` or it has ``part_rows`` rows: its Parquet files are written
+first, then its rows leave SQLite in the transaction that counts the part. Files of a part that is not counted are those
+of a killed process; they are removed, and their rows come again from SQLite and the recording.
+
+Times are TAI [ns], lengths m, speeds m/s; a covariance is 36 float64, row by row, of (position, velocity).
 """
 
 import sqlite3
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lookdown.ground.fusion import Event, Happening, ReportFused
+from lookdown.ground.parts import TABLES, find_parts, remove_parts, write_part
+from lookdown.wire.clock import NS_PER_S
+from lookdown.wire.database import open_database
 from lookdown.wire.errors import ConfigError
 
-SCHEMA = """
-CREATE TABLE track_updates (
-    track_id INTEGER NOT NULL, time_ns INTEGER NOT NULL,
-    x_m REAL NOT NULL, y_m REAL NOT NULL, z_m REAL NOT NULL,
-    vx_m_s REAL NOT NULL, vy_m_s REAL NOT NULL, vz_m_s REAL NOT NULL,
-    covariance BLOB NOT NULL, status INTEGER NOT NULL, score REAL NOT NULL,
-    hits INTEGER NOT NULL, misses INTEGER NOT NULL, sensor_id INTEGER NOT NULL, n_sensors INTEGER NOT NULL
-);
-CREATE TABLE reports (
-    sensor_id INTEGER NOT NULL, frame_id INTEGER NOT NULL, time_ns INTEGER NOT NULL, n_plots INTEGER NOT NULL,
-    n_left_out INTEGER NOT NULL, flags INTEGER NOT NULL,
-    origin_ns INTEGER NOT NULL, arrival_ns INTEGER NOT NULL, fused_ns INTEGER NOT NULL
-);
-CREATE TABLE plot_links (
-    sensor_id INTEGER NOT NULL, frame_id INTEGER NOT NULL, plot_index INTEGER NOT NULL, track_id INTEGER NOT NULL
-);
-CREATE TABLE events (time_ns INTEGER NOT NULL, kind TEXT NOT NULL, sensor_id INTEGER NOT NULL, text TEXT NOT NULL);
-CREATE TABLE counters (
-    sensor_id INTEGER NOT NULL, name TEXT NOT NULL, value INTEGER NOT NULL, PRIMARY KEY (sensor_id, name)
-);
-"""
+HISTORY_NAME = "history.sqlite"
+PARTS_NAME = "history"
+
+_SCHEMA = (
+    "".join(
+        f"CREATE TABLE IF NOT EXISTS {table} ({', '.join(f'{n} {kind} NOT NULL' for n, (kind, _) in columns.items())});"
+        for table, columns in TABLES.items()
+    )
+    + "CREATE TABLE IF NOT EXISTS counters"
+    " (sensor_id INTEGER NOT NULL, name TEXT NOT NULL, value INTEGER NOT NULL, PRIMARY KEY (sensor_id, name));"
+    # One row: the state of the pipeline after `fused_octets` of the recording, the number of the open part, and whether
+    # the open rows are provisional: fused at a stop from what still waited, and fused anew when the run goes on.
+    "CREATE TABLE IF NOT EXISTS state (only INTEGER PRIMARY KEY CHECK (only = 1), fused_octets INTEGER NOT NULL,"
+    " part INTEGER NOT NULL, provisional INTEGER NOT NULL, pipeline BLOB);"
+    "INSERT OR IGNORE INTO state VALUES (1, 0, 1, 0, NULL)"
+)
+
+
+@dataclass(frozen=True)
+class HistoryConfig:
+    """How the history is kept.
+
+    Attributes
+    ----------
+    commit_s : float
+        Time between commits of rows and state; what came since is fused again after a kill [s].
+    part_s : float
+        Data time after which a part is closed, in whole parts of a day [s].
+    part_rows : int
+        Rows of one table after which a part is closed.
+    """
+
+    commit_s: float = 1.0
+    part_s: float = 600.0
+    part_rows: int = 100_000
+
+    def __post_init__(self) -> None:
+        if not 0.01 <= self.commit_s <= 3600.0:
+            raise ValueError(f"commit_s: wanted 0.01 to 3600, got {self.commit_s}; change it")
+        if not 1.0 <= self.part_s <= 86_400.0:
+            raise ValueError(f"part_s: wanted 1 to 86400, got {self.part_s}; change it")
+        if not 100 <= self.part_rows <= 10_000_000:
+            raise ValueError(f"part_rows: wanted 100 to 10000000, got {self.part_rows}; change it")
 
 
 class History:
-    """Writer of a history file.
+    """Writer of a history.
 
     Parameters
     ----------
-    path : Path
-        File to write; one that an earlier run left is replaced.
+    folder : Path
+        Where ``history.sqlite`` and the folder ``history`` stand or are made.
+    config : HistoryConfig
+        When parts are closed.
+
+    Attributes
+    ----------
+    state : bytes or None
+        State of the pipeline that an earlier process left.
+    fused_octets : int
+        How far that process had fused the recording [octets].
 
     Raises
     ------
     ConfigError
-        If the file cannot be made.
+        If the files cannot be made or read.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, folder: Path, config: HistoryConfig | None = None) -> None:
+        self._config = config or HistoryConfig()
+        self._parts = folder / PARTS_NAME
+        path = folder / HISTORY_NAME
         try:
-            for leftover in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
-                leftover.unlink(missing_ok=True)
-            self._connection = sqlite3.connect(path)
-            self._connection.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; {SCHEMA}")
+            try:
+                self._connection = open_database(path, _SCHEMA, durable=False, exclusive=False)
+            except sqlite3.OperationalError:
+                raise
+            except sqlite3.DatabaseError:
+                # Damaged: what it held comes again from the recording.
+                for leftover in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
+                    leftover.unlink(missing_ok=True)
+                self._connection = open_database(path, _SCHEMA, durable=False, exclusive=False)
+            row = self._connection.execute("SELECT fused_octets, part, provisional, pipeline FROM state").fetchone()
+            remove_parts(self._parts, row[1])
         except (OSError, sqlite3.Error) as error:
             raise ConfigError(
                 f"{path}: cannot make the history ({error}); check the folder and who may write it"
             ) from None
+        self.fused_octets, self._part, provisional, self.state = row
+        if provisional:
+            for table in TABLES:
+                self._connection.execute(f"DELETE FROM {table}")
+            self._connection.execute("UPDATE state SET provisional = 0")
+        self._rows = {table: self._count(table) for table in TABLES}
+        self._slot: int | None = None
+        self._due = False
+
+    def clear(self) -> None:
+        """Forget all rows and parts: they will come again from the recording."""
+        for table in (*TABLES, "counters"):
+            self._connection.execute(f"DELETE FROM {table}")
+        self._connection.execute("UPDATE state SET fused_octets = 0, part = 1, provisional = 0, pipeline = NULL")
+        self._commit()
+        remove_parts(self._parts, 1)
+        self.fused_octets, self._part, self.state = 0, 1, None
+        self._rows = dict.fromkeys(TABLES, 0)
+
+    @property
+    def n_parts(self) -> int:
+        """Parts closed so far."""
+        return int(self._part) - 1
 
     def add(self, events: Iterable[Event], fused_ns: int) -> None:
-        """Note events; ``fused_ns`` is when fusion gave them, system TAI [ns]. Durable after `commit`."""
+        """Note events; ``fused_ns`` is when fusion gave them, system TAI [ns]. Lasting after `commit`."""
         for event in events:
             if isinstance(event, Happening):
                 self._insert("events", [(event.time_ns, event.kind, event.sensor_id, event.text)])
@@ -71,41 +147,97 @@ class History:
         arrival, report = fused.arrival, fused.arrival.report
         counts = (arrival.n_sent, report.n_left_out, int(report.flags))
         when = (arrival.origin_ns, arrival.arrival_ns, fused_ns)
-        self._insert("reports", [(report.sensor_id, report.frame_id, report.time_ns, *counts, *when)])
-        frame = (report.sensor_id, report.frame_id)
+        state = report.state
+        where = (*state.position_m.tolist(), *state.velocity_m_s.tolist(), float(state.position_sigma_m))
+        self._insert("reports", [(report.sensor_id, report.frame_id, report.time_ns, *counts, *when, *where)])
+        frame = (report.sensor_id, report.frame_id, report.time_ns)
         self._insert("plot_links", [(*frame, *link) for link in fused.links.tolist()])
         updates = fused.updates
         self._insert(
             "track_updates",
             [
-                (track_id, time_ns, *position, *velocity, covariance.tobytes(), *rest)
-                for track_id, time_ns, position, velocity, covariance, rest in zip(
+                (track_id, time_ns, *position, *velocity, covariance.tobytes(), *rest, *kind)
+                for track_id, time_ns, position, velocity, covariance, rest, kind in zip(
                     updates["track_id"].tolist(),
                     updates["time_ns"].tolist(),
                     updates["position_m"].tolist(),
                     updates["velocity_m_s"].tolist(),
                     updates["covariance"],
                     updates[["status", "score", "hits", "misses", "sensor_id", "n_sensors"]].tolist(),
+                    updates["kind"].tolist(),
                     strict=True,
                 )
             ],
         )
+        slot = report.time_ns // round(self._config.part_s * NS_PER_S)
+        self._slot = slot if self._slot is None else self._slot
+        if slot > self._slot:
+            self._slot, self._due = slot, True
 
     def set_counters(self, counters: Mapping[tuple[int, str], int]) -> None:
         """Write counters by (sensor, name), in place of older values."""
         rows = [(sensor, name, value) for (sensor, name), value in sorted(counters.items())]
         self._connection.executemany("INSERT OR REPLACE INTO counters VALUES (?, ?, ?)", rows)
 
-    def commit(self) -> None:
-        """Make durable what was noted."""
-        self._connection.commit()
+    def commit(self, state: bytes | None = None, fused_octets: int = 0) -> None:
+        """Make lasting what was noted, with the state that stands after it; closes the part if it is due.
 
-    def close(self) -> None:
-        """Commit and close."""
-        self._connection.commit()
+        Parameters
+        ----------
+        state : bytes or None
+            State of the pipeline; None leaves none, so that the recording is fused from its beginning after a kill.
+        fused_octets : int
+            How far the recording has been fused [octets].
+        """
+        if self._due or max(self._rows.values()) >= self._config.part_rows:
+            self._close_part()
+        self._connection.execute("UPDATE state SET fused_octets = ?, pipeline = ?", (fused_octets, state))
+        self._commit()
+
+    def settle(self, state: bytes, fused_octets: int) -> None:
+        """Close the part and commit, as `commit`; what is noted from here on is provisional."""
+        self._close_part()
+        self.commit(state, fused_octets)
+        self._connection.execute("UPDATE state SET provisional = 1")
+
+    def close(self, *, final: bool) -> None:
+        """Close the file; ``final`` closes the open part too, since nothing will be fused anew."""
+        if final:
+            self._close_part()
+            self._connection.execute("UPDATE state SET provisional = 0")
+        self._connection.execute("COMMIT")
         self._connection.close()
+
+    def abandon(self) -> None:
+        """Close the file without what was not committed, as a kill would."""
+        self._connection.close()
+
+    def _close_part(self) -> None:
+        for table in TABLES:
+            write_part(self._parts, table, self._part, self._all(table))
+            self._connection.execute(f"DELETE FROM {table}")
+        if any(self._rows.values()):
+            self._part += 1
+        self._connection.execute("UPDATE state SET part = ?", (self._part,))
+        self._rows, self._due = dict.fromkeys(TABLES, 0), False
+
+    def _all(self, table: str) -> list[Any]:
+        return self._connection.execute(f"SELECT * FROM {table} ORDER BY rowid").fetchall()
+
+    def _count(self, table: str) -> int:
+        return int(self._connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+
+    def _commit(self) -> None:
+        self._connection.execute("COMMIT")
+        self._connection.execute("BEGIN IMMEDIATE")
 
     def _insert(self, table: str, rows: list[tuple[object, ...]]) -> None:
         if rows:
             marks = ", ".join("?" * len(rows[0]))
             self._connection.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
+            self._rows[table] += len(rows)
+
+
+def has_parts(folder: Path) -> bool:
+    """Whether a folder holds closed parts of a history."""
+    return any(find_parts(folder / PARTS_NAME, table) for table in TABLES)

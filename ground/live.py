@@ -2,33 +2,40 @@
 
 One loop: take packets from the link, store them, acknowledge them, fuse them, note history, publish the picture. A
 packet is acknowledged only after it is stored, so that what was acknowledged is never lost: a process that is started
-again on the same folder replays the recording first, stands where the other fell, and goes on.
+again on the same folder takes up the last state of the history, fuses the rest of the recording, stands where the other
+fell, and goes on.
 """
 
 import contextlib
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
 import zmq
 
 from lookdown.ground.config import GroundConfig
 from lookdown.ground.fusion import Event, Happening
-from lookdown.ground.history import History
+from lookdown.ground.history import History, has_parts
+from lookdown.ground.outputs.points import Platform, Points, is_believed, points_of_picture
+from lookdown.ground.outputs.stream import Output
 from lookdown.ground.pipeline import Pipeline
+from lookdown.ground.snapshot import freeze, thaw
 from lookdown.wire.clock import NS_PER_S, Clock
+from lookdown.wire.end_to_end import PacketOpener
 from lookdown.wire.envelope import Delivery
 from lookdown.wire.errors import ConfigError, WireError
-from lookdown.wire.link import UNKNOWN, LinkReceiver, attach
+from lookdown.wire.link import UNKNOWN, LinkReceiver
 from lookdown.wire.messages import End, Health
 from lookdown.wire.packet import Message, decode, encode
-from lookdown.wire.recording import Recorder, Recording
+from lookdown.wire.recording import MAGIC, Recorder, Recording
+from lookdown.wire.relay.inlet import RelayInlet
 from lookdown.wire.security import UNSECURED, security_of
+from lookdown.wire.sockets import attach
 from lookdown.wire.topics import HEALTH, PICTURE
 
 RECORDING_NAME = "received.ldrec"
-HISTORY_NAME = "history.sqlite"
 
 _LOG = logging.getLogger(__name__)
 _WAIT_MS = 50  # longest wait for packets: how late a stop or a picture may be
@@ -36,6 +43,8 @@ _LINGER_NS = NS_PER_S  # after the last end: a sender whose acknowledgement got 
 _HEALTH_NS = NS_PER_S
 _REFUSALS_NS = NS_PER_S // 2
 _LAST_WORD_MS = 200  # for the last picture to leave
+_COMMIT_SHARE = 0.05  # of the time, at most, goes into commits
+_COMMIT_REPLAYED = 5_000  # packets that a replay fuses between commits
 
 
 class Ground:
@@ -63,29 +72,39 @@ class Ground:
             raise ConfigError("fusion.sensors: wanted the expected sensors, got none; add [[fusion.sensors]] tables")
         self._config = config
         self._clock = clock
-        self._pipeline = Pipeline(config.fusion)
         self._publisher: zmq.Socket[bytes] | None = None
         self._published: Counter[str] = Counter()
-        self._picture_due_ns = self._health_due_ns = self._refusals_due_ns = 0
+        self._picture_due_ns = self._health_due_ns = self._refusals_due_ns = self._commit_due_ns = 0
         with contextlib.ExitStack() as opened:
-            resume = self._open_recording(config)
+            heard = self._open_recording(config)
             opened.callback(self._recorder.close)
-            self._history = History(config.folder / HISTORY_NAME)
-            opened.callback(self._history.close)
-            for delivery in resume:
-                self._fuse(delivery)
+            self._history = History(config.folder, config.history)
+            opened.callback(self._history.abandon)
+            self._pipeline = self._resume()
             allowed = [sensor.sensor_id for sensor in config.fusion.sensors]
             security = security_of(config.security)
             if security is None:
                 _LOG.warning(UNSECURED)
-            self._receiver = LinkReceiver(context, config.endpoint, clock, allowed, resume=resume, security=security)
+            opener = PacketOpener(security) if security and config.security.sealed else None
+            self._receiver = LinkReceiver(
+                context, config.endpoint, clock, allowed, resume=heard, security=security, opener=opener
+            )
             opened.callback(self._receiver.close)
+            self._inlet = None
+            if config.relay_store:
+                self._inlet = RelayInlet(
+                    config.relay_store, allowed, clock, config.relay_wait_s, opener=opener, resume=heard
+                )
+                opened.callback(self._inlet.close)
             if config.picture_endpoint:
                 publisher = context.socket(zmq.PUB)
                 publisher.sndhwm = PICTURE.high_water_mark
                 attach(publisher, config.picture_endpoint, bind=True)
                 opened.callback(publisher.close, linger=_LAST_WORD_MS)
                 self._publisher = publisher
+            self._outputs = [Output(output, context, clock) for output in config.outputs]
+            for output in self._outputs:
+                opened.callback(output.close)
             self._opened = opened.pop_all()
 
     def run(self, stopped: Callable[[], bool], progress: Callable[[str], None]) -> dict[str, Any]:
@@ -122,6 +141,8 @@ class Ground:
     def service(self, timeout_ms: int) -> None:
         """Do one turn: wait at most ``timeout_ms`` for packets, then store, acknowledge, fuse, note and publish."""
         deliveries = self._receiver.service(timeout_ms)
+        if self._inlet:
+            deliveries += self._inlet.service()
         for delivery in deliveries:
             self._recorder.append(delivery)
         if deliveries:
@@ -131,33 +152,69 @@ class Ground:
             self._fuse(delivery)
         self._note_refusals()
         self._publish_due()
+        self._commit_due()
 
     def finish(self) -> dict[str, Any]:
         """Fuse what waits, write counters, close everything; return the counters."""
+        self._history.settle(freeze(self._pipeline, self._config.fusion), self._recorder.end)
         self._note(self._pipeline.finish())
         counters = self._counters()
         self._publish(self._pipeline.fusion.picture(self._pipeline.time_ns))
+        counted = [{"format": o.config.format, "to": o.config.to, **o.counts} for o in self._outputs]
         self._history.set_counters(counters)
+        self._history.close(final=self._pipeline.ingest.all_ended)
         self._opened.close()
         by_sender: dict[str, dict[str, int]] = {}
         for (sender, name), value in sorted(counters.items()):
             by_sender.setdefault(str(sender), {})[name] = value
-        return {"published": dict(self._published), "senders": by_sender}
+        return {"published": dict(self._published), "outputs": counted, "senders": by_sender}
+
+    def abandon(self) -> None:
+        """Close everything as a kill would: what was not committed is fused anew by the next process."""
+        self._opened.close()
 
     def _open_recording(self, config: GroundConfig) -> list[Delivery]:
-        """Open the recording and return what an earlier process left in it."""
+        """Open the recording; return the last delivery of each start of each sender that it holds."""
         path = config.folder / RECORDING_NAME
+        last: dict[tuple[int, int], Delivery] = {}
         try:
             config.folder.mkdir(parents=True, exist_ok=True)
-            resume = list(Recording(path)) if path.exists() and path.stat().st_size else []
-            if resume and _ended(resume) >= {sensor.sensor_id for sensor in config.fusion.sensors}:
+            if path.exists() and path.stat().st_size:
+                for delivery in Recording(path):
+                    last[delivery.sender_id, delivery.boot_id] = delivery
+            elif has_parts(config.folder):
+                raise ConfigError(f"folder {config.folder}: it holds a history without its recording; choose another")
+            if last and _ended(last.values()) >= {sensor.sensor_id for sensor in config.fusion.sensors}:
                 raise ConfigError(f"folder {config.folder}: it holds a finished run; choose another folder")
             self._recorder = Recorder(path, config.durable)
         except (OSError, WireError) as error:
             raise ConfigError(f"{path}: cannot record there ({error}); choose another folder") from None
-        if resume:
-            _LOG.warning("resuming after the %d packets of %s", len(resume), path)
-        return resume
+        return list(last.values())
+
+    def _resume(self) -> Pipeline:
+        """Take up the state that an earlier process left, and fuse what it stored after it."""
+        history, parameters = self._history, self._config.fusion
+        pipeline, why = Pipeline(parameters), ""
+        if history.state is not None and history.fused_octets <= self._recorder.end:
+            try:
+                pipeline = thaw(history.state, parameters)
+            except WireError as error:
+                why = f": {error}"
+        if history.state is None or history.fused_octets > self._recorder.end or why:
+            history.clear()
+        if self._recorder.end <= len(MAGIC):
+            return pipeline
+        self._pipeline = pipeline
+        begun, fused = history.fused_octets, 0
+        recording = Recording(self._recorder.path)
+        for fused, delivery in enumerate(recording.since(begun), 1):
+            self._fuse(delivery)
+            if fused % _COMMIT_REPLAYED == 0:
+                history.commit(freeze(pipeline, parameters), recording.end)
+        history.commit(freeze(pipeline, parameters), self._recorder.end)
+        from_state = f"from the state at octet {begun}" if begun else f"from its beginning{why}"
+        _LOG.warning("resuming %s %s: %d packets fused", recording.path, from_state, fused)
+        return pipeline
 
     def _fuse(self, delivery: Delivery) -> None:
         health = self._pipeline.health.get(delivery.sender_id)
@@ -177,10 +234,11 @@ class Ground:
         now_ns = self._clock.steady_ns()
         if now_ns < self._refusals_due_ns:
             return
-        lines = self._receiver.refusals.take()
+        ends = [end for end in (self._receiver, self._inlet) if end]
+        lines = [line for end in ends for line in end.refusals.take()]
         if lines:
             self._refusals_due_ns = now_ns + _REFUSALS_NS
-            text = f"{lines[-1]}; {self._receiver.refusals.count} refused since the start"
+            text = f"{lines[-1]}; {sum(end.refusals.count for end in ends)} refused since the start"
             self._note([Happening("refused", self._pipeline.time_ns, UNKNOWN, text)])
 
     def _publish_due(self) -> None:
@@ -188,13 +246,35 @@ class Ground:
         if now_ns >= self._picture_due_ns:
             self._picture_due_ns = now_ns + round(NS_PER_S / self._config.picture_rate_hz)
             self._publish(self._pipeline.fusion.picture(self._pipeline.time_ns))
+        for output in self._outputs:
+            output.offer(self._believed)
         if now_ns >= self._health_due_ns:
             # Again and again, because a subscriber that came late has missed the first ones.
             self._health_due_ns = now_ns + _HEALTH_NS
             for health in self._pipeline.health.values():
                 self._publish(health)
-            self._history.set_counters(self._counters())
-            self._history.commit()
+
+    def _commit_due(self) -> None:
+        now_ns = self._clock.steady_ns()
+        if now_ns < self._commit_due_ns:
+            return
+        self._history.set_counters(self._counters())
+        self._history.commit(freeze(self._pipeline, self._config.fusion), self._recorder.end)
+        done_ns = self._clock.steady_ns()
+        rest_ns = max(round(self._config.history.commit_s * NS_PER_S), round((done_ns - now_ns) / _COMMIT_SHARE))
+        self._commit_due_ns = done_ns + rest_ns
+
+    def _believed(self) -> Points:
+        """Return confirmed and coasting tracks now, seen from where the last report's sensor was."""
+        picture, last = self._pipeline.fusion.picture(self._pipeline.time_ns), self._pipeline.last
+        platform = None
+        if last is not None:
+            state = last.state
+            platform = Platform(
+                np.array([last.sensor_id]), state.position_m[None], np.array([state.position_sigma_m], np.float64)
+            )
+        points = points_of_picture(picture, platform)
+        return points.take(is_believed(points.status))
 
     def _publish(self, message: Message) -> None:
         if self._publisher is None:
@@ -205,12 +285,13 @@ class Ground:
 
     def _counters(self) -> Counter[tuple[int, str]]:
         counters = self._pipeline.counters
-        for sender, counts in self._receiver.stats.items():
+        both = [*self._receiver.stats.items(), *(self._inlet.stats.items() if self._inlet else ())]
+        for sender, counts in both:
             link = {"received": counts.received, "repeated": counts.repeated, "lost": counts.lost}
             link["refused"] = sum(counts.refused.values())
             link |= {f"link_refused_{reason}": count for reason, count in counts.refused.items()}
             for name, value in link.items():
-                counters[sender, name] = value
+                counters[sender, name] += value
         return counters
 
     def _line(self) -> str:
@@ -222,7 +303,7 @@ class Ground:
         return f"{len(self._pipeline.health)} sensors heard, {fused} reports fused, {live} tracks{refused}"
 
 
-def _ended(deliveries: list[Delivery]) -> set[int]:
+def _ended(deliveries: Iterable[Delivery]) -> set[int]:
     """Senders whose last packet is their end."""
     ended = set()
     for sender, delivery in {delivery.sender_id: delivery for delivery in deliveries}.items():

@@ -34,6 +34,8 @@ class Pipeline:
         The last health of each sensor.
     time_ns : int
         Time of the last fused report, TAI; 0 before the first [ns].
+    last : PlotReport or None
+        The last fused report.
     """
 
     def __init__(self, parameters: Parameters) -> None:
@@ -41,6 +43,7 @@ class Pipeline:
         self.fusion = Fusion(parameters)
         self.health: dict[int, Health] = {}
         self.time_ns = 0
+        self.last: PlotReport | None = None
         self._known = {sensor.sensor_id for sensor in parameters.sensors}
         self._boots: dict[int, int] = {}
         self._refused: Counter[tuple[int, str]] = Counter()
@@ -78,7 +81,7 @@ class Pipeline:
                 return self._fuse(arrivals)
             if not isinstance(message, End | Health | messages.Event):
                 raise WireError("unexpected", f"wanted PlotReport, Health, Event or End, came {type(message).__name__}")
-            if sender not in self._known:
+            if sender not in self._known and not isinstance(message, messages.Event):  # relays tell events, too
                 raise WireError("unknown_sensor", f"sender {sender} wanted one of {sorted(self._known)}")
             if message.sensor_id != sender:
                 raise WireError("sender", f"message of sensor {message.sensor_id} came from sender {sender}")
@@ -89,7 +92,8 @@ class Pipeline:
             return []
         if isinstance(message, messages.Event):
             name = message.kind.name.lower().replace("_", " ")
-            return [Happening("onboard", self.time_ns, sender, f"sensor {sender}, {name}: {message.text}")]
+            who = f"sensor {sender}" if sender in self._known else f"node {sender}"
+            return [Happening("onboard", self.time_ns, sender, f"{who}, {name}: {message.text}")]
         end = Happening("end", self.time_ns, sender, f"sensor {sender} ended, {message.frames_processed} frames")
         return [end, *self._fuse(self.ingest.end(sender))]
 
@@ -100,7 +104,8 @@ class Pipeline:
     def _fuse(self, arrivals: list[Arrival]) -> list[Event]:
         events = self.fusion.step(arrivals)
         if arrivals:
-            self.time_ns = arrivals[-1].report.time_ns
+            self.last = arrivals[-1].report
+            self.time_ns = self.last.time_ns
         return events
 
     def _refuse(self, sender: int, error: WireError) -> list[Event]:

@@ -5,6 +5,9 @@ position with its covariance, is enough to start a track. A track is tentative a
 ``confirm_hits``-th plot if its log-likelihood ratio has reached ``confirm_score``, and dropped after ``drop_misses``
 scans in a row without a plot, tentative ones after ``drop_tentative_misses``, or when its score falls below
 ``drop_score``.
+
+With ``joint_association`` a confirmed track is fed by all plots of its gate, each by its probability (JPDA); it counts
+as seen where one of them is likelier than none.
 """
 
 from dataclasses import dataclass, fields
@@ -13,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtri
 
-from lookdown.ground.associate import assign, gate_pairs
+from lookdown.ground.associate import Pairs, assign, gate_pairs, weigh
 from lookdown.ground.tracks import TrackTable
 from lookdown.kernels.advance import advance
 from lookdown.kernels.correct import correct
+from lookdown.kernels.moments import match_moments
 from lookdown.wire.messages import Float, TrackStatus
 
 _JACOBIAN = np.concatenate([np.eye(3), np.zeros((3, 3))], axis=1)[None]
@@ -44,11 +48,12 @@ class PositionParameters:
     max_score: float = 80.0
     drop_misses: int = 5  # scans in a row
     drop_tentative_misses: int = 2
+    joint_association: bool = False  # confirmed tracks take all plots of their gates by probability, not the best one
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            free = field.name in ("confirm_score", "drop_score", "great_circles")
+            free = field.name in ("confirm_score", "drop_score", "great_circles", "joint_association")
             if not free and not value > 0:
                 raise ValueError(f"{field.name}: wanted a number above 0, got {value!r}")
         for name in ("probability_of_detection", "gate_probability"):
@@ -123,14 +128,18 @@ class PositionFusion:
 
         places, spread = table.state[:, :3].copy(), table.covariance[:, :3, :3].copy()
         pairs = gate_pairs(places, spread, np.ones(len(table), np.bool_), plots, noise, self._gate, self._base)
-        plot_of, ratio = assign(pairs, table.live, self._log_missed, tentative_share=False)
+        if parameters.joint_association:
+            plot_of, ratio = self._join(pairs, plots, noise)
+        else:
+            plot_of, ratio = assign(pairs, table.live, self._log_missed, tentative_share=False)
         hit = plot_of >= 0
-        rows = np.flatnonzero(hit)
-        fed = plot_of[rows]
+        rows = np.flatnonzero(hit & ~table.live) if parameters.joint_association else np.flatnonzero(hit)
         if rows.size:
-            innovation, total = plots[fed] - places[rows], spread[rows] + noise[fed]
+            innovation, total = plots[plot_of[rows]] - places[rows], spread[rows] + noise[plot_of[rows]]
             none = np.zeros(rows.size)
             correct(rows, _JACOBIAN, -1, none, innovation, total, table.state, table.covariance, table.cross)
+        rows = np.flatnonzero(hit)
+        fed = plot_of[rows]
         track_of = np.zeros(len(plots), np.int64)
         track_of[fed] = table.track_id[rows]
         self._live_on(hit, ratio)
@@ -140,6 +149,35 @@ class PositionFusion:
         told = np.zeros(len(position_m), np.int64)
         told[good] = track_of
         return told
+
+    def _join(self, pairs: Pairs, plots: Float, noise: Float) -> tuple[NDArray[np.int64], Float]:
+        """Feed live tracks with all plots of their gates; plots that count as hits."""
+        table = self.table
+        live = np.flatnonzero(table.live)
+        weight, track = weigh(pairs, live, self._log_missed), pairs.track
+        own = np.flatnonzero(table.live[track])
+        row, plot, share = track[own], pairs.plot[own], weight[own]
+        missed = 1.0 - np.bincount(row, share, len(table))
+        # The first component of each mixture is the track without a plot, then one updated copy a plot.
+        state = np.concatenate([table.state[live], table.state[row]])
+        covariance = np.concatenate([table.covariance[live], table.covariance[row]])
+        if own.size:
+            copies = len(live) + np.arange(len(own))
+            innovation, total = plots[plot] - table.state[row, :3], table.covariance[row, :3, :3] + noise[plot]
+            empty = np.zeros((len(state), 6, 0))
+            correct(copies, _JACOBIAN, -1, np.zeros(len(own)), innovation, total, state, covariance, empty)
+        order = np.argsort(np.concatenate([live, row]), kind="stable")
+        start = np.concatenate([[0], np.cumsum(1 + np.bincount(row, minlength=len(table))[live])])
+        mixed = np.empty((len(live), 6)), np.empty((len(live), 6, 6))
+        match_moments(start, order, np.concatenate([missed[live], share])[order], state, covariance, *mixed)
+        table.state[live], table.covariance[live] = mixed
+        likely = own[share > missed[row]]
+        taken = np.zeros(len(plots), np.uint8)
+        taken[pairs.plot[likely]] = 1
+        plot_of, ratio = assign(pairs, table.live, self._log_missed, tentative_share=False, taken=taken)
+        best = likely[np.argsort(weight[likely], kind="stable")]
+        plot_of[track[best]], ratio[track[best]] = pairs.plot[best], pairs.ratio[best]
+        return plot_of, ratio
 
     def _live_on(self, hit: NDArray[np.bool_], ratio: Float) -> None:
         """Count, confirm and end."""

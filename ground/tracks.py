@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lookdown.ground.filter import predict
 from lookdown.ground.parameters import Parameters
 from lookdown.kernels.advance import advance
-from lookdown.wire.messages import Float, Track, TrackStatus
+from lookdown.wire.messages import Float, Kind, Track, TrackStatus
 
 Int = NDArray[np.int64]
 Bool = NDArray[np.bool_]
@@ -31,6 +31,7 @@ UPDATE_DTYPE = np.dtype(
         ("misses", "<i8"),  # frames that should have seen it and did not
         ("sensor_id", "<u2"),  # sensor whose report made the update
         ("n_sensors", "u1"),  # sensors that saw the track within the last coast_after_s
+        ("kind", "<f4", (len(Kind),)),  # posterior over wire.messages.Kind; zeros until `kinds.Kinds` gives it
     ]
 )
 """One update of one track."""

@@ -19,6 +19,7 @@ _PLAIN_WIDTH = 140  # columns of a table that no terminal shows
 _EXAMPLES = """examples:
   lookdown-hil run scenarios/default.toml --out build/demo
   lookdown-hil run scenarios/default.toml --out build/slow --pace 0.5
+  lookdown-hil run scenarios/default.toml --out build/secured --secure
   lookdown-hil render scenarios/default.toml --out frames.h5
   lookdown-hil picture scenarios/default.toml --out default.png
   lookdown-hil roc scenarios/default.toml --out build/roc
@@ -50,6 +51,11 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--out", type=Path, metavar="DIR", required=True, help="new folder, or that of an earlier run")
     run.add_argument(
         "--pace", type=_pace, default=1.0, metavar="N", help="scenario seconds in a second (default: 1, real time)"
+    )
+    run.add_argument(
+        "--secure",
+        action="store_true",
+        help="encrypt the link and seal packets end to end, with keys made for this run",
     )
 
     render = commands.add_parser(
@@ -144,7 +150,7 @@ def _run(options: argparse.Namespace, command: str) -> int:
     prepare_folder(options.out)
     with ConsoleProgress(scenario.duration_s) as progress:
         progress.step(f"{scenario.title} ({options.scenario})")
-        outcome = run(scenario, options.scenario, options.out, progress, options.pace)
+        outcome = run(scenario, options.scenario, options.out, progress, options.pace, options.secure)
         progress.step("scoring against the truth and drawing the report")
         report = report_run(scenario, options.scenario, outcome, command)
     _summarise(report.judged, report.score.figures)

@@ -5,21 +5,22 @@ is not there, because a process died before it wrote it, is left empty: the scor
 """
 
 import logging
-import sqlite3
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lookdown.ground.history import HISTORY_NAME
+from lookdown.ground.query import HistoryReader
 from lookdown.hil.plan import Scenario
 from lookdown.hil.score import EXPOSURE_DTYPE, PLOT_DTYPE, SEEN_DTYPE, Evidence, frame_index
 from lookdown.hil.score_tracks import UPDATE_DTYPE
 from lookdown.hil.sensor.detector import frame_dropped
 from lookdown.hil.truth import Truth
 from lookdown.wire.errors import WireError
+from lookdown.wire.link import UNKNOWN
 from lookdown.wire.messages import PlotReport, ReportFlag
 from lookdown.wire.packet import decode
 from lookdown.wire.recording import Delivery, read_recording
@@ -44,7 +45,7 @@ def gather(
     truth : Truth
         Its truth, with the scene.
     recording, history : Path
-        Files of the ground process; either may be absent.
+        Recording and folder of the ground process; either may be absent.
     counters : mapping of str to mapping
         Last words of each process, by its role: ``inject-3``, ``flight-3``, ``ground``.
     step_s : float
@@ -54,7 +55,7 @@ def gather(
     reports = _read_reports(recording, scenario)
     exposures = _exposures(scenario, counters, reports)
     plots = _plots(reports, exposures, scenario)
-    updates = _read_history(history, exposures)
+    updates, ground_counters = _read_history(history, exposures)
     rows = [truth.appearances(index, np.arange(scenario.n_frames)).ravel() for index in range(len(sensor_ids))]
     seen = np.zeros(sum(len(part) for part in rows), SEEN_DTYPE)
     appearing = np.concatenate(rows)
@@ -80,7 +81,9 @@ def gather(
         instants_ns=instants_ns,
         truth_m=np.array([state[0] for state in states]).reshape(shape),
         truth_m_s=np.array([state[1] for state in states]).reshape(shape),
-        link=_link(sensor_ids, counters, _read_counters(history)),
+        link=_link(sensor_ids, counters, ground_counters),
+        strangers=ground_counters.get((UNKNOWN, "refused"), 0) if ground_counters else None,
+        protection=_protection([counters.get(f"flight-{sensor_id}", {}) for sensor_id in sensor_ids]),
         frames=_frames(sensor_ids, counters),
     )
 
@@ -143,30 +146,20 @@ def _plots(
     return np.concatenate(parts)
 
 
-def _read_history(history: Path, exposures: NDArray[np.void]) -> NDArray[np.void]:
-    """Read the track updates of a history, and note in the exposures when their reports were fused."""
-    if not history.is_file():
-        return np.zeros(0, UPDATE_DTYPE)
-    with closing(sqlite3.connect(f"file:{history}?mode=ro", uri=True)) as connection:
-        fused = connection.execute("SELECT sensor_id, frame_id, fused_ns FROM reports").fetchall()
-        found = connection.execute(
-            "SELECT track_id, time_ns, status, x_m, y_m, z_m, vx_m_s, vy_m_s, vz_m_s, covariance FROM track_updates"
-        ).fetchall()
-    when = {(sensor_id, frame_id): fused_ns for sensor_id, frame_id, fused_ns in fused}
+def _read_history(folder: Path, exposures: NDArray[np.void]) -> tuple[NDArray[np.void], dict[tuple[int, str], int]]:
+    """Read track updates and counters of a history, and note in the exposures when their reports were fused."""
+    if not (folder / HISTORY_NAME).is_file():
+        return np.zeros(0, UPDATE_DTYPE), {}
+    history = HistoryReader(folder)
+    fused = history.table("reports", ("sensor_id", "frame_id", "fused_ns"))
+    when = {(s, f): t for s, f, t in zip(*(column.to_pylist() for column in fused.columns), strict=True)}
     for exposure in exposures:
         exposure["fused_ns"] = when.get((int(exposure["sensor_id"]), int(exposure["frame_id"])), 0)
+    found = history.updates()
     updates = np.zeros(len(found), UPDATE_DTYPE)
-    for at, row in enumerate(found):
-        updates[at] = (*row[:3], row[3:6], row[6:9], np.frombuffer(row[9], "<f8").reshape(6, 6))
-    return updates
-
-
-def _read_counters(history: Path) -> dict[tuple[int, str], int]:
-    if not history.is_file():
-        return {}
-    with closing(sqlite3.connect(f"file:{history}?mode=ro", uri=True)) as connection:
-        found = connection.execute("SELECT sensor_id, name, value FROM counters").fetchall()
-    return {(sensor_id, name): value for sensor_id, name, value in found}
+    for name in UPDATE_DTYPE.names or ():
+        updates[name] = found[name]
+    return updates, history.counters
 
 
 def _link(
@@ -184,9 +177,20 @@ def _link(
                 "received": received,
                 "lost": None if sent is None or received is None else max(sent - received, 0),
                 "repeated": ground.get((sensor_id, "repeated"), 0) if ground else None,
+                "refused": ground.get((sensor_id, "refused"), 0) if ground else None,
             }
         )
     return tuple(rows)
+
+
+def _protection(flights: Sequence[Mapping[str, Any]]) -> str:
+    """Tell how all satellites protected their link; empty where one left no word."""
+    links = [flight.get("link", {}) for flight in flights]
+    if not all("encrypted" in link for link in links):
+        return ""
+    if not all(link["encrypted"] for link in links):
+        return "none"
+    return "encrypted and sealed" if all(link["sealed_for"] for link in links) else "encrypted"
 
 
 def _frames(sensor_ids: Sequence[int], counters: Mapping[str, Mapping[str, Any]]) -> dict[str, int | None]:

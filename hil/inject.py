@@ -29,9 +29,9 @@ from lookdown.hil.render import Renderer
 from lookdown.hil.scenario import load_scenario
 from lookdown.wire.clock import Clock, SystemClock
 from lookdown.wire.frames import encode_frame
-from lookdown.wire.link import attach
 from lookdown.wire.messages import End, Frame
 from lookdown.wire.packet import encode
+from lookdown.wire.sockets import attach
 from lookdown.wire.topics import FRAMES
 
 _AHEAD = 3  # frames rendered before their time

@@ -242,13 +242,18 @@ def _satellites(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _link(link: Mapping[str, Any]) -> str:
-    names = ("sent", "received", "lost", "repeated")
+    names = ("sent", "received", "lost", "repeated", "refused")
     rows = [
-        [f"satellite {row['sensor_id']}", *(Right(f"{number(row[name])}") for name in names)]
+        [f"satellite {row['sensor_id']}", *(Right(f"{number(row.get(name))}") for name in names)]
         for row in link["per_satellite"]
     ]
     rows.append(["<b>all</b>", *(Right(f"<b>{number(link[name])}</b>") for name in names)])
-    return table(("", *map(Right, names)), rows)
+    protection = {
+        "encrypted and sealed": "Encrypted (CURVE) among enrolled nodes; each packet sealed from satellite to ground.",
+        "encrypted": "Encrypted with CURVE between enrolled nodes.",
+        "none": "Neither encrypted nor authenticated: this run had no keys (<code>--secure</code>).",
+    }.get(link["protection"], "")
+    return f'<p class="say">{protection}</p>' + table(("", *map(Right, names)), rows)
 
 
 def _processes(processes: Sequence[Mapping[str, Any]]) -> str:

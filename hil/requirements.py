@@ -49,6 +49,7 @@ METRICS: dict[str, tuple[str, str]] = {
     "link.received": ("1", "messages that the ground stored"),
     "link.lost": ("1", "messages sent and never stored"),
     "link.repeated": ("1", "messages that arrived again and were dropped"),
+    "link.refused": ("1", "messages that the ground refused, and peers that it did not let in"),
     "link.reports_missing": ("1", "frames sent for which no plot report was stored"),
     "latency_ms.p50": ("ms", "time from the injection of a frame to its fused report, median"),
     "latency_ms.p99": ("ms", "the same, 99th percentile"),

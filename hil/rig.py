@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import tomli_w
@@ -24,6 +24,7 @@ from lookdown.hil.process import Process
 from lookdown.hil.sensor.detector import Detector
 from lookdown.wire.clock import SystemClock
 from lookdown.wire.errors import WireError
+from lookdown.wire.keys import NodeKeys, enrol
 from lookdown.wire.messages import Health, Picture, TrackStatus
 from lookdown.wire.packet import decode
 
@@ -73,7 +74,7 @@ class Outcome:
     folder : Path
         Folder of the run.
     recording, history : Path
-        What the ground received, and what it made of it.
+        What the ground received, and the folder of what it made of it.
     processes : tuple of Process
         Each with its exit status and counters.
     wall_s : float
@@ -110,12 +111,15 @@ def prepare_folder(folder: Path) -> None:
     (folder / MARKER).write_text("output of lookdown-hil run; a later run may replace this folder\n", encoding="utf-8")
 
 
-def processes(scenario: Scenario, scenario_path: Path, folder: Path, sockets: Path, pace: float) -> tuple[Process, ...]:
+def processes(
+    scenario: Scenario, scenario_path: Path, folder: Path, sockets: Path, pace: float, secure: bool = False
+) -> tuple[Process, ...]:
     """Write the configuration of each process of a run and return the table of them, in order of starting."""
     python = sys.executable
     ground_endpoint, picture_endpoint = f"ipc://{sockets}/ground", f"ipc://{sockets}/picture"
     size = {"rows": scenario.sensor.rows, "cols": scenario.sensor.cols}
     ids = [satellite.id for satellite in scenario.satellite]
+    security = make_keys(folder / "run" / "keys", ids) if secure else {}
 
     ground_config = folder / "run" / "ground.toml"
     ground = {
@@ -123,6 +127,7 @@ def processes(scenario: Scenario, scenario_path: Path, folder: Path, sockets: Pa
         "picture_endpoint": picture_endpoint,
         "folder": str(folder.resolve() / "ground"),
         "exit_when_all_ended": True,
+        **security.get(0, {}),
         "fusion": {"sensors": [{"sensor_id": i, **size} for i in ids], **scenario.ground},
     }
     ground_config.write_text(tomli_w.dumps(ground), encoding="utf-8")
@@ -140,6 +145,7 @@ def processes(scenario: Scenario, scenario_path: Path, folder: Path, sockets: Pa
                 "bad_pixels": str(_bad_pixels(scenario, i, folder)),
                 "distortion": list(scenario.sensor.distortion),
             },
+            **security.get(i, {}),
             **scenario.flight,
         }
         config.write_text(tomli_w.dumps(flight), encoding="utf-8")
@@ -154,6 +160,30 @@ def processes(scenario: Scenario, scenario_path: Path, folder: Path, sockets: Pa
     return tuple(table)
 
 
+def make_keys(folder: Path, ids: list[int]) -> dict[int, dict[str, Any]]:
+    """Make keys for the ground and each satellite, and enrol them with each other.
+
+    Returns
+    -------
+    dict of int to dict
+        By satellite, 0 for the ground: what its configuration says of them.
+    """
+    ground = next(node for node in range(100, 65536) if node not in ids)
+    folder = folder.resolve()
+    now_ns = SystemClock().now_ns()
+    at = {node: folder / str(node) for node in (ground, *ids)}
+    for node, path in at.items():
+        NodeKeys.make(node, now_ns).save(path)
+    for satellite in ids:
+        enrol(at[ground], NodeKeys.load(at[satellite]).card)
+        enrol(at[satellite], NodeKeys.load(at[ground]).card)
+    said: dict[int, dict[str, Any]] = {
+        i: {"security": {"keys": str(at[i]), "peer": ground, "seal_for": ground}} for i in ids
+    }
+    said[0] = {"security": {"keys": str(at[ground]), "sealed": True}}
+    return said
+
+
 def _bad_pixels(scenario: Scenario, sensor_id: int, folder: Path) -> Path:
     """Write the map of bad pixels that the factory would hand over with a sensor."""
     path = folder.resolve() / "run" / f"bad-pixels-{sensor_id}.npy"
@@ -161,7 +191,14 @@ def _bad_pixels(scenario: Scenario, sensor_id: int, folder: Path) -> Path:
     return path
 
 
-def run(scenario: Scenario, scenario_path: Path, folder: Path, progress: Progress, pace: float = 1.0) -> Outcome:
+def run(
+    scenario: Scenario,
+    scenario_path: Path,
+    folder: Path,
+    progress: Progress,
+    pace: float = 1.0,
+    secure: bool = False,
+) -> Outcome:
     """Carry out a scenario with real processes over real sockets.
 
     Parameters
@@ -176,6 +213,8 @@ def run(scenario: Scenario, scenario_path: Path, folder: Path, progress: Progres
         Who is told how it goes on.
     pace : float
         Scenario seconds in a second of the clock [1].
+    secure : bool
+        Whether the link is encrypted (CURVE) and packets are sealed from end to end, with keys made into the folder.
 
     Returns
     -------
@@ -184,7 +223,7 @@ def run(scenario: Scenario, scenario_path: Path, folder: Path, progress: Progres
     """
     with contextlib.ExitStack() as stack:
         sockets = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lookdown-")))
-        table = processes(scenario, scenario_path, folder, sockets, pace)
+        table = processes(scenario, scenario_path, folder, sockets, pace, secure)
         context = stack.enter_context(zmq.Context())
         picture = stack.enter_context(context.socket(zmq.SUB))
         picture.setsockopt(zmq.LINGER, 0)
@@ -199,7 +238,7 @@ def run(scenario: Scenario, scenario_path: Path, folder: Path, progress: Progres
         except KeyboardInterrupt:
             failure, stopped = "stopped by the user", True
     ground = folder / "ground"
-    return Outcome(folder, ground / "received.ldrec", ground / "history.sqlite", table, wall_s, failure, stopped)
+    return Outcome(folder, ground / "received.ldrec", ground, table, wall_s, failure, stopped)
 
 
 def _drive(

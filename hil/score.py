@@ -117,6 +117,10 @@ class Evidence:
         True positions [m] and velocities [m/s], ECEF.
     link : tuple of dict
         For each satellite ``sensor_id``, ``sent``, ``received``, ``lost``, ``repeated``, ``refused``; None if unknown.
+    strangers : int or None
+        Peers and messages that the ground refused and that are nobody's.
+    protection : str
+        ``none``, ``encrypted`` or ``encrypted and sealed``: what all satellites said of their link; empty if unknown.
     frames : dict
         ``sent``, ``dropped``, ``late``, ``missed``, ``refused``; None if unknown.
     """
@@ -133,6 +137,8 @@ class Evidence:
     truth_m: Float
     truth_m_s: Float
     link: tuple[dict[str, int | None], ...] = ()
+    strangers: int | None = None
+    protection: str = ""
     frames: dict[str, int | None] | None = None
 
 
@@ -327,12 +333,15 @@ def detection_figures(evidence: Evidence, chance: Bool, found: Bool, false: Bool
 def link_figures(evidence: Evidence) -> dict[str, Any]:
     """Figures of ``report.json`` under ``link``: sums over satellites, None if one of them is unknown."""
     total: dict[str, Any] = {}
-    for name in ("sent", "received", "lost", "repeated"):
-        values = [row[name] for row in evidence.link]
+    for name in ("sent", "received", "lost", "repeated", "refused"):
+        values = [row.get(name) for row in evidence.link]
+        if name == "refused":
+            values.append(evidence.strangers)
         known = [value for value in values if value is not None]
         total[name] = sum(known) if known and len(known) == len(values) else None
     missing = int(np.count_nonzero(~evidence.exposures["reported"])) if len(evidence.exposures) else None
-    return {**total, "reports_missing": missing, "per_satellite": [dict(row) for row in evidence.link]}
+    total |= {"protection": evidence.protection, "reports_missing": missing}
+    return {**total, "per_satellite": [dict(row) for row in evidence.link]}
 
 
 def latency_ms(exposures: NDArray[np.void]) -> Float:

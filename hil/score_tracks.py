@@ -1,4 +1,4 @@
-"""Tracks against truth: who holds whom, custody, errors, consistency and the GOSPA metric.
+"""Tracks against truth: who holds whom, custody, errors, consistency and the GOSPA metric (`measures`).
 
 Everything is evaluated on one grid of instants. A track at an instant is its last update carried on at constant
 velocity, its covariance with it, until the ground drops it; truth is exact. At each instant tracks and movers are
@@ -12,14 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from lookdown.hil.measures import NOBODY, gospa, nees
 from lookdown.wire.messages import TrackStatus
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 Bool = NDArray[np.bool_]
-
-NOBODY = -1
-"""Stands in for a mover where a track has none, and for a track where a mover has none."""
 
 UPDATE_DTYPE = np.dtype(
     [
@@ -169,53 +167,6 @@ def spans(flags: Bool) -> list[tuple[int, int, int]]:
     rows, first = np.nonzero(change == 1)
     last = np.nonzero(change == -1)[1]
     return list(zip(rows.tolist(), first.tolist(), last.tolist(), strict=True))
-
-
-def gospa(truth_m: Float, estimate_m: Float, cutoff_m: float) -> tuple[float, float, int, int]:
-    """Distance between two sets of points, after Rahmathullah, Garcia-Fernandez and Svensson (2017).
-
-    With ``p = 2`` and ``alpha = 2``: ``sqrt(sum d(x, y)^2 + cutoff^2 / 2 (missed + false))`` over the pairs that make
-    it least ("Generalized optimal sub-pattern assignment metric", 20th International Conference on Information Fusion).
-
-    Parameters
-    ----------
-    truth_m, estimate_m : ndarray of float64, shapes (n, 3) and (m, 3)
-        True and estimated positions [m].
-    cutoff_m : float
-        Distance at which a pair costs as much as one missed and one false point [m].
-
-    Returns
-    -------
-    total_m, located_m : float
-        The metric, and the root of its part from the pairs' distances [m].
-    missed, false : int
-        Points of either set without a partner.
-
-    Examples
-    --------
-    >>> gospa(np.zeros((1, 3)), np.array([[3.0, 4.0, 0.0], [900.0, 0.0, 0.0]]), 100.0)
-    (70.88723439378912, 5.0, 0, 1)
-    """
-    square = np.sum((truth_m[:, None] - estimate_m[None]) ** 2, axis=-1)
-    rows, cols = linear_sum_assignment(np.minimum(square, cutoff_m**2))
-    close = square[rows, cols] < cutoff_m**2
-    located = float(np.sum(square[rows, cols][close]))
-    missed, false = len(truth_m) - int(close.sum()), len(estimate_m) - int(close.sum())
-    total = np.sqrt(located + 0.5 * cutoff_m**2 * (missed + false))
-    return float(total), float(np.sqrt(located)), missed, false
-
-
-def nees(error: Float, covariance: Float) -> Float:
-    """Normalised estimation error squared ``e' P^-1 e`` over the last axis; its mean is the dimension if P is honest.
-
-    Parameters
-    ----------
-    error : ndarray of float64, shape (..., d)
-    covariance : ndarray of float64, shape (..., d, d)
-    """
-    if error.shape[0] == 0:
-        return np.zeros(error.shape[:-1])
-    return np.asarray(np.sum(error * np.linalg.solve(covariance, error[..., None])[..., 0], axis=-1), np.float64)
 
 
 @dataclass(frozen=True)

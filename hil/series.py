@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import chi2
 
+from lookdown.hil.measures import NOBODY
 from lookdown.hil.score import NO_MOVER, Evidence, Score, latency_ms
-from lookdown.hil.score_tracks import NOBODY, Bool, Float, Int
+from lookdown.hil.score_tracks import Bool, Float, Int
 
 BIN_S = 1.0
 """Time over which detection figures are averaged [s]."""

@@ -9,6 +9,8 @@ def adaptive_filter(
     steering: NDArray[np.complex64],
     loading: float,
     block: int,
+    excluded: NDArray[np.int64],
+    wanted: NDArray[np.uint8],
     scratch: NDArray[np.float32],
     power: NDArray[np.float32],
 ) -> int: ...

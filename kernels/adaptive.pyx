@@ -9,12 +9,15 @@ which is the adaptive matched filter (Robey et al. 1992, IEEE Trans. AES 28; fac
 Carlson 1988, IEEE Trans. AES 24). Where R is known, z of noise and clutter has mean 1 and is exponential.
 
 Ranges are parted into blocks; those of a block are filtered by weights trained on all cells but its own block and the
-two beside it, so no target within a block whitens itself.
-Sums of a block run in float32 over 8 lanes, those over blocks
-and the Cholesky factor in float64. Cells that are not finite neither train nor pass: their z is 0.
+two beside it, so no target within a block whitens itself; further cells, such as those of known targets, can be left
+out by name. Neighbouring Doppler bins share most products: each bin is multiplied once with itself and the two before
+it. Sums of a block run in float32 over 8 lanes, those over blocks and the Cholesky factor in float64. A range cell that
+is not finite in some channel and bin neither trains nor passes: its z is 0 in all bins.
 """
 
 from libc.math cimport isfinite, sqrt
+from libc.stdint cimport int64_t
+from libc.string cimport memcpy, memset
 
 from lookdown.kernels.rows cimport RowIn, RowOut, cloned
 
@@ -25,29 +28,62 @@ from lookdown.kernels.checks import require_array, require_integer, require_numb
 cdef enum:
     LANES = 8
     MOST = 64  # channels times bins
+    HELD = 3  # Doppler bins that are held at a time
+    NONE = -9  # no Doppler bin
 
 cdef extern from *:
     """
     #include <string.h>
     typedef float lookdown_lanes __attribute__((vector_size(32)));
 
-    /* Sums of a b^* over n cells, parts apart; n is a multiple of 8. */
-    static LOOKDOWN_CLONES void lookdown_cross(
-        const float *ar, const float *ai, const float *br, const float *bi, Py_ssize_t n, float *re, float *im)
+    static inline float lookdown_total(const lookdown_lanes *x)
     {
-        lookdown_lanes sr = {0}, si = {0}, a, b, c, d;
-        float r[8], m[8];
+        float t[8];
+        memcpy(t, x, 32);
+        return ((t[0] + t[1]) + (t[2] + t[3])) + ((t[4] + t[5]) + (t[6] + t[7]));
+    }
+
+    /* Sums of a b^* and a c^* over n cells, a multiple of 8; imaginary parts lie `wide` floats behind the real ones. */
+    static LOOKDOWN_CLONES void lookdown_cross(
+        const float *a, const float *b, const float *c, Py_ssize_t wide, Py_ssize_t n, float *out)
+    {
+        lookdown_lanes br = {0}, bi = {0}, cr = {0}, ci = {0}, r, m, x, y;
         for (Py_ssize_t i = 0; i < n; i += 8) {
-            memcpy(&a, ar + i, 32); memcpy(&b, ai + i, 32); memcpy(&c, br + i, 32); memcpy(&d, bi + i, 32);
-            sr += a * c; sr += b * d; si += b * c; si -= a * d;
+            memcpy(&r, a + i, 32); memcpy(&m, a + wide + i, 32);
+            memcpy(&x, b + i, 32); memcpy(&y, b + wide + i, 32);
+            br += r * x + m * y; bi += m * x - r * y;
+            memcpy(&x, c + i, 32); memcpy(&y, c + wide + i, 32);
+            cr += r * x + m * y; ci += m * x - r * y;
         }
-        memcpy(r, &sr, 32); memcpy(m, &si, 32);
-        *re = ((r[0] + r[1]) + (r[2] + r[3])) + ((r[4] + r[5]) + (r[6] + r[7]));
-        *im = ((m[0] + m[1]) + (m[2] + m[3])) + ((m[4] + m[5]) + (m[6] + m[7]));
+        out[0] = lookdown_total(&br); out[1] = lookdown_total(&bi);
+        out[2] = lookdown_total(&cr); out[3] = lookdown_total(&ci);
+    }
+
+    /* |sum_k w_k^* x_k|^2 times 1 or 0 for n cells, a multiple of 8. */
+    static LOOKDOWN_CLONES void lookdown_weigh(
+        const float *const *rows, const float *w, Py_ssize_t n_rows, const float *good, Py_ssize_t wide,
+        Py_ssize_t n, float *out)
+    {
+        lookdown_lanes yr, yi, r, m;
+        for (Py_ssize_t i = 0; i < n; i += 8) {
+            yr = yi = (lookdown_lanes){0};
+            for (Py_ssize_t k = 0; k < n_rows; k++) {
+                memcpy(&r, rows[k] + i, 32); memcpy(&m, rows[k] + wide + i, 32);
+                yr += w[2 * k] * r + w[2 * k + 1] * m;
+                yi += w[2 * k] * m - w[2 * k + 1] * r;
+            }
+            memcpy(&r, good + i, 32);
+            yr = (yr * yr + yi * yi) * r;
+            memcpy(out + i, &yr, 32);
+        }
     }
     """
     void lookdown_cross(
-        const float* ar, const float* ai, const float* br, const float* bi, Py_ssize_t n, float* re, float* im
+        const float* a, const float* b, const float* c, Py_ssize_t wide, Py_ssize_t n, float* out
+    ) noexcept nogil
+    void lookdown_weigh(
+        const float** rows, const float* w, Py_ssize_t n_rows, const float* good, Py_ssize_t wide, Py_ssize_t n,
+        float* out
     ) noexcept nogil
 
 
@@ -60,6 +96,24 @@ cdef struct Shape:
     Py_ssize_t block
     Py_ssize_t blocks
     Py_ssize_t wide  # floats of a row: whole blocks of whole lanes
+    Py_ssize_t product  # floats of the products of two Doppler bins, over all blocks
+
+
+cdef struct Work:
+    const float* spectrum
+    float* rows  # channels of the bins that are held, parts apart
+    float* products  # of each bin held with itself, the one before and the one before that
+    float* good  # 1 for a cell that is finite
+    double* total
+    double* sums
+    double* whole  # finite cells of each block
+    double* cells  # those of them that train in a Doppler bin
+    double* m
+    double* w
+    float* weights
+    float* y
+    Py_ssize_t held[HELD]  # which bin stands in each slot, from -1 to dopplers, or NONE
+    bint spoilt
 
 
 cdef cloned part(RowIn x, Py_ssize_t n, RowOut re, RowOut im) noexcept nogil:
@@ -69,68 +123,144 @@ cdef cloned part(RowIn x, Py_ssize_t n, RowOut re, RowOut im) noexcept nogil:
         im[i] = x[2 * i + 1]
 
 
-cdef cloned add_product(RowIn re, RowIn im, float wr, float wi, Py_ssize_t n, RowOut yr, RowOut yi) noexcept nogil:
-    """Add ``w^* x`` for a channel."""
-    cdef Py_ssize_t i
-    for i in range(n):
-        yr[i] += wr * re[i] + wi * im[i]
-        yi[i] += wr * im[i] - wi * re[i]
+cdef cloned not_finite(RowIn x, Py_ssize_t n, RowOut flag) noexcept nogil:
+    """Say by a NaN whether a row holds anything that is not finite: eight sums, for the compiler keeps their order."""
+    cdef Py_ssize_t i, lane
+    cdef float sums[8]
+    for lane in range(8):
+        sums[lane] = 0
+    for i in range(n // 8):
+        for lane in range(8):
+            sums[lane] += x[8 * i + lane] * 0
+    for i in range(n // 8 * 8, n):
+        sums[0] += x[i] * 0
+    flag[0] = ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]))
 
 
-cdef cloned squared(RowIn yr, RowIn yi, RowIn good, Py_ssize_t n, RowOut out) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(n):
-        out[i] = (yr[i] * yr[i] + yi[i] * yi[i]) * good[i]
-
-
-cdef void gather(const Shape* z, const float* spectrum, Py_ssize_t doppler, float* rows, float* good) noexcept nogil:
-    """Snapshots of a Doppler bin, parts apart, row by row; cells that are not finite become 0 and bad."""
-    cdef Py_ssize_t b, channel, i, k = 0, bin_at
-    cdef float total
+cdef void find_good(const Shape* z, Work* k) noexcept nogil:
+    """Find the range cells that are finite throughout."""
+    cdef Py_ssize_t i, row
+    cdef const float* x
+    cdef float flag = 0
+    k.spoilt = False
     for i in range(z.wide):
-        good[i] = i < z.ranges
-    for b in range(z.bins):
-        bin_at = (doppler + b - z.bins // 2 + z.dopplers) % z.dopplers
-        for channel in range(z.channels):
-            part(
-                spectrum + 2 * (channel * z.dopplers + bin_at) * z.ranges, z.ranges, rows + 2 * k * z.wide,
-                rows + (2 * k + 1) * z.wide,
-            )
-            for i in range(z.ranges, z.wide):
-                rows[2 * k * z.wide + i] = 0
-                rows[(2 * k + 1) * z.wide + i] = 0
-            k += 1
-    for k in range(2 * z.n):
-        total = 0
-        for i in range(z.ranges):
-            total += rows[k * z.wide + i] * 0  # NaN if one is not finite
-        if total == total:
+        k.good[i] = i < z.ranges
+    for row in range(z.channels * z.dopplers):
+        x = k.spectrum + 2 * row * z.ranges
+        not_finite(x, 2 * z.ranges, &flag)
+        if flag == flag:
             continue
+        k.spoilt = True
         for i in range(z.ranges):
-            if not isfinite(rows[k * z.wide + i]):
-                good[i] = 0
-    for i in range(z.ranges):
-        if good[i] == 0:
-            for k in range(2 * z.n):
-                rows[k * z.wide + i] = 0
+            if not (isfinite(x[2 * i]) and isfinite(x[2 * i + 1])):
+                k.good[i] = 0
+    for row in range(z.blocks):
+        k.whole[row] = 0
+        for i in range(row * z.block, (row + 1) * z.block):
+            k.whole[row] += k.good[i]
 
 
-cdef void block_sums(const Shape* z, const float* rows, Py_ssize_t block, double* total, double* own) noexcept nogil:
-    """Sums of x x^H over a block, lower triangle; added to the total."""
-    cdef Py_ssize_t i, k, at
-    cdef float re, im
-    cdef const float* a = rows + block * z.block
+cdef inline Py_ssize_t slot_of(Py_ssize_t bin_at) noexcept nogil:
+    return (bin_at + HELD) % HELD
+
+
+cdef void multiply(const Shape* z, Work* k, Py_ssize_t one, Py_ssize_t other, float* out) noexcept nogil:
+    """Products of the channels of two bins held, block by block; with itself the lower triangle alone."""
+    cdef const float* a = k.rows + 2 * slot_of(one) * z.channels * z.wide
+    cdef const float* b = k.rows + 2 * slot_of(other) * z.channels * z.wide
+    cdef float both[4]
+    cdef Py_ssize_t block, i, c, last, at, next_one
+    for block in range(z.blocks):
+        for i in range(z.channels):
+            last = i + 1 if one == other else z.channels
+            for c in range(0, last, 2):
+                next_one = min(c + 1, z.channels - 1)
+                lookdown_cross(
+                    a + 2 * i * z.wide + block * z.block, b + 2 * c * z.wide + block * z.block,
+                    b + 2 * next_one * z.wide + block * z.block, z.wide, z.block, both,
+                )
+                at = 2 * ((block * z.channels + i) * z.channels + c)
+                out[at] = both[0]
+                out[at + 1] = both[1]
+                if next_one > c:
+                    out[at + 2] = both[2]
+                    out[at + 3] = both[3]
+
+
+cdef void hold(const Shape* z, Work* k, Py_ssize_t bin_at) noexcept nogil:
+    """Have a Doppler bin, counted from -1 to dopplers, and its products with those before it that are held."""
+    cdef Py_ssize_t slot = slot_of(bin_at), folded = (bin_at + z.dopplers) % z.dopplers, channel, i, back
+    cdef float* rows = k.rows + 2 * slot * z.channels * z.wide
+    if k.held[slot] == bin_at:
+        return
+    k.held[slot] = bin_at
+    for channel in range(z.channels):
+        part(
+            k.spectrum + 2 * (channel * z.dopplers + folded) * z.ranges, z.ranges, rows + 2 * channel * z.wide,
+            rows + (2 * channel + 1) * z.wide,
+        )
+        memset(rows + 2 * channel * z.wide + z.ranges, 0, (z.wide - z.ranges) * sizeof(float))
+        memset(rows + (2 * channel + 1) * z.wide + z.ranges, 0, (z.wide - z.ranges) * sizeof(float))
+    if k.spoilt:
+        for i in range(z.ranges):
+            if k.good[i] == 0:
+                for channel in range(2 * z.channels):
+                    rows[channel * z.wide + i] = 0
+    for back in range(z.bins):
+        if k.held[slot_of(bin_at - back)] == bin_at - back:
+            multiply(z, k, bin_at, bin_at - back, k.products + (HELD * slot + back) * z.product)
+
+
+cdef void gather(const Shape* z, Work* k, Py_ssize_t doppler) noexcept nogil:
+    """Sums over each block, and over all, for the snapshot of a Doppler bin: its products put in order."""
+    cdef Py_ssize_t block, b, back, i, c, at, first = doppler - z.bins // 2, size = 2 * z.n * z.n
+    cdef const float* product
+    cdef double* own
+    for b in range(z.bins):
+        hold(z, k, first + b)
+    memset(k.total, 0, size * sizeof(double))
+    for block in range(z.blocks):
+        own = k.sums + block * size
+        for b in range(z.bins):
+            for back in range(b + 1):
+                product = k.products + (HELD * slot_of(first + b) + back) * z.product
+                for i in range(z.channels):
+                    for c in range(z.channels):
+                        at = 2 * ((b * z.channels + i) * z.n + (b - back) * z.channels + c)
+                        own[at] = product[2 * ((block * z.channels + i) * z.channels + c)]
+                        own[at + 1] = product[2 * ((block * z.channels + i) * z.channels + c) + 1]
+        for i in range(size):
+            k.total[i] += own[i]
+        k.cells[block] = k.whole[block]
+
+
+cdef void leave_out(const Shape* z, Work* k, Py_ssize_t doppler, Py_ssize_t cell) noexcept nogil:
+    """Take one cell out of the sums of a snapshot."""
+    cdef Py_ssize_t block = cell // z.block, i, c, at
+    cdef double* own = k.sums + 2 * block * z.n * z.n
+    cdef const float* a
+    cdef const float* b
+    cdef double re, im
+    if k.good[cell] == 0:
+        return
+    k.cells[block] -= 1
     for i in range(z.n):
-        for k in range(i + 1):
-            lookdown_cross(
-                a + 2 * i * z.wide, a + (2 * i + 1) * z.wide, a + 2 * k * z.wide, a + (2 * k + 1) * z.wide,
-                z.block, &re, &im,
-            )
-            at = 2 * (i * z.n + k)
-            own[at] = re
-            own[at + 1] = im
-            total[at] += re
-            total[at + 1] += im
+        a = row_of(z, k, doppler, i) + cell
+        for c in range(i + 1):
+            b = row_of(z, k, doppler, c) + cell
+            re = <double>a[0] * b[0] + <double>a[z.wide] * b[z.wide]
+            im = <double>a[z.wide] * b[0] - <double>a[0] * b[z.wide]
+            at = 2 * (i * z.n + c)
+            own[at] -= re
+            own[at + 1] -= im
+            k.total[at] -= re
+            k.total[at + 1] -= im
+
+
+cdef inline const float* row_of(const Shape* z, const Work* k, Py_ssize_t doppler, Py_ssize_t i) noexcept nogil:
+    """Row i of the snapshots of a Doppler bin."""
+    cdef Py_ssize_t slot = slot_of(doppler - z.bins // 2 + i // z.channels)
+    return k.rows + 2 * (slot * z.channels + i % z.channels) * z.wide
 
 
 cdef bint factor(double* m, Py_ssize_t n) noexcept nogil:
@@ -184,24 +314,21 @@ cdef double solve(const double* m, Py_ssize_t n, double* w) noexcept nogil:
     return energy
 
 
-cdef bint train(
-    const Shape* z, const double* total, const double* sums, const float* good, Py_ssize_t block, double loading,
-    const float* steering, double* m, double* w
-) noexcept nogil:
+cdef bint train(const Shape* z, Work* k, Py_ssize_t block, double loading, const float* steering) noexcept nogil:
     """Weights of a block, scaled so that z has mean 1; say whether there were cells enough to adapt."""
-    cdef Py_ssize_t i, k, b, n = z.n, cells = 0
-    cdef Py_ssize_t first = max(block - 1, 0), last = min(block + 1, z.blocks - 1)
-    cdef double diagonal = 0, energy
+    cdef Py_ssize_t i, c, b, n = z.n, first = max(block - 1, 0), last = min(block + 1, z.blocks - 1)
+    cdef double diagonal = 0, energy, cells = 0
+    cdef double* m = k.m
     cdef bint adapts
-    for i in range(z.ranges):
-        if good[i] and not (first * z.block <= i < (last + 1) * z.block):
-            cells += 1
+    for b in range(z.blocks):
+        if b < first or b > last:
+            cells += k.cells[b]
     for i in range(n):
-        for k in range(2 * i + 2):
-            m[2 * i * n + k] = total[2 * i * n + k]
+        for c in range(2 * i + 2):
+            m[2 * i * n + c] = k.total[2 * i * n + c]
             for b in range(first, last + 1):
-                m[2 * i * n + k] -= sums[2 * b * n * n + 2 * i * n + k]
-            m[2 * i * n + k] /= max(cells, 1)
+                m[2 * i * n + c] -= k.sums[2 * b * n * n + 2 * i * n + c]
+            m[2 * i * n + c] = m[2 * i * n + c] / cells if cells > 0 else 0
         diagonal += m[2 * (i * n + i)] / n
     adapts = cells >= 2 * n and diagonal > 0
     for i in range(n):
@@ -210,33 +337,25 @@ cdef bint train(
         adapts = factor(m, n)
     if not adapts:
         # Conventional: every channel with the mean power of the bin.
-        for i in range(n * n):
-            m[2 * i] = 0
-            m[2 * i + 1] = 0
+        memset(m, 0, 2 * n * n * sizeof(double))
         for i in range(n):
             m[2 * (i * n + i)] = sqrt(diagonal) if diagonal > 0 else 1
     for i in range(2 * n):
-        w[i] = steering[i]
-    energy = solve(m, n, w)
+        k.w[i] = steering[i]
+    energy = solve(m, n, k.w)
     for i in range(2 * n):
-        w[i] = w[i] / sqrt(energy) if energy > 0 else 0
+        k.weights[i] = <float>(k.w[i] / sqrt(energy)) if energy > 0 else 0
     return adapts
 
 
-cdef void apply(
-    const Shape* z, const float* rows, const float* good, const double* w, Py_ssize_t block, float* y, float* out
-) noexcept nogil:
+cdef void apply(const Shape* z, Work* k, Py_ssize_t doppler, Py_ssize_t block, float* out) noexcept nogil:
     """Filter a block."""
     cdef Py_ssize_t start = block * z.block, i
-    cdef Py_ssize_t n = min(z.block, z.ranges - start)
-    for i in range(2 * z.block):
-        y[i] = 0
+    cdef const float* rows[MOST]
     for i in range(z.n):
-        add_product(
-            rows + 2 * i * z.wide + start, rows + (2 * i + 1) * z.wide + start, <float>w[2 * i], <float>w[2 * i + 1],
-            n, y, y + z.block,
-        )
-    squared(y, y + z.block, good + start, n, out + start)
+        rows[i] = row_of(z, k, doppler, i) + start
+    lookdown_weigh(rows, k.weights, z.n, k.good + start, z.wide, z.block, k.y)
+    memcpy(out + start, k.y, min(z.block, z.ranges - start) * sizeof(float))
 
 
 cdef Shape shaped(channels, dopplers, ranges, bins, block):
@@ -244,17 +363,19 @@ cdef Shape shaped(channels, dopplers, ranges, bins, block):
     z.channels, z.dopplers, z.ranges, z.bins, z.n, z.block = channels, dopplers, ranges, bins, channels * bins, block
     z.blocks = (z.ranges + z.block - 1) // z.block
     z.wide = z.blocks * z.block
+    z.product = 2 * z.blocks * z.channels * z.channels
     return z
 
 
 def adaptive_scratch_size(channels, ranges, bins, block):
     """Floats of scratch that `adaptive_filter` needs."""
     cdef Shape z = shaped(channels, 1, ranges, bins, block)
-    doubles = 2 * z.n * z.n * (z.blocks + 2) + 2 * z.n
-    return 2 * doubles + (2 * z.n + 1) * z.wide + 2 * z.block + 2
+    doubles = 2 * z.n * z.n * (z.blocks + 2) + 2 * z.n + 2 * z.blocks
+    floats = (2 * HELD * z.channels + 1) * z.wide + HELD * HELD * z.product + 2 * z.n + z.block
+    return 2 * doubles + floats + 2
 
 
-def adaptive_filter(spectrum, steering, loading, block, scratch, power):
+def adaptive_filter(spectrum, steering, loading, block, excluded, wanted, scratch, power):
     """Filter every cell of an interval against clutter that is learnt from the ranges about it.
 
     Parameters
@@ -267,6 +388,10 @@ def adaptive_filter(spectrum, steering, loading, block, scratch, power):
         Part of the mean diagonal of the covariance that is added to it [1], 1e-12 to 1.
     block : int
         Ranges that share their weights, a multiple of 8 [cell].
+    excluded : ndarray of int64, shape (n,)
+        Cells that do not train in their Doppler bin: flat indices ``doppler * ranges + range``, ascending.
+    wanted : ndarray of uint8, shape (dopplers,)
+        Doppler bins to filter; where it is 0 ``power`` stays as it is.
     scratch : ndarray of float32
         At least `adaptive_scratch_size` elements; its content does not matter.
     power : ndarray of float32, shape (dopplers, ranges)
@@ -301,29 +426,50 @@ def adaptive_filter(spectrum, steering, loading, block, scratch, power):
     if block % LANES:
         raise ValueError(f"block: wanted a multiple of {LANES}, got {block}")
     cdef Shape z = shaped(x.shape[0], x.shape[1], x.shape[2], bins, block)
+    cdef const int64_t[::1] left_out = require_array("excluded", excluded, "int64", 1)
+    if excluded.size and not (
+        0 <= excluded.min() and excluded.max() < z.dopplers * z.ranges and (np.diff(excluded) > 0).all()
+    ):
+        raise ValueError(f"excluded: wanted indices that ascend within {z.dopplers} x {z.ranges} cells")
+    cdef const unsigned char[::1] which = require_array("wanted", wanted, "uint8", (z.dopplers,))
+    inputs = (spectrum, steering, excluded, wanted)
     cdef float[:, ::1] out = require_array(
-        "power", power, "float32", (z.dopplers, z.ranges), out=True, apart_from=(spectrum, steering)
+        "power", power, "float32", (z.dopplers, z.ranges), out=True, apart_from=inputs
     )
     cdef float[::1] room = require_scratch(
-        scratch, adaptive_scratch_size(z.channels, z.ranges, bins, block), (spectrum, steering, power)
+        scratch, adaptive_scratch_size(z.channels, z.ranges, bins, block), (*inputs, power)
     )
+    cdef Work k
     # Doubles first, at a multiple of 8 octets.
-    cdef double* total = <double*>((<size_t>&room[0] + 7) // 8 * 8)
-    cdef double* sums = total + 2 * z.n * z.n
-    cdef double* m = sums + 2 * z.n * z.n * z.blocks
-    cdef double* w = m + 2 * z.n * z.n
-    cdef float* rows = <float*>(w + 2 * z.n)
-    cdef float* good = rows + 2 * z.n * z.wide
-    cdef float* y = good + z.wide
-    cdef Py_ssize_t doppler, b, i, conventional = 0
+    k.total = <double*>((<size_t>&room[0] + 7) // 8 * 8)
+    k.sums = k.total + 2 * z.n * z.n
+    k.m = k.sums + 2 * z.n * z.n * z.blocks
+    k.w = k.m + 2 * z.n * z.n
+    k.cells = k.w + 2 * z.n
+    k.whole = k.cells + z.blocks
+    k.rows = <float*>(k.whole + z.blocks)
+    k.good = k.rows + 2 * HELD * z.channels * z.wide
+    k.products = k.good + z.wide
+    k.weights = k.products + HELD * HELD * z.product
+    k.y = k.weights + 2 * z.n
+    k.spectrum = <const float*>&x[0, 0, 0]
+    cdef Py_ssize_t doppler, b, next_out = 0, conventional = 0
+    for b in range(HELD):
+        k.held[b] = NONE
     with nogil:
+        # Upper triangles are never read, but added up.
+        memset(k.sums, 0, 2 * z.n * z.n * z.blocks * sizeof(double))
+        memset(k.products, 0, HELD * HELD * z.product * sizeof(float))
+        find_good(&z, &k)
         for doppler in range(z.dopplers):
-            gather(&z, <const float*>&x[0, 0, 0], doppler, rows, good)
-            for i in range(2 * z.n * z.n):
-                total[i] = 0
-            for b in range(z.blocks):
-                block_sums(&z, rows, b, total, sums + 2 * b * z.n * z.n)
-            for b in range(z.blocks):
-                conventional += not train(&z, total, sums, good, b, load, <const float*>&s[0, 0], m, w)
-                apply(&z, rows, good, w, b, y, &out[doppler, 0])
+            if which[doppler]:
+                gather(&z, &k, doppler)
+                while next_out < left_out.shape[0] and left_out[next_out] < doppler * z.ranges:
+                    next_out += 1
+                while next_out < left_out.shape[0] and left_out[next_out] < (doppler + 1) * z.ranges:
+                    leave_out(&z, &k, doppler, left_out[next_out] - doppler * z.ranges)
+                    next_out += 1
+                for b in range(z.blocks):
+                    conventional += not train(&z, &k, b, load, <const float*>&s[0, 0])
+                    apply(&z, &k, doppler, b, &out[doppler, 0])
     return conventional

@@ -19,7 +19,7 @@ that is NaN or infinite says nothing: residual and z are 0 and the state of the 
 """
 
 from libc.float cimport FLT_MAX
-from libc.math cimport M_PI, erf, erfc, exp, fabsf, sqrt, sqrtf
+from libc.math cimport INFINITY, M_PI, erf, erfc, exp, fabsf, sqrt, sqrtf
 from libc.string cimport memcmp
 
 from lookdown.kernels.rows cimport BytesIn, BytesOut, RowIn, RowOut, cloned
@@ -32,7 +32,9 @@ cdef enum:
     BLOCK = 512  # pixels whose ages are looked at together
 
 
-# In both functions float names stand for small constants: a literal would make the arithmetic double.
+# In both functions float names stand for small constants (a literal would make the arithmetic double), and the update
+# of the variance is what the module's formula is, arranged for few multiplications:
+# v + (u d^2 w / (w + 1) - v) / w = (v - v / w) + u (d / (w + 1)) d.
 
 cdef cloned_wide update_settled(
     RowIn frame, float w, float clip, float unclip, float variance_floor,
@@ -41,9 +43,8 @@ cdef cloned_wide update_settled(
     """All pixels have the same age ``w``, at the limit and settled: what `update_mixed` does, without its choices."""
     cdef Py_ssize_t i
     cdef float zero = 0, one = 1
-    cdef float share = one / (w * (w + one)), inverse = share * (w + one), alpha = share * w
-    cdef float gain = one + inverse, part = w * alpha
-    cdef float x, m, v, d, root, limit, rate
+    cdef float share = one / (w * (w + one)), alpha = share * w, inverse = alpha + share, gain = one + inverse
+    cdef float x, m, v, d, root, limit, rate, step
     for i in range(n):
         x = frame[i]
         m = mean[i]
@@ -56,8 +57,9 @@ cdef cloned_wide update_settled(
         limit = clip * root
         d = d if d < limit else limit
         d = d if d > -limit else -limit
-        mean[i] = m + alpha * d
-        variance[i] = v + rate * (unclip * d * d * part - v)
+        step = alpha * d
+        mean[i] = m + step
+        variance[i] = (v - rate * v) + unclip * (step * d)
 
 
 cdef cloned_wide update_mixed(
@@ -65,29 +67,32 @@ cdef cloned_wide update_mixed(
     RowOut mean, RowOut variance, RowOut age, RowOut residual, RowOut z, Py_ssize_t n
 ) noexcept nogil:
     cdef Py_ssize_t i
-    cdef float zero = 0, one = 1, two = 2, settled = SETTLED_AGE
-    cdef float x, w, m, v, d, share, rate, alpha, root, limit, factor
+    cdef float zero = 0, one = 1, two = 2, settled = SETTLED_AGE, endless = INFINITY
+    cdef float x, w, m, v, d, share, rate, alpha, root, limit, factor, step
     for i in range(n):
         x = frame[i]
         w = age[i]
         # A pixel without history starts from its own value, whatever stands in mean and variance.
-        m = x if w < one and fabsf(x) <= FLT_MAX else mean[i]
+        m = x if fabsf(x) <= FLT_MAX else mean[i]
+        m = m if w < one else mean[i]
         v = zero if w < two else variance[i]
         d = x - m if fabsf(x) <= FLT_MAX else zero
         share = one / ((w if w > one else one) * (w + one))
-        rate = share * (w + one)
-        alpha = share * w if w >= one else one
+        alpha = share * w  # 0 at age 0, and so is d
+        rate = alpha + share
         root = sqrtf((v if v > variance_floor else variance_floor) * (one + rate))
         residual[i] = d
-        z[i] = d / root if w >= two else zero
-        limit = clip * root if w >= settled else FLT_MAX
+        z[i] = (d if w >= two else zero) / root
+        limit = (clip if w >= settled else endless) * root
         factor = unclip if w >= settled else one
         rate = rate if fabsf(x) <= FLT_MAX else zero
         d = d if d < limit else limit
         d = d if d > -limit else -limit
-        mean[i] = m + alpha * d
-        variance[i] = v + rate * (factor * d * d * (w * alpha) - v)
-        age[i] = w + one if w < age_limit and fabsf(x) <= FLT_MAX else w
+        step = alpha * d
+        mean[i] = m + step
+        variance[i] = (v - rate * v) + factor * (step * d)
+        step = one if fabsf(x) <= FLT_MAX else zero
+        age[i] = w + (step if w < age_limit else zero)
 
 
 cdef cloned ages_to_float(BytesIn age, RowOut out, Py_ssize_t n) noexcept nogil:

@@ -7,12 +7,14 @@ For each channel and range cell, over the pulses p of the interval, with c the b
 (Richards 2014, Fundamentals of Radar Signal Processing, ch. 5). Ranges lie next to each other, so a library's
 transform along the pulses strides through memory. Here a strip of 16 ranges is taken through all stages in the cache,
 with real and imaginary parts apart: a transform after Stockham (Cochran et al. 1967, Proc. IEEE 55) with radix 4,
-where each butterfly works on 16 ranges at once. A NaN spoils its own range cell only.
+where each butterfly works on 16 ranges at once (its results have pointers of their own, or the compiler would take
+them one by one). A NaN spoils its own range cell only.
 """
 
 from libc.string cimport memset
 
-from lookdown.kernels.rows cimport RowIn, RowOut, cloned
+from lookdown.kernels.rows cimport RowIn, RowOut
+from lookdown.kernels.wide cimport cloned_wide
 
 import numpy as np
 
@@ -23,62 +25,119 @@ cdef enum:
     CELL = 32  # floats of a strip, real and imaginary parts
 
 
-cdef cloned load_pulse(
+cdef inline void load_pulse(
     RowIn x, RowIn next1, RowIn next2, float weight, float weight1, float weight2, Py_ssize_t n, RowOut cell
 ) noexcept nogil:
-    """Sum a strip of three pulses with their weights, parts apart; the rest of the strip is 0."""
+    """Sum ``n`` ranges of three pulses with their weights, parts apart."""
     cdef Py_ssize_t i
+    cdef float[CELL] mixed  # parts are sorted once, not once a pulse
+    for i in range(2 * n):
+        mixed[i] = (weight * x[i] + weight1 * next1[i]) + weight2 * next2[i]
     for i in range(n):
-        cell[i] = (weight * x[2 * i] + weight1 * next1[2 * i]) + weight2 * next2[2 * i]
-        cell[STRIP + i] = (weight * x[2 * i + 1] + weight1 * next1[2 * i + 1]) + weight2 * next2[2 * i + 1]
-    for i in range(n, STRIP):
-        cell[i] = 0
-        cell[STRIP + i] = 0
+        cell[i] = mixed[2 * i]
+        cell[STRIP + i] = mixed[2 * i + 1]
 
 
-cdef cloned radix4(RowIn src, RowIn turns, Py_ssize_t quarter, Py_ssize_t stride, RowOut out) noexcept nogil:
-    """One stage over ``4 quarter stride`` cells."""
-    cdef Py_ssize_t p, q, i
-    cdef RowIn a, b, c, d
-    cdef RowOut y
-    cdef Py_ssize_t step = stride * CELL
+cdef cloned_wide load_strip(
+    const float* x, Py_ssize_t row, const float* window, Py_ssize_t left, Py_ssize_t taps, Py_ssize_t n, float* cells
+) noexcept nogil:
+    """Cancel and weigh a strip of ``n`` ranges, ``row`` floats to a pulse; the rest of the strip is 0."""
+    cdef Py_ssize_t p, next1 = row if taps > 0 else 0, next2 = 2 * row if taps > 1 else 0
+    cdef float second = -1 if taps == 1 else (-2 if taps == 2 else 0), third = 1 if taps == 2 else 0
+    if n < STRIP:
+        memset(cells, 0, left * CELL * sizeof(float))
+        for p in range(left):
+            load_pulse(x, x + next1, x + next2, window[p], second * window[p], third * window[p], n, cells)
+            x += row
+            cells += CELL
+        return
+    for p in range(left):
+        load_pulse(x, x + next1, x + next2, window[p], second * window[p], third * window[p], STRIP, cells)
+        x += row
+        cells += CELL
+
+
+cdef inline void four_alike(
+    RowIn a, RowIn b, RowIn c, RowIn d, RowOut first, RowOut second, RowOut third, RowOut fourth
+) noexcept nogil:
+    """Butterfly of four strips without factors."""
+    cdef Py_ssize_t i
+    cdef float sum_r, sum_i, dif_r, dif_i, far_r, far_i, turn_r, turn_i
+    for i in range(STRIP):
+        sum_r = a[i] + c[i]
+        sum_i = a[STRIP + i] + c[STRIP + i]
+        dif_r = a[i] - c[i]
+        dif_i = a[STRIP + i] - c[STRIP + i]
+        far_r = b[i] + d[i]
+        far_i = b[STRIP + i] + d[STRIP + i]
+        turn_r = d[STRIP + i] - b[STRIP + i]  # i (b - d)
+        turn_i = b[i] - d[i]
+        first[i] = sum_r + far_r
+        first[STRIP + i] = sum_i + far_i
+        second[i] = dif_r - turn_r
+        second[STRIP + i] = dif_i - turn_i
+        third[i] = sum_r - far_r
+        third[STRIP + i] = sum_i - far_i
+        fourth[i] = dif_r + turn_r
+        fourth[STRIP + i] = dif_i + turn_i
+
+
+cdef inline void four_turned(
+    RowIn a, RowIn b, RowIn c, RowIn d, RowIn turns, RowOut first, RowOut second, RowOut third, RowOut fourth
+) noexcept nogil:
+    """Butterfly of four strips, all but the first of the results turned by their factors."""
+    cdef Py_ssize_t i
     cdef float sum_r, sum_i, dif_r, dif_i, far_r, far_i, turn_r, turn_i, r, m
-    cdef float c1, s1, c2, s2, c3, s3
+    cdef float c1 = turns[0], s1 = turns[1], c2 = turns[2], s2 = turns[3], c3 = turns[4], s3 = turns[5]
+    for i in range(STRIP):
+        sum_r = a[i] + c[i]
+        sum_i = a[STRIP + i] + c[STRIP + i]
+        dif_r = a[i] - c[i]
+        dif_i = a[STRIP + i] - c[STRIP + i]
+        far_r = b[i] + d[i]
+        far_i = b[STRIP + i] + d[STRIP + i]
+        turn_r = d[STRIP + i] - b[STRIP + i]  # i (b - d)
+        turn_i = b[i] - d[i]
+        first[i] = sum_r + far_r
+        first[STRIP + i] = sum_i + far_i
+        r = dif_r - turn_r
+        m = dif_i - turn_i
+        second[i] = c1 * r - s1 * m
+        second[STRIP + i] = c1 * m + s1 * r
+        r = sum_r - far_r
+        m = sum_i - far_i
+        third[i] = c2 * r - s2 * m
+        third[STRIP + i] = c2 * m + s2 * r
+        r = dif_r + turn_r
+        m = dif_i + turn_i
+        fourth[i] = c3 * r - s3 * m
+        fourth[STRIP + i] = c3 * m + s3 * r
+
+
+cdef cloned_wide radix4(
+    const float* src, const float* turns, Py_ssize_t quarter, Py_ssize_t stride, float* out
+) noexcept nogil:
+    """One stage over ``4 quarter stride`` cells."""
+    cdef Py_ssize_t p, q, step = stride * CELL
+    cdef const float* a
+    cdef float* y
     for p in range(quarter):
-        c1, s1, c2 = turns[6 * p], turns[6 * p + 1], turns[6 * p + 2]
-        s2, c3, s3 = turns[6 * p + 3], turns[6 * p + 4], turns[6 * p + 5]
         for q in range(stride):
             a = src + (p * stride + q) * CELL
-            b = a + quarter * step
-            c = b + quarter * step
-            d = c + quarter * step
             y = out + (4 * p * stride + q) * CELL
-            for i in range(STRIP):
-                sum_r = a[i] + c[i]
-                sum_i = a[STRIP + i] + c[STRIP + i]
-                dif_r = a[i] - c[i]
-                dif_i = a[STRIP + i] - c[STRIP + i]
-                far_r = b[i] + d[i]
-                far_i = b[STRIP + i] + d[STRIP + i]
-                turn_r = d[STRIP + i] - b[STRIP + i]  # i (b - d)
-                turn_i = b[i] - d[i]
-                y[i] = sum_r + far_r
-                y[STRIP + i] = sum_i + far_i
-                r = dif_r - turn_r
-                m = dif_i - turn_i
-                y[step + i] = c1 * r - s1 * m
-                y[step + STRIP + i] = c1 * m + s1 * r
-                r = sum_r - far_r
-                m = sum_i - far_i
-                y[2 * step + i] = c2 * r - s2 * m
-                y[2 * step + STRIP + i] = c2 * m + s2 * r
-                r = dif_r + turn_r
-                m = dif_i + turn_i
-                y[3 * step + i] = c3 * r - s3 * m
-                y[3 * step + STRIP + i] = c3 * m + s3 * r
+            if p == 0:
+                four_alike(
+                    a, a + quarter * step, a + 2 * quarter * step, a + 3 * quarter * step,
+                    y, y + step, y + 2 * step, y + 3 * step,
+                )
+            else:
+                four_turned(
+                    a, a + quarter * step, a + 2 * quarter * step, a + 3 * quarter * step, turns + 6 * p,
+                    y, y + step, y + 2 * step, y + 3 * step,
+                )
 
 
-cdef cloned radix2(RowIn src, Py_ssize_t half, RowOut out) noexcept nogil:
+cdef cloned_wide radix2(RowIn src, Py_ssize_t half, RowOut out) noexcept nogil:
     """The last stage when the length is no power of 4."""
     cdef Py_ssize_t i, n = half * CELL
     for i in range(n):
@@ -86,23 +145,39 @@ cdef cloned radix2(RowIn src, Py_ssize_t half, RowOut out) noexcept nogil:
         out[n + i] = src[i] - src[n + i]
 
 
-cdef cloned store_spectrum(
-    RowIn cells, Py_ssize_t dopplers, Py_ssize_t stride, Py_ssize_t n, RowOut out
+cdef inline void sort_parts(RowIn cell, Py_ssize_t n, RowOut out) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        out[2 * i] = cell[i]
+        out[2 * i + 1] = cell[STRIP + i]
+
+
+cdef cloned_wide store_spectrum(
+    const float* cells, Py_ssize_t dopplers, Py_ssize_t stride, Py_ssize_t n, float* out
 ) noexcept nogil:
-    cdef Py_ssize_t d, i
+    cdef Py_ssize_t d
     for d in range(dopplers):
-        for i in range(n):
-            out[2 * (d * stride + i)] = cells[d * CELL + i]
-            out[2 * (d * stride + i) + 1] = cells[d * CELL + STRIP + i]
+        if n == STRIP:
+            sort_parts(cells + d * CELL, STRIP, out + 2 * d * stride)
+        else:
+            sort_parts(cells + d * CELL, n, out + 2 * d * stride)
 
 
-cdef cloned store_power(RowIn cells, Py_ssize_t dopplers, Py_ssize_t stride, Py_ssize_t n, RowOut out) noexcept nogil:
-    cdef Py_ssize_t d, i
+cdef inline void square(RowIn cell, Py_ssize_t n, RowOut out) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        out[i] = cell[i] * cell[i] + cell[STRIP + i] * cell[STRIP + i]
+
+
+cdef cloned_wide store_power(
+    const float* cells, Py_ssize_t dopplers, Py_ssize_t stride, Py_ssize_t n, float* out
+) noexcept nogil:
+    cdef Py_ssize_t d
     for d in range(dopplers):
-        for i in range(n):
-            out[d * stride + i] = (
-                cells[d * CELL + i] * cells[d * CELL + i] + cells[d * CELL + STRIP + i] * cells[d * CELL + STRIP + i]
-            )
+        if n == STRIP:
+            square(cells + d * CELL, STRIP, out + d * stride)
+        else:
+            square(cells + d * CELL, n, out + d * stride)
 
 
 cdef float* transform(float* cells, float* other, const float* turns, Py_ssize_t dopplers) noexcept nogil:
@@ -199,23 +274,18 @@ def doppler(cpi, order, window, turns, scratch, spectrum, power):
         power_out = require_array("power", power, "float32", (channels, bins, ranges), out=True, apart_from=apart)
         to_power = &power_out[0, 0, 0]
     cdef const float* source = <const float*>&x[0, 0, 0]
-    cdef const float* pulse
     cdef float* cells = &s[0]
     cdef float* other = cells + CELL * bins
     cdef float* done
-    cdef float second = -1 if taps == 1 else (-2 if taps == 2 else 0), third = 1 if taps == 2 else 0
-    cdef Py_ssize_t channel, start, n, p, row = 2 * ranges
+    cdef Py_ssize_t channel, start, n
     with nogil:
         for channel in range(channels):
             start = 0
             while start < ranges:
                 n = min(ranges - start, <Py_ssize_t>STRIP)
-                for p in range(left):
-                    pulse = source + ((channel * pulses + p) * ranges + start) * 2
-                    load_pulse(
-                        pulse, pulse + (row if taps else 0), pulse + (2 * row if taps == 2 else 0),
-                        w[p], second * w[p], third * w[p], n, cells + p * CELL,
-                    )
+                load_strip(
+                    source + (channel * pulses * ranges + start) * 2, 2 * ranges, &w[0], left, taps, n, cells
+                )
                 memset(cells + left * CELL, 0, (bins - left) * CELL * sizeof(float))
                 done = transform(cells, other, &t[0], bins)
                 if to_spectrum != NULL:

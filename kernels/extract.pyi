@@ -12,6 +12,7 @@ SATURATED: int
 NEAR_BAD_PIXEL: int
 MERGED: int
 EXTENDED: int
+UNFITTED: int
 
 def extract_scratch_size(cols: int, capacity: int) -> int: ...
 def extract_plots(

@@ -14,6 +14,7 @@ def fit_plots(
     psf_sigma_px: float,
     white_gain: float,
     most_tried: int,
+    most_fitted: int,
     n_plots: int,
     scratch: NDArray[np.int64],
     plots: NDArray[Any],

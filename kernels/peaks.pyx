@@ -7,10 +7,11 @@ one peak however wide it is, while noise and clutter have as many as there is ro
 """
 
 from libc.math cimport exp, fabsf, logf
-from libc.string cimport memcpy
+from libc.stdint cimport uint64_t
+from libc.string cimport memcpy, memset
 
-from lookdown.kernels.beyond cimport CHUNK, MARKS, next_mark
-from lookdown.kernels.rows cimport BytesOut, RowIn, cloned
+from lookdown.kernels.beyond cimport AT_ONCE, CHUNK, lowest_bit, marked
+from lookdown.kernels.rows cimport BytesOut, RowIn, RowOut, cloned
 
 from lookdown.kernels.checks import require_array, require_integer, require_number
 
@@ -24,79 +25,94 @@ cdef enum:
     BINS_AT_ONCE = 32
 
 
-cdef cloned mark_peaks(
-    RowIn above, RowIn here, RowIn below, float least, BytesOut marks, Py_ssize_t n
-) noexcept nogil:
-    """Mark peaks; there is a pixel on either side of each row. Of equal ones the first in raster order is the peak."""
+cdef cloned fade(RowOut counts, float keep, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
-    cdef float size, before, behind, more
     for i in range(n):
-        size = fabsf(here[i])
-        before, more = fabsf(above[i - 1]), fabsf(above[i])
-        before = before if before > more else more
-        more = fabsf(above[i + 1])
-        before = before if before > more else more
-        more = fabsf(here[i - 1])
-        before = before if before > more else more
-        behind, more = fabsf(below[i - 1]), fabsf(below[i])
-        behind = behind if behind > more else more
-        more = fabsf(below[i + 1])
-        behind = behind if behind > more else more
-        more = fabsf(here[i + 1])
-        behind = behind if behind > more else more
-        marks[i] = (size > before) & (size >= behind) & (size > least)
+        counts[i] = counts[i] * keep
 
 
-cdef inline bint is_peak(const float* z, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t r, Py_ssize_t c) noexcept nogil:
-    """Whether no neighbour is larger, at the border of the frame."""
-    cdef float size = fabsf(z[r * cols + c]), other
-    cdef Py_ssize_t i, j
-    for i in range(max(r - 1, 0), min(r + 2, rows)):
-        for j in range(max(c - 1, 0), min(c + 2, cols)):
-            if i == r and j == c:
-                continue
-            other = fabsf(z[i * cols + j])
-            if other > size or (other == size and (i < r or (i == r and j < c))):
-                return False
-    return True
+cdef cloned sizes_row(RowIn z, RowOut out, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        out[i] = fabsf(z[i])
 
 
-cdef inline void count(
-    float size, Py_ssize_t r, Py_ssize_t c, Py_ssize_t side, float least, float per_e, float* counts, Py_ssize_t m,
-    Py_ssize_t n_bins
+cdef cloned largest_row(RowIn size, RowOut out, Py_ssize_t n) noexcept nogil:
+    """Largest of each pixel and its neighbours in the row, of which there is one more on either side."""
+    cdef Py_ssize_t i
+    cdef float most
+    for i in range(n):
+        most = size[i - 1] if size[i - 1] > size[i] else size[i]
+        out[i] = most if most > size[i + 1] else size[i + 1]
+
+
+cdef cloned mark_peaks(
+    RowIn above, RowIn size, RowIn below, float least, BytesOut marks, Py_ssize_t n
 ) noexcept nogil:
-    cdef float bin = logf(size / least) * per_e  # may be infinite
-    cdef Py_ssize_t k = <Py_ssize_t>bin if bin < <float>(n_bins - 1) else n_bins - 1
-    counts[((r // side) * m + c // side) * n_bins + k] += 1
+    """Mark peaks, given the largest of three in the rows above and below. Of equal ones the first in raster order."""
+    cdef Py_ssize_t i
+    cdef float before, behind
+    for i in range(n):
+        before = above[i] if above[i] > size[i - 1] else size[i - 1]
+        before = before if before > least else least
+        behind = below[i] if below[i] > size[i + 1] else size[i + 1]
+        marks[i] = (size[i] > before) & (size[i] >= behind)
+
+
+cdef void count_marks(
+    const unsigned char* marks, const float* sizes, Py_ssize_t first, Py_ssize_t n, Py_ssize_t side, float least,
+    float per_e, float* counts, Py_ssize_t n_bins
+) noexcept nogil:
+    """Count the marked ones of a row from column ``first`` on into the bins of its row of blocks."""
+    cdef Py_ssize_t at = 0, c, k, last = n_bins - 1, end = side - first % side  # of the block's columns
+    cdef uint64_t bits
+    cdef float bin
+    counts += first // side * n_bins
+    while at < n:
+        bits = marked(marks + at)
+        while bits != 0:
+            c = at + lowest_bit(bits)
+            bits &= bits - 1
+            while c >= end:
+                counts += n_bins
+                end += side
+            bin = logf(sizes[c] / least) * per_e  # may be infinite
+            k = <Py_ssize_t>bin if bin < <float>last else last
+            counts[k] += 1
+        at += AT_ONCE
 
 
 cdef void count_all(
     const float* z, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t side, float least, float per_e, float* counts,
     Py_ssize_t m, Py_ssize_t n_bins, float keep
 ) noexcept nogil:
-    cdef Py_ssize_t r, c, part, first, size, k, step, n = (rows + side - 1) // side
-    cdef unsigned char[MARKS] marks
-    cdef const float* here
-    for k in range(n * m * n_bins):
-        counts[k] = counts[k] * keep
-    for r in range(rows):
-        here = z + r * cols
-        # All columns of the first and last row, the first and last column of the others.
-        step = 1 if r == 0 or r == rows - 1 or cols < 2 else cols - 1
-        for k in range(cols if step == 1 else 2):
-            c = k * step
-            if fabsf(here[c]) > least and is_peak(z, rows, cols, r, c):
-                count(fabsf(here[c]), r, c, side, least, per_e, counts, m, n_bins)
-        if step == 1:
-            continue
-        for part in range((cols - 2 + CHUNK - 1) // CHUNK):
-            first = 1 + part * CHUNK
-            size = min(cols - 1 - first, <Py_ssize_t>CHUNK)
-            mark_peaks(here - cols + first, here + first, here + cols + first, least, marks, size)
-            c = next_mark(marks, 0, size)
-            while c < size:
-                count(fabsf(here[first + c]), r, first + c, side, least, per_e, counts, m, n_bins)
-                c = next_mark(marks, c + 1, size)
+    cdef Py_ssize_t r, part, first, size, before, n = (rows + side - 1) // side
+    cdef unsigned char[CHUNK] marks
+    # Sizes of two rows, with a neighbour on either side, and the largest of three of three rows; 0 is no neighbour.
+    cdef float[2][CHUNK + 2] sizes
+    cdef float[3][CHUNK] largest
+    fade(counts, keep, n * m * n_bins)
+    for part in range((cols + CHUNK - 1) // CHUNK):
+        first = part * CHUNK
+        size = min(cols - first, <Py_ssize_t>CHUNK)
+        before = 1 if first > 0 else 0
+        memset(marks, 0, sizeof(marks))
+        memset(sizes, 0, sizeof(sizes))
+        memset(largest, 0, sizeof(largest))
+        for r in range(rows + 1):
+            if r < rows:
+                sizes_row(
+                    z + r * cols + first - before, &sizes[r % 2][1 - before], min(cols - first, size + 1) + before
+                )
+                largest_row(&sizes[r % 2][1], largest[r % 3], size)
+            else:
+                memset(largest[r % 3], 0, size * sizeof(float))
+            if r > 0:
+                mark_peaks(largest[(r + 1) % 3], &sizes[(r + 1) % 2][1], largest[r % 3], least, marks, size)
+                count_marks(
+                    marks, &sizes[(r + 1) % 2][1], first, size, side, least, per_e,
+                    counts + (r - 1) // side * m * n_bins, n_bins,
+                )
 
 
 def count_peaks(z, side, least, per_e, keep, counts):

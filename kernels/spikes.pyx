@@ -8,8 +8,8 @@ stands alone. With b the mean of the 16 pixels two away (those within the frame)
     |x - b| > level max(s, sigma)  and  |y - b| < ratio |x - b|
 
 and becomes b. The second neighbour, not the first, so that pairs of bad pixels are found too. At most one of the four
-nearest neighbours is strong then, so x stands above the mean of the left and right or of the upper and lower one by
-more than ``(1 - ratio) level sigma``: that test screens the frame.
+nearest neighbours is strong then, so x stands above three of them by more than ``(1 - ratio) level sigma``: that test
+screens the frame. Slopes, edges and ridges of a scene do not pass it, however steep they are.
 """
 
 from libc.math cimport fabsf
@@ -34,19 +34,22 @@ cdef enum:
 cdef cloned screen(
     RowIn x, RowIn left, RowIn right, RowIn above, RowIn below, float least, CountOut counts, Py_ssize_t n_blocks
 ) noexcept nogil:
-    """Count the pixels of each block that stand above a pair of opposite neighbours; ``least`` is a square."""
+    """Count the pixels of each block that stand out of three of their four nearest neighbours on one side."""
     cdef Py_ssize_t i, b, k
     cdef int found
-    cdef float along, down, half = 0.5  # a literal would make the arithmetic double
+    cdef float low_along, high_along, low_down, high_down, low, high
     for b in range(n_blocks):
         found = 0
         for k in range(BLOCK):
             i = b * BLOCK + k
-            along = x[i] - half * (left[i] + right[i])
-            down = x[i] - half * (above[i] + below[i])
-            along = along * along
-            down = down * down
-            found += (along if along > down else down) > least
+            low_along = left[i] if left[i] < right[i] else right[i]
+            high_along = right[i] if left[i] < right[i] else left[i]
+            low_down = above[i] if above[i] < below[i] else below[i]
+            high_down = below[i] if above[i] < below[i] else above[i]
+            # The middle two of four: the larger of the low ones, the smaller of the high ones.
+            low = low_along if low_along > low_down else low_down
+            high = high_along if high_along < high_down else high_down
+            found += (x[i] - (low if low > high else high) > least) | ((low if low < high else high) - x[i] > least)
         counts[b] = found
 
 
@@ -56,26 +59,36 @@ cdef cloned screen_parts(
     """`screen` for the parts of one block."""
     cdef Py_ssize_t i, p, k
     cdef int found
-    cdef float along, down, half = 0.5
+    cdef float low_along, high_along, low_down, high_down, low, high
     for p in range(PARTS):
         found = 0
         for k in range(PART):
             i = p * PART + k
-            along = x[i] - half * (left[i] + right[i])
-            down = x[i] - half * (above[i] + below[i])
-            along = along * along
-            down = down * down
-            found += (along if along > down else down) > least
+            low_along = left[i] if left[i] < right[i] else right[i]
+            high_along = right[i] if left[i] < right[i] else left[i]
+            low_down = above[i] if above[i] < below[i] else below[i]
+            high_down = below[i] if above[i] < below[i] else above[i]
+            low = low_along if low_along > low_down else low_down
+            high = high_along if high_along < high_down else high_down
+            found += (x[i] - (low if low > high else high) > least) | ((low if low < high else high) - x[i] > least)
         counts[p] = found
 
 
-cdef inline bint stands_above(
-    float x, float left, float right, float above, float below, float least
+cdef inline bint stands_out(
+    const float* x, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t r, Py_ssize_t c, float least
 ) noexcept nogil:
-    cdef float half = 0.5
-    cdef float along = x - half * (left + right)
-    cdef float down = x - half * (above + below)
-    return along * along > least or down * down > least
+    """The same for one pixel; at a border fewer neighbours are there, and one of them may be strong, too."""
+    cdef const float* here = x + r * cols + c
+    cdef int over = 0, under = 0, n = 0
+    if r > 0:
+        over, under, n = here[0] - here[-cols] > least, here[-cols] - here[0] > least, 1
+    if r < rows - 1:
+        over, under, n = over + (here[0] - here[cols] > least), under + (here[cols] - here[0] > least), n + 1
+    if c > 0:
+        over, under, n = over + (here[0] - (here - 1)[0] > least), under + ((here - 1)[0] - here[0] > least), n + 1
+    if c < cols - 1:
+        over, under, n = over + (here[0] - here[1] > least), under + (here[1] - here[0] > least), n + 1
+    return over >= n - 1 or under >= n - 1
 
 
 cdef inline Py_ssize_t far_pixels(
@@ -148,24 +161,24 @@ cdef struct Search:
     int* found
     Py_ssize_t capacity
     Py_ssize_t n_found
+    Py_ssize_t done  # columns of the row before this one have been looked at
+    Py_ssize_t after_spike  # column of the row behind a spike
 
 
 cdef void look_at(Search* s, Py_ssize_t r, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
-    """Look at the columns ``first`` to ``last`` - 1 of a row one by one."""
-    cdef Py_ssize_t k, before, after
-    cdef const float* row = s.x + r * s.cols
-    cdef const float* above = s.x + max(r - 1, 0) * s.cols
-    cdef const float* below = s.x + min(r + 1, s.rows - 1) * s.cols
-    for k in range(first, last):
-        # In the first and last column the one neighbour there is takes the place of both.
-        before = k - 1 if k > 0 else min(1, s.cols - 1)
-        after = k + 1 if k < s.cols - 1 else max(k - 1, 0)
-        if s.cols > 1 and not stands_above(row[k], row[before], row[after], above[k], below[k], s.least):
-            continue
-        if replace_spike(s.x, s.rows, s.cols, r, k, s.sigma, s.level, s.ratio):
-            if s.n_found < s.capacity:
-                s.found[s.n_found] = <int>(r * s.cols + k)
-            s.n_found += 1
+    """Look at the columns ``first`` to ``last`` - 1 of a row one by one, each once."""
+    cdef Py_ssize_t k = max(first, s.done)
+    while k < last:
+        # Where a pixel is gone the next has a strong neighbour less, whatever the screen said of it.
+        if k == s.after_spike or stands_out(s.x, s.rows, s.cols, r, k, s.least):
+            s.done = k + 1
+            if replace_spike(s.x, s.rows, s.cols, r, k, s.sigma, s.level, s.ratio):
+                if s.n_found < s.capacity:
+                    s.found[s.n_found] = <int>(r * s.cols + k)
+                s.n_found += 1
+                s.after_spike = k + 1
+                last = max(last, min(k + 2, s.cols))
+        k += 1
 
 
 cdef void screen_row(Search* s, Py_ssize_t r, Py_ssize_t first, Py_ssize_t n_blocks, Py_ssize_t start) noexcept nogil:
@@ -173,8 +186,8 @@ cdef void screen_row(Search* s, Py_ssize_t r, Py_ssize_t first, Py_ssize_t n_blo
     cdef int[MOST_BLOCKS] counts
     cdef int[PARTS] parts
     cdef const float* row = s.x + r * s.cols + first
-    cdef const float* above = s.x + max(r - 1, 0) * s.cols + first
-    cdef const float* below = s.x + min(r + 1, s.rows - 1) * s.cols + first
+    cdef const float* above = row - s.cols
+    cdef const float* below = row + s.cols
     cdef Py_ssize_t b, k
     screen(row, row - 1, row + 1, above, below, s.least, counts, n_blocks)
     for b in range(n_blocks):
@@ -189,6 +202,11 @@ cdef void screen_row(Search* s, Py_ssize_t r, Py_ssize_t first, Py_ssize_t n_blo
 cdef void scan(Search* s) noexcept nogil:
     cdef Py_ssize_t r, start, n_blocks
     for r in range(s.rows):
+        s.done = 0
+        s.after_spike = -1
+        if r == 0 or r == s.rows - 1:
+            look_at(s, r, 0, s.cols)
+            continue
         look_at(s, r, 0, 1)
         start = 1
         while start + BLOCK < s.cols:
@@ -236,8 +254,7 @@ def remove_spikes(frame, sigma, level, ratio, found):
     cdef Search search
     search.x, search.rows, search.cols = &x[0, 0], x.shape[0], x.shape[1]
     search.sigma, search.level, search.ratio = noise, sigmas, share
-    search.least = (1 - share) * sigmas * noise
-    search.least = search.least * search.least
+    search.least = <float>(0.9999 * (1 - share) * sigmas * noise)  # a little less, for what rounding takes
     search.found, search.capacity, search.n_found = &indices[0], indices.shape[0], 0
     with nogil:
         scan(&search)

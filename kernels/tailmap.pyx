@@ -5,8 +5,10 @@ multiplication is all that most pixels take.
 """
 
 from libc.math cimport fabsf, powf
+from libc.stdint cimport uint64_t
+from libc.string cimport memset
 
-from lookdown.kernels.beyond cimport CHUNK, MARKS, next_mark
+from lookdown.kernels.beyond cimport AT_ONCE, CHUNK, lowest_bit, marked
 from lookdown.kernels.rows cimport BytesOut, RowIn, RowOut, cloned
 
 from lookdown.kernels.checks import require_array, require_integer, require_number
@@ -18,30 +20,54 @@ cdef cloned scale_row(RowIn z, RowIn factor, float least, RowOut out, BytesOut m
         marks[i] = fabsf(out[i]) > least
 
 
+cdef void raise_marked(
+    const unsigned char* marks, Py_ssize_t first, Py_ssize_t n, Py_ssize_t side, const float* power, float least,
+    float* y
+) noexcept nogil:
+    """Raise what is marked of a row from column ``first`` on to the power of its block."""
+    cdef Py_ssize_t at = 0, c, end = side - first % side  # of the block's columns
+    cdef uint64_t bits
+    cdef float size
+    power += first // side
+    while at < n:
+        bits = marked(marks + at)
+        while bits != 0:
+            c = at + lowest_bit(bits)
+            bits &= bits - 1
+            while c >= end:
+                power += 1
+                end += side
+            if power[0] != 1:
+                size = least * powf(fabsf(y[c]) / least, power[0])
+                y[c] = size if y[c] > 0 else -size
+        at += AT_ONCE
+
+
 cdef void map_chunk(
     const float* z, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t first, Py_ssize_t side, const float* level,
     const float* power, Py_ssize_t m, float least, float* out
 ) noexcept nogil:
     """Map the columns from ``first`` on, as many as are marked together."""
     cdef float[CHUNK] factor
-    cdef unsigned char[MARKS] marks
-    cdef Py_ssize_t r, c, n = min(cols - first, <Py_ssize_t>CHUNK)
-    cdef float size, exponent
+    cdef unsigned char[CHUNK] marks
+    cdef Py_ssize_t r, c, block, end, n = min(cols - first, <Py_ssize_t>CHUNK)
+    cdef float one_factor
     cdef float* y
+    memset(marks, 0, sizeof(marks))
     for r in range(rows):
         if r % side == 0:
-            for c in range(n):
-                size = level[(r // side) * m + (first + c) // side]
-                factor[c] = least / size if size > 0 else 0
+            block = (r // side) * m + first // side
+            c, end = 0, side - first % side
+            while c < n:
+                one_factor = least / level[block] if level[block] > 0 else 0
+                while c < min(end, n):
+                    factor[c] = one_factor
+                    c += 1
+                block += 1
+                end += side
         y = out + r * cols + first
         scale_row(z + r * cols + first, factor, least, y, marks, n)
-        c = next_mark(marks, 0, n)
-        while c < n:
-            exponent = power[(r // side) * m + (first + c) // side]
-            if exponent != 1:
-                size = least * powf(fabsf(y[c]) / least, exponent)
-                y[c] = size if y[c] > 0 else -size
-            c = next_mark(marks, c + 1, n)
+        raise_marked(marks, first, n, side, power + (r // side) * m, least, y)
 
 
 def map_scores(z, side, level, power, least, out):

@@ -28,12 +28,12 @@ class Entry(NamedTuple):
     packet: bytes
 
 
-def pack_records(after: int, packets: Iterable[tuple[int, int, bytes]]) -> bytes:
-    """Return the records of packets, given as (sequence, origin_ns, packet) in order."""
-    parts = []
-    for sequence, origin_ns, packet in packets:
-        parts.append(_RECORD.pack(sequence - after, len(packet), origin_ns))
-        parts.append(packet)
+def pack_records(after: int, packets: Iterable[tuple[int, int, int, bytes]]) -> bytes:
+    """Return the records of packets, given as (sequence, priority, origin_ns, packet) in order."""
+    parts: list[bytes] = []
+    pack = _RECORD.pack
+    for sequence, _, origin_ns, packet in packets:
+        parts += (pack(sequence - after, len(packet), origin_ns), packet)
         after = sequence
     return b"".join(parts)
 

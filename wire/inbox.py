@@ -6,7 +6,7 @@ lost. What was taken is acknowledged after `Inbox.commit`, when the application 
 """
 
 from collections import Counter, deque
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
 from lookdown.wire.batch import entries
@@ -51,9 +51,14 @@ class Inbox:
     ----------
     allowed : collection of int or None
         Identities of the senders that may be heard; None hears all.
+    opened : callable or None
+        Returns a delivery with its packet opened, or raises WireError; None: packets are taken as they come.
     """
 
-    def __init__(self, allowed: Collection[int] | None = None) -> None:
+    def __init__(
+        self, allowed: Collection[int] | None = None, opened: Callable[[Delivery], Delivery] | None = None
+    ) -> None:
+        self._opened = opened
         self._allowed = None if allowed is None else frozenset(allowed)
         self._senders: dict[int, _Sender] = {}
         self.counts: dict[int, ReceiverCounts] = {}
@@ -123,9 +128,16 @@ class Inbox:
                 counts.refused["gap"] += 1
                 break
             counts.lost += sequence - 1 - before
-            counts.received += 1
             sender.taken = sequence
-            deliveries.append(Delivery(sender_id, origin_ns, arrival_ns, packet, boot_id, sequence))
+            delivery = Delivery(sender_id, origin_ns, arrival_ns, packet, boot_id, sequence)
+            if self._opened:
+                try:
+                    delivery = self._opened(delivery)
+                except WireError as error:
+                    counts.refused[error.reason] += 1  # it would be no better the next time
+                    continue
+            counts.received += 1
+            deliveries.append(delivery)
         return deliveries
 
     def commit(self) -> None:

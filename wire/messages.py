@@ -197,6 +197,18 @@ class TrackStatus(IntEnum):
     DROPPED = 3
 
 
+class Kind(IntEnum):
+    """Kinds of target that a track's posterior is over, in its order."""
+
+    AIRCRAFT = 0  # flies by lift and thrust below 25 km
+    CRUISE = 1  # cruise missile: level and low or fast, under thrust
+    GLIDER = 2  # hypersonic glide, unpowered, by lift
+    BALLISTIC = 3  # rises under thrust or falls freely
+    SURFACE = 4  # vehicle or ship
+    STAR = 5  # fixed among the stars: no target
+    ARTEFACT = 6  # crossing of false plots, clutter, glint: no target
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Track:
     """Estimate of one mover.
@@ -217,6 +229,8 @@ class Track:
         Log-likelihood ratio of track against false plots [1].
     hits, misses : int
         Frames with and without an associated plot.
+    kind : tuple of float
+        Posterior over `Kind`, in its order; empty where nothing is known.
     """
 
     id: int
@@ -227,6 +241,7 @@ class Track:
     score: float
     hits: int
     misses: int
+    kind: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -267,6 +282,7 @@ class EventKind(IntEnum):
     REFUSED = 6
     COMMAND_DONE = 7
     COMMAND_REFUSED = 8
+    EXPIRED = 9
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,23 +7,26 @@ the packets given up here: ``offered = received + lost`` on the other side, to t
 """
 
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from heapq import merge
 from itertools import islice
-from operator import itemgetter
-from typing import NamedTuple, Protocol
+from operator import attrgetter
+from typing import Protocol, TypeAlias
 
 from lookdown.wire.batch import MAX_RECORDS_OCTETS, RECORD_OCTETS, pack_records
 from lookdown.wire.clock import NS_PER_S
 from lookdown.wire.envelope import ACKNOWLEDGEMENT, BATCH, DATA, Envelope, decode_envelope
 from lookdown.wire.errors import WireError
+from lookdown.wire.lane import Lane
 from lookdown.wire.pacing import BURST_S
 from lookdown.wire.packet import MAX_PACKET_OCTETS
+from lookdown.wire.sealed import SEALED_OCTETS
+from lookdown.wire.spool import PRIORITIES, Kept
 
-PRIORITIES = 4
-"""Priorities are 0 (given up first) to 3."""
 _LONGEST_BACKOFF = 8
+Seal: TypeAlias = Callable[[int, int, int, int, bytes], bytes]
+"""Given sender, boot, sequence, origin [ns] and a packet, returns it sealed, `SEALED_OCTETS` longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +84,12 @@ class SenderCounts:
     refused: Counter[str] = field(default_factory=Counter)  # acknowledgements, by reason
 
 
-class _Held(NamedTuple):
-    sequence: int
-    packet: bytes
-    origin_ns: int
-    priority: int
-
-
 class Journal(Protocol):
     """What is told of each packet: `lookdown.wire.spool.Spool` keeps it on disk."""
+
+    def load(self, boot_id: int, sequence: int) -> list[Kept]:
+        """Return some packets of a start, in order from ``sequence`` on."""
+        ...
 
     def add(self, sequence: int, priority: int, origin_ns: int, packet: bytes) -> None:
         """Note a packet that is held."""
@@ -117,11 +117,13 @@ class Outbox:
         Bounds of what is held and in flight.
     journal : Journal or None
         Told of each packet; None: they are held in memory alone.
-    held : iterable of (sequence, priority, origin_ns, packet)
-        What a journal kept of this start, in order of sequence. Some of it may have been sent: nothing more may be
-        offered, so that nothing of it is given up.
+    held : tuple of Lane or None
+        What a journal kept of this start, by priority. Some of it may have been sent: nothing more may be offered, so
+        that nothing of it is given up.
     acknowledged : int
         Highest sequence of which the journal knows that the receiver stored it.
+    seal : callable or None
+        Seals a packet when it is offered; None: it is sent as it is.
     """
 
     def __init__(
@@ -131,31 +133,36 @@ class Outbox:
         limits: LinkLimits | None = None,
         *,
         journal: Journal | None = None,
-        held: Iterable[tuple[int, int, int, bytes]] = (),
+        held: tuple[Lane, ...] | None = None,
         acknowledged: int = 0,
+        seal: Seal | None = None,
     ) -> None:
         self.counts = SenderCounts()
+        self._seal = seal
         self._sender_id = sender_id
         self._boot_id = boot_id
         self._limits = limits or LinkLimits()
-        self._waiting: tuple[deque[_Held], ...] = tuple(deque() for _ in range(PRIORITIES))  # never sent
-        self._in_window: deque[tuple[_Held, int]] = deque()  # sent once or more, with their ``after``
+        self._capacity, self._capacity_octets = self._limits.capacity, self._limits.capacity_octets
+        self._longest = MAX_PACKET_OCTETS - (SEALED_OCTETS if seal else 0)
+        # Never sent, by priority; what each is stands in `_content`, or else in the journal.
+        self._waiting = held or tuple(Lane() for _ in range(PRIORITIES))
+        self._content: dict[int, Kept] = {}
+        self._fresh: list[int] = []  # offered since the journal was written
+        self._in_window: deque[tuple[Kept, int]] = deque()  # sent once or more, with their ``after``
         self._cursor = 0  # place in the window of the packet to send again next
-        self._next: list[_Held] = []  # in the message that `next` returned last
+        self._next: list[Kept] = []  # in the message that `next` returned last
         # A message of a paced link takes no more of it than may leave at once.
         burst_octets = int(BURST_S * self._limits.bits_per_s / 8) or MAX_RECORDS_OCTETS
         self._batch_octets = min(burst_octets, MAX_RECORDS_OCTETS)
-        self._held = self._octets = 0
+        self._held = sum(map(len, self._waiting))
+        self._octets = sum(octets for lane in self._waiting for _, octets in lane)
         self._acknowledged = acknowledged
         self._sent_up_to = 0
         self._timer_ns = 0
         self._backoff = 1
         self._journal = journal
-        for sequence, priority, origin_ns, packet in held:
-            self._waiting[priority].append(_Held(sequence, packet, origin_ns, priority))
-            self._held += 1
-            self._octets += len(packet)
-            self._sent_up_to = sequence  # for all that is known
+        for sequence, _ in (entry for lane in self._waiting for entry in lane):
+            self._sent_up_to = max(self._sent_up_to, sequence)  # for all that is known
 
     @property
     def held(self) -> int:
@@ -192,32 +199,43 @@ class Outbox:
         ValueError
             An empty or too long packet, or a priority that does not exist.
         """
-        if not 1 <= len(packet) <= MAX_PACKET_OCTETS:
-            raise ValueError(f"packet: wanted 1 to {MAX_PACKET_OCTETS} octets, came {len(packet)}")
+        octets = len(packet)
+        if not 1 <= octets <= self._longest:
+            raise ValueError(f"packet: wanted 1 to {self._longest} octets, came {octets}")
         if not 0 <= priority < PRIORITIES:
             raise ValueError(f"priority: wanted 0 to {PRIORITIES - 1}, came {priority}")
-        self.counts.offered += 1
+        counts = self.counts
+        sequence = counts.offered = counts.offered + 1
         if not 0 <= origin_ns < 2**63:  # of a clock that is far off: unknown, or the receiver would never take it
             origin_ns = 0
-        offered = _Held(self.counts.offered, packet, origin_ns, priority)
-        self._waiting[priority].append(offered)
+        if self._seal:
+            packet = self._seal(self._sender_id, self._boot_id, sequence, origin_ns, packet)
+            octets = len(packet)
+        self._waiting[priority].append(sequence, octets)
+        self._content[sequence] = Kept(sequence, priority, origin_ns, packet)
         self._held += 1
-        self._octets += len(packet)
+        self._octets += octets
         if self._journal:
-            self._journal.add(offered.sequence, priority, origin_ns, packet)
+            self._journal.add(sequence, priority, origin_ns, packet)
+            self._fresh.append(sequence)
         kept = True
-        while self._held > self._limits.capacity or self._octets > self._limits.capacity_octets:
-            lowest = next((queue for queue in self._waiting if queue), None)
+        while self._held > self._capacity or self._octets > self._capacity_octets:
+            lowest = next((lane for lane in self._waiting if lane), None)
             if lowest is None:
                 break
-            given_up = lowest.popleft()
-            self._held -= 1
-            self._octets -= len(given_up.packet)
-            self.counts.dropped += 1
-            if self._journal:
-                self._journal.give_up(given_up.sequence)
-            kept = kept and given_up is not offered
+            kept = self._give_up(lowest) != sequence and kept
         return kept
+
+    def journalled(self, written: bool) -> None:
+        """Note that the journal has written all that it was told, or could not.
+
+        What waits behind the next few packets lives in the journal alone from now on; what could not be written stays
+        in memory.
+        """
+        if written and sum(map(len, self._waiting)) > self._limits.window:
+            for sequence in self._fresh:
+                self._content.pop(sequence, None)
+        self._fresh.clear()
 
     def next(self) -> bytes | None:
         """Return the message to send now, or None if there is none or the window is full."""
@@ -228,7 +246,7 @@ class Outbox:
         last = packets[-1]
         kind, origin_ns, content = DATA, last.origin_ns, last.packet
         if len(packets) > 1:
-            records = pack_records(after, ((held.sequence, held.origin_ns, held.packet) for held in packets))
+            records = pack_records(after, packets)
             kind, origin_ns, content = BATCH, 0, records
         return Envelope(
             kind, self._sender_id, self._boot_id, last.sequence, after, self._acknowledged, origin_ns, content
@@ -243,10 +261,15 @@ class Outbox:
             self.counts.resent += count
         elif count:
             after = self._last_promised()
+            dropped = [0] * PRIORITIES
             for held in self._next:
-                self._waiting[held.priority].popleft()
+                sequence, priority, _, _ = held
+                dropped[priority] += 1
+                self._content.pop(sequence, None)
                 self._in_window.append((held, after))
-                after = held.sequence
+                after = sequence
+            for lane, n in zip(self._waiting, dropped, strict=True):
+                lane.drop(n)
             self._sent_up_to = after
             self.counts.sent += count
         self._cursor += count
@@ -268,9 +291,11 @@ class Outbox:
             self._octets -= len(self._in_window.popleft()[0].packet)
             released += 1
         self._cursor = max(self._cursor - released, 0)
-        for queue in self._waiting:  # what an earlier process sent, and this one has not yet sent again
-            while queue and queue[0].sequence <= envelope.sequence:
-                self._octets -= len(queue.popleft().packet)
+        for lane in self._waiting:  # what an earlier process sent, and this one has not yet sent again
+            while lane and lane.first <= envelope.sequence:
+                sequence, octets = lane.pop()
+                self._content.pop(sequence, None)
+                self._octets -= octets
                 released += 1
         if released:
             self._held -= released
@@ -292,24 +317,58 @@ class Outbox:
             self._cursor = 0
             self._backoff = min(2 * self._backoff, _LONGEST_BACKOFF)
 
-    def _due(self) -> list[_Held]:
+    def _due(self) -> list[Kept]:
         """Packets of the message to send now: those to send again, or else those never sent, the oldest first."""
         if self._cursor < len(self._in_window):
             again = islice(self._in_window, self._cursor, self._cursor + self._limits.batch)
-            packets: Iterable[_Held] = (held for held, _ in again)
+            packets = [held for held, _ in again]
         else:
-            room = min(self._limits.window - len(self._in_window), self._limits.batch)
-            queues = [queue for queue in self._waiting if queue]
-            oldest = queues[0] if len(queues) == 1 else merge(*queues, key=itemgetter(0))
-            packets = islice(oldest, max(room, 0))
-        message: list[_Held] = []
+            packets = self._never_sent(min(self._limits.window - len(self._in_window), self._limits.batch))
         octets = 0
-        for held in packets:
+        for count, held in enumerate(packets):
             octets += RECORD_OCTETS + len(held.packet)
-            if message and octets > self._batch_octets:
+            if count and octets > self._batch_octets:
+                return packets[:count]
+        return packets
+
+    def _never_sent(self, room: int) -> list[Kept]:
+        """Return up to so many packets that were never sent, the oldest first, read from the journal if need be."""
+        # The first must be readable: one that is not is given up, and what follows says so.
+        while lanes := [lane for lane in self._waiting if lane]:
+            oldest = lanes[0] if len(lanes) == 1 else min(lanes, key=attrgetter("first"))
+            if room <= 0 or self._packet(oldest.first) is not None:
                 break
-            message.append(held)
-        return message
+            self._give_up(oldest)
+        if room <= 0 or not lanes:
+            return []
+        sequences = [lane.next(room) for lane in lanes]
+        found: list[Kept] = []
+        for sequence in sequences[0] if len(sequences) == 1 else islice(merge(*sequences), room):
+            held = self._content.get(sequence) or self._packet(sequence)
+            if held is None:
+                break
+            found.append(held)
+        return found
+
+    def _packet(self, sequence: int) -> Kept | None:
+        """Return a packet that waits; None if the journal has lost it."""
+        held = self._content.get(sequence)
+        if held is None and self._journal:
+            for kept in self._journal.load(self._boot_id, sequence):
+                self._content.setdefault(kept.sequence, kept)
+            held = self._content.get(sequence)
+        return held
+
+    def _give_up(self, lane: Lane) -> int:
+        """Give up the oldest of a lane; return its sequence."""
+        sequence, octets = lane.pop()
+        self._content.pop(sequence, None)
+        self._held -= 1
+        self._octets -= octets
+        self.counts.dropped += 1
+        if self._journal:
+            self._journal.give_up(sequence)
+        return sequence
 
     def _last_promised(self) -> int:
         """Sequence of the last packet ahead of the first that was never sent, of those sent or stored."""

@@ -40,7 +40,7 @@ __all__ = ["Delivery", "Recorder", "Recording", "read_recording"]
 _LOG = logging.getLogger(__name__)
 VERSION = 1
 _NAME = b"LDREC\0\0"
-_MAGIC = _NAME + bytes([VERSION])
+MAGIC = _NAME + bytes([VERSION])
 _MARK = b"LDr\n"
 _HEAD = struct.Struct(">4sII")
 _FIELDS = struct.Struct(">HQQqq")
@@ -70,7 +70,7 @@ class Recorder:
         self._durable = durable
         end = 0
         octets = self.path.stat().st_size if self.path.exists() else 0
-        if octets >= len(_MAGIC) or (octets and not _MAGIC.startswith(self.path.read_bytes())):
+        if octets >= len(MAGIC) or (octets and not MAGIC.startswith(self.path.read_bytes())):
             recording = Recording(self.path)
             for _ in recording:
                 pass
@@ -79,7 +79,7 @@ class Recorder:
         self._file.truncate(end)
         self._file.seek(end)
         if not end:
-            self._file.write(_MAGIC)
+            self._file.write(MAGIC)
             self.commit()
 
     def append(self, delivery: Delivery) -> None:
@@ -89,6 +89,11 @@ class Recorder:
         )
         content = fields + delivery.packet
         self._file.write(_HEAD.pack(_MARK, len(delivery.packet), google_crc32c.value(content)) + content)
+
+    @property
+    def end(self) -> int:
+        """Where the last record ends in the file [octets]."""
+        return self._file.tell()
 
     def commit(self) -> None:
         """Hand what was written to the system, or to the disk if the recorder is durable."""
@@ -134,15 +139,19 @@ class Recording:
         self.octets_left_out = 0
         self.end = 0
         with self.path.open("rb") as file:
-            magic = file.read(len(_MAGIC))
-        if magic[: len(_NAME)] != _NAME or len(magic) < len(_MAGIC):
+            magic = file.read(len(MAGIC))
+        if magic[: len(_NAME)] != _NAME or len(magic) < len(MAGIC):
             raise WireError("magic", f"{path}: wanted a recording (.ldrec), came a file that begins with {magic!r}")
-        if magic != _MAGIC:
+        if magic != MAGIC:
             raise WireError("version", f"{path}: wanted a recording of version {VERSION}, came {magic[-1]}")
 
     def __iter__(self) -> Iterator[Delivery]:
+        return self.since(0)
+
+    def since(self, offset: int) -> Iterator[Delivery]:
+        """Yield the deliveries from an offset in the file on, such as an earlier `end`; 0 for all."""
         self.octets_left_out = 0
-        at = self.end = len(_MAGIC)
+        at = self.end = max(offset, len(MAGIC))
         with self.path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as data:
             while at < len(data):
                 delivery, size = _read_record(data, at)

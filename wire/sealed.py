@@ -225,6 +225,8 @@ class Opener:
                 raise ValueError(f"state: wanted {_STATE.size} octets at {at}, came {len(state) - at}")
             sender, epoch, start, seed, newest, octets = _STATE.unpack_from(state, at)
             at += _STATE.size
+            if len(state) - at < octets:
+                raise ValueError(f"state: wanted {octets} octets at {at}, came {len(state) - at}")
             if newest:
                 came = int.from_bytes(state[at : at + octets], "big")
                 self._windows.setdefault((sender, epoch), {})[start, seed] = _Window(newest, came)

@@ -7,6 +7,7 @@ tells which were not. It has no thread: the owner polls its socket.
 
 import logging
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,10 +44,16 @@ class SecurityConfig:
         Folder of keys of this node (`lookdown-wire keys make`); None: neither encrypted nor authenticated.
     peer : int
         For a process that connects: the node that it connects to, 1 to 65535.
+    seal_for : int
+        For a process that sends packets: the node that alone may read them, whatever carries them there; 0: none.
+    sealed : bool
+        For a process that packets are for: it takes those alone that were sealed for it.
     """
 
     keys: Path | None = None
     peer: int = 0
+    seal_for: int = 0
+    sealed: bool = False
 
 
 class Security:
@@ -64,11 +71,14 @@ class Security:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = Path(folder)
+        self.folder = Path(folder)
+        """Where they are."""
+        self.generation = 0
+        """How often they were read again."""
         self._stamp = self._stamps()
-        self.own = NodeKeys.load(self._folder)
+        self.own = NodeKeys.load(self.folder)
         """Keys of this node."""
-        self.ring = Keyring.load(self._folder)
+        self.ring = Keyring.load(self.folder)
         """Cards of the other nodes."""
 
     def refresh(self) -> bool:
@@ -78,12 +88,13 @@ class Security:
             return False
         self._stamp = stamp
         try:
-            own = NodeKeys.load(self._folder)
-            ring = Keyring.load(self._folder, damaged=lambda text: _LOG.warning("%s; the node is not believed", text))
+            own = NodeKeys.load(self.folder)
+            ring = Keyring.load(self.folder, damaged=lambda text: _LOG.warning("%s; the node is not believed", text))
         except ConfigError as error:
             _LOG.warning("%s; the keys in use stay", error)
             return False
         self.own, self.ring = own, ring
+        self.generation += 1
         return True
 
     def secure_server(self, socket: "zmq.Socket[bytes]") -> None:
@@ -92,8 +103,8 @@ class Security:
         socket.curve_server = True
         socket.zap_domain = _DOMAIN
 
-    def secure_client(self, socket: "zmq.Socket[bytes]", peer: int, attempt: int = 0) -> None:
-        """Let a socket that will connect do so as this node, and with node ``peer`` alone.
+    def secure_client(self, socket: "zmq.Socket[bytes]", peer: int, attempt: int = 0) -> bytes:
+        """Let a socket that will connect do so as this node, and with node ``peer`` alone; return the peer's key.
 
         Parameters
         ----------
@@ -107,11 +118,13 @@ class Security:
         card = self.ring.card(peer)
         if card is None:
             raise ConfigError(
-                f"node {peer}, to which this one connects, is not enrolled in {self._folder}; give its number as "
+                f"node {peer}, to which this one connects, is not enrolled in {self.folder}; give its number as "
                 "security.peer and enrol its card with lookdown-wire keys enrol"
             )
         socket.curve_publickey, socket.curve_secretkey = self.own.curve_pair
-        socket.curve_serverkey = z85.encode(card.curve_keys[attempt % len(card.curve_keys)])
+        key = card.curve_keys[attempt % len(card.curve_keys)]
+        socket.curve_serverkey = z85.encode(key)
+        return key
 
     def node_of(self, user_id: str) -> int | None:
         """Return the node that a message comes from, by the ``User-Id`` of its frame; None if it was revoked since."""
@@ -123,7 +136,7 @@ class Security:
     def _stamps(self) -> tuple[int, ...]:
         """Return what changes with the folder: its files are replaced, never written in place."""
         stamps = []
-        for path in (self._folder / "node.key", self._folder / "enrolled"):
+        for path in (self.folder / "node.key", self.folder / "enrolled"):
             try:
                 stamps.append(path.stat().st_mtime_ns)
             except OSError:
@@ -134,7 +147,13 @@ class Security:
 def security_of(config: SecurityConfig, connects: bool = False) -> Security | None:
     """Return the security that a configuration asks for, None for none; ConfigError if it cannot be had."""
     if config.keys is None:
+        if config.seal_for or config.sealed:
+            raise ConfigError("security.keys: wanted a folder of keys to seal or open packets with, came none")
         return None
+    if connects and config.sealed:
+        raise ConfigError("security.sealed: it is for the process that packets are for; a sender says seal_for")
+    if config.seal_for and not connects:
+        raise ConfigError("security.seal_for: it is for a process that sends packets; who takes them says sealed")
     if connects and not 1 <= config.peer <= 65535:
         raise ConfigError(f"security.peer: wanted the node that is connected to, 1 to 65535, came {config.peer}")
     return Security(config.keys)
@@ -195,11 +214,15 @@ class Watch:
     ----------
     socket : zmq.Socket
         The socket, before it binds or connects.
+    ended : callable
+        Told the descriptor of each connection that is over.
     """
 
-    def __init__(self, socket: "zmq.Socket[bytes]") -> None:
-        self._watched = socket
-        self.socket = socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED | HANDSHAKE_FAILED)
+    def __init__(self, socket: "zmq.Socket[bytes]", ended: Callable[[int], None] = lambda _: None) -> None:
+        self._watched, self._ended = socket, ended
+        self.socket = socket.get_monitor_socket(
+            zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED | HANDSHAKE_FAILED
+        )
         """Readable when `events` has something to say."""
 
     def events(self) -> list[str]:
@@ -208,7 +231,9 @@ class Watch:
         while self.socket.poll(0):
             message = recv_monitor_message(self.socket)
             event, value = message["event"], int(message["value"])
-            if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+            if event == zmq.EVENT_DISCONNECTED:
+                self._ended(value)
+            elif event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
                 outcomes.append("")
             elif event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
                 outcomes.append(f"{NOT_ENROLLED}: the peer does not know the key of this node")

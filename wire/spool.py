@@ -15,8 +15,12 @@ from typing import NamedTuple
 
 from lookdown.wire.database import open_database
 from lookdown.wire.errors import ConfigError
+from lookdown.wire.lane import Lane
 
 _LOG = logging.getLogger(__name__)
+PRIORITIES = 4
+"""Priorities are 0 (given up first) to 3."""
+_LOADED_PACKETS, _LOADED_OCTETS = 256, 256 * 1024  # read in one go
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS sender (sender_id INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS boots (start INTEGER PRIMARY KEY, boot BLOB NOT NULL, acknowledged INTEGER NOT NULL);
@@ -28,7 +32,7 @@ CREATE TABLE IF NOT EXISTS packets (
 
 
 class Kept(NamedTuple):
-    """A packet as the spool kept it."""
+    """A packet that waits or is on its way, as an outbox holds it and the spool keeps it."""
 
     sequence: int
     priority: int
@@ -37,11 +41,11 @@ class Kept(NamedTuple):
 
 
 class Left(NamedTuple):
-    """What an earlier start of the sender left."""
+    """What an earlier start of the sender left; the packets themselves stay on disk."""
 
     boot_id: int
     acknowledged: int
-    packets: list[Kept]
+    lanes: tuple[Lane, ...]  # by priority
 
 
 class Spool:
@@ -108,6 +112,29 @@ class Spool:
     def acknowledge(self, boot_id: int, sequence: int) -> None:
         """Note that all packets of a start up to ``sequence`` are stored by the receiver."""
         self._acknowledged[boot_id] = sequence
+
+    def load(self, boot_id: int, sequence: int) -> list[Kept]:
+        """Return the packets of a start from ``sequence`` on, in order, as many as are read in one go.
+
+        Those that were given up or acknowledged since the last commit may be among them. What cannot be read is not.
+        """
+        found: list[Kept] = []
+        octets = 0
+        try:
+            rows = self._database.execute(
+                "SELECT sequence, priority, origin_ns, packet FROM packets WHERE start = ? AND sequence >= ? "
+                "ORDER BY sequence LIMIT ?",
+                (self._starts[boot_id], sequence, _LOADED_PACKETS),
+            )
+            for row in rows:
+                found.append(Kept(*row))
+                octets += len(row[3])
+                if octets > _LOADED_OCTETS:
+                    rows.close()
+                    break
+        except sqlite3.Error as error:
+            _LOG.warning("spool %s: cannot be read (%s)", self.path, error)
+        return found
 
     def commit(self) -> bool:
         """Write what was noted, all or nothing; return whether it is written.
@@ -176,14 +203,16 @@ class Spool:
         left = []
         boots = self._database.execute("SELECT start, boot, acknowledged FROM boots ORDER BY start").fetchall()
         for start, boot, acknowledged in boots:
+            lanes = tuple(Lane() for _ in range(PRIORITIES))
             rows = self._database.execute(
-                "SELECT sequence, priority, origin_ns, packet FROM packets WHERE start = ? ORDER BY sequence", (start,)
+                "SELECT sequence, priority, length(packet) FROM packets WHERE start = ? ORDER BY sequence", (start,)
             )
-            packets = [Kept(*row) for row in rows]
-            if packets:
+            for sequence, priority, octets in rows:
+                lanes[priority].append(sequence, octets)
+            if any(lanes):
                 boot_id = int.from_bytes(boot, "big")
                 self._starts[boot_id] = start
-                left.append(Left(boot_id, acknowledged, packets))
+                left.append(Left(boot_id, acknowledged, lanes))
             else:
                 self._database.execute("DELETE FROM boots WHERE start = ?", (start,))
         return left

@@ -338,7 +338,7 @@ def test_fit(benchmark: BenchmarkFixture, size: str) -> None:
 
     def ours() -> np.ndarray:
         plots[:] = first
-        fit.fit_plots(residual, filtered, z, 6.0, PSF_SIGMA_PX, white_gain, 32, n, scratch, plots)
+        fit.fit_plots(residual, filtered, z, 6.0, PSF_SIGMA_PX, white_gain, 32, 1024, n, scratch, plots)
         return np.stack([plots["row"][:n], plots["col"][:n]])
 
     def windowed() -> np.ndarray:

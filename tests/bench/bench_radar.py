@@ -1,4 +1,7 @@
-"""CFAR on square-law cells beside its peers: exponential noise with a target in one cell of five thousand."""
+"""Radar kernels beside their peers: the Doppler filter, and CFAR on square-law cells.
+
+The cells are exponential noise with a target in one of five thousand.
+"""
 
 from collections.abc import Callable
 
@@ -6,9 +9,10 @@ import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from lookdown.kernels import cfar_ordered, cfar_power, thresholds
+from lookdown.kernels import cfar_ordered, cfar_power, doppler, thresholds
 from tests.bench import peers_radar
-from tests.bench.measure import RADAR_SIZES, contest
+from tests.bench.measure import INTERVAL_SIZES, RADAR_SIZES, contest
+from tests.kernels import reference_radar
 
 GUARD, PFA = 5, 1e-4
 
@@ -93,3 +97,37 @@ def test_ordered_statistic(benchmark: BenchmarkFixture, window: int) -> None:
         same_hits(0),
         30 if window == 21 else 9,
     )
+
+
+@pytest.mark.parametrize("size", INTERVAL_SIZES)
+def test_doppler(benchmark: BenchmarkFixture, size: str) -> None:
+    """Two-pulse canceller, window, transform along the pulses and power; everybody's error against float64."""
+    rng = np.random.default_rng(31)
+    shape = INTERVAL_SIZES[size]
+    cpi = rng.standard_normal((*shape, 2), np.float32).view(np.complex64)[..., 0]
+    window, bins = np.hamming(shape[1] - 1).astype(np.float32), shape[1]
+    truth = np.abs(reference_radar.doppler(cpi, 1, window, bins)) ** 2
+    turns, scratch = doppler.doppler_turns(bins), np.empty(doppler.doppler_scratch_size(bins), np.float32)
+    power = np.empty(shape, np.float32)
+
+    def ours() -> np.ndarray:
+        doppler.doppler(cpi, 1, window, turns, scratch, None, power)
+        return power
+
+    def agree(mine: np.ndarray, theirs: np.ndarray) -> float:
+        errors = [float(np.linalg.norm(one - truth) / np.linalg.norm(truth)) for one in (mine, theirs)]
+        assert max(errors) <= 3e-7, f"relative error {errors[0]:.2g} of ours, {errors[1]:.2g} of theirs"
+        return errors[1]
+
+    contest(
+        benchmark,
+        "Doppler: canceller, window, transform, power",
+        size,
+        ours,
+        {name: peers_radar.doppler_peer(name, cpi, window) for name in ("ducc0+Numba", "SciPy+Numba", "NumPy")},
+        agree,
+        3.5,
+    )
+    mine = float(np.linalg.norm(ours() - truth) / np.linalg.norm(truth))
+    errors = {"ours": mine, **benchmark.extra_info["differences"]}
+    benchmark.extra_info["remark"] = "relative error: " + ", ".join(f"{name} {x:.1e}" for name, x in errors.items())

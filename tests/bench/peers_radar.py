@@ -1,7 +1,9 @@
-"""CFAR on square-law cells as its best users of OpenCV, Numba and SciPy would write it; hits as uint8 [rows, cols]."""
+"""Radar stages as the best users of OpenCV, Numba, SciPy and ducc0 would write them; hits as uint8 [rows, cols]."""
 
 import cv2
+import ducc0
 import numpy as np
+import scipy.fft
 from scipy import ndimage
 
 from tests.bench.measure import Run
@@ -122,3 +124,41 @@ def ordered_scipy(power: np.ndarray, window: int, guard: int, multipliers: np.nd
         return hits
 
     return run
+
+
+@compiled
+def cancel_loop(cpi, window, out):
+    """Two-pulse canceller and window; what is left of the pulses of ``out`` stays as it is."""
+    for c in range(cpi.shape[0]):
+        for p in range(window.size):
+            x, y, line, w = cpi[c, p], cpi[c, p + 1], out[c, p], window[p]
+            for i in range(line.size):
+                line[i] = w * x[i] - w * y[i]
+
+
+@compiled
+def power_loop(spectrum, power):
+    for i in range(power.size):
+        power[i] = spectrum[i].real * spectrum[i].real + spectrum[i].imag * spectrum[i].imag
+
+
+def doppler_peer(name: str, cpi: np.ndarray, window: np.ndarray) -> Run:
+    """Canceller and window in one pass, a library's transform along the pulses in place, power in one pass."""
+    work, power = np.zeros_like(cpi), np.empty(cpi.shape, np.float32)
+
+    def run_numpy() -> np.ndarray:
+        kept = np.multiply(cpi[:, :-1] - cpi[:, 1:], window[:, None])
+        spectrum = np.fft.fft(kept, cpi.shape[1], axis=1)
+        return spectrum.real**2 + spectrum.imag**2
+
+    def run() -> np.ndarray:
+        cancel_loop(cpi, window, work)
+        work[:, -1] = 0
+        if name == "ducc0+Numba":
+            spectrum = ducc0.fft.c2c(work, axes=(1,), out=work, nthreads=1)
+        else:
+            spectrum = scipy.fft.fft(work, axis=1, overwrite_x=True, workers=1)
+        power_loop(spectrum.ravel(), power.ravel())
+        return power
+
+    return run_numpy if name == "NumPy" else run

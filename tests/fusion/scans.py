@@ -36,7 +36,7 @@ DENSE = Case(20, spacing_m=3e3, detection=0.7, false_per_target=10.0)
 
 
 def draw(case: Case, n_scans: int, seed: int) -> tuple[np.ndarray, list[np.ndarray]]:
-    """True positions [n_scans, targets, 3] and plots of each scan [k, 3], in random order."""
+    """True states [n_scans, targets, 6] and plots of each scan [k, 3], in random order."""
     rng = np.random.default_rng(seed)
     box = np.array([case.side_m, case.side_m, HEIGHT_M])
     place = rng.uniform(0.0, 1.0, (case.n_targets, 3)) * box
@@ -51,6 +51,6 @@ def draw(case: Case, n_scans: int, seed: int) -> tuple[np.ndarray, list[np.ndarr
         seen = place[rng.random(case.n_targets) < case.detection]
         seen = seen + SIGMA_M * rng.normal(size=seen.shape)
         false = rng.uniform(0.0, 1.0, (rng.poisson(case.false_per_target * case.n_targets), 3)) * box
-        truth.append(place)
+        truth.append(np.concatenate([place, velocity], axis=1))
         scans.append(rng.permutation(np.concatenate([seen, false])))
     return np.array(truth), scans

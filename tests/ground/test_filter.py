@@ -3,131 +3,53 @@
 import numpy as np
 import pytest
 
-from lookdown.geo.attitude import stare_attitude
-from lookdown.geo.camera import Camera
-from lookdown.geo.earth import SPEED_OF_LIGHT_M_S, ecef_to_geodetic, geodetic_to_ecef
-from lookdown.ground.filter import innovation_covariance, move, predict, process_noise, update
-from lookdown.ground.measure import Look, common_sigma, predict_sights
-from lookdown.wire.messages import SIGHT_DTYPE, PlotReport, SensorState
-
-SIGMA_RAD = 50e-6
-DENSITY = 10.0  # m^2/s^3
-RADIUS_M = 6_378_137.0
-NO_SIGHTS = np.zeros(0, SIGHT_DTYPE)
-
-
-def stereo_looks(separation_deg, pointing_rad=0.0):
-    """Two satellites at 1000 km over the equator, that stare at the point midway at 30 km, and that point."""
-    middle = np.array([RADIUS_M + 30e3, 0.0, 0.0])
-    looks = []
-    for half in np.radians([-separation_deg / 2, separation_deg / 2]):
-        position = (RADIUS_M + 1000e3) * np.array([np.cos(half), np.sin(half), 0.0])
-        attitude = stare_attitude(position, np.array([0.0, 0.0, 7e3]), middle)
-        state = SensorState(position, np.array([0.0, 0.0, 7e3]), attitude, 0.0, pointing_rad, 30e-6)
-        looks.append(Look.of(PlotReport(len(looks) + 1, 0, 0, state, NO_SIGHTS), 0.0))
-    return looks, middle
-
-
-def observe(state, look):
-    """Tangents of targets by way of the camera model and light time, without the filter's own measurement."""
-    camera, sensor = Camera(512, 640, 30e-6), look.report.state
-    delay_s = np.linalg.norm(state[:, :3] - look.origin_m, axis=1, keepdims=True) / SPEED_OF_LIGHT_M_S
-    emitted = state[:, :3] - state[:, 3:] * delay_s
-    delay_s = np.linalg.norm(emitted - look.origin_m, axis=1, keepdims=True) / SPEED_OF_LIGHT_M_S
-    emitted = state[:, :3] - state[:, 3:] * delay_s
-    row, col, _ = camera.project(emitted, sensor.position_m, sensor.attitude)
-    return np.stack(camera.tangent_from_pixel(row, col), axis=1)
-
-
-def information_of(nominal, looks):
-    """Fisher information of one sight of each look at a state: each adds (I - u u') / (range sigma)^2."""
-    information = np.zeros((6, 6))
-    for look in looks:
-        offset = nominal[:3] - look.origin_m
-        distance = np.linalg.norm(offset)
-        along = offset / distance
-        information[:3, :3] += (np.eye(3) - np.outer(along, along)) / (distance * SIGMA_RAD) ** 2
-    return information
-
-
-def bound(information, looks, nominal, dt_s=1.0):
-    """One step of the posterior Cramer-Rao recursion J+ = (Q + F J^-1 F')^-1 + sum H' R^-1 H."""
-    transition = np.eye(6)
-    transition[:3, 3:] = dt_s * np.eye(3)
-    moved = process_noise(dt_s, DENSITY) + transition @ np.linalg.inv(information) @ transition.T
-    return np.linalg.inv(moved) + information_of(nominal, looks)
-
-
-def run_stereo(separation_deg, runs, steps, seed, pointing_rad=0.0, believed_s=100.0):
-    """Filter ``runs`` movers drawn from the filter's own model, 1 Hz.
-
-    Returns errors [steps, runs, 6], NEES [steps, runs] and position bound [steps].
-    """
-    rng = np.random.default_rng(seed)
-    looks, middle = stereo_looks(separation_deg, pointing_rad)
-    velocity = np.array([0.0, 0.0, 2400.0])
-    start = move(np.concatenate([middle, -velocity])[None], steps / 2)  # backwards, so that it ends beyond the middle
-    start[:, 3:] *= -1.0
-    prior = np.diag([200.0**2] * 3 + [100.0**2] * 3)
-    truth = np.repeat(start, runs, axis=0)
-    estimate = truth + rng.multivariate_normal(np.zeros(6), prior, runs)
-    covariance, cross = np.repeat(prior[None], runs, axis=0), np.zeros((runs, 6, 4))
-    noise = np.linalg.cholesky(process_noise(1.0, DENSITY))
-    bias = rng.normal(size=(2, runs, 2)) * pointing_rad
-    fade = np.exp(-1.0 / 100.0)
-    nominal, information = start, np.linalg.inv(prior)
-    errors, nees, bounds = [], [], []
-    for _ in range(steps):
-        truth = move(truth, 1.0) + rng.normal(size=(runs, 6)) @ noise.T
-        nominal = move(nominal, 1.0)
-        estimate, covariance, cross = predict(estimate, covariance, cross, 1.0, DENSITY, believed_s)
-        bias = fade * bias + rng.normal(size=bias.shape) * pointing_rad * np.sqrt(1.0 - fade**2)
-        for sensor, look in enumerate(looks):
-            measured = observe(truth, look) + bias[sensor] + rng.normal(size=(runs, 2)) * SIGMA_RAD
-            predicted = predict_sights(estimate, look)
-            sigma = common_sigma(look.report.state, predicted.range_m)
-            spread = innovation_covariance(covariance, cross, predicted, sensor, sigma) + SIGMA_RAD**2 * np.eye(2)
-            estimate, covariance, cross = update(
-                estimate, covariance, cross, predicted, sensor, sigma, measured - predicted.tangent, spread
-            )
-        information = bound(information, looks, nominal[0])
-        error = estimate - truth
-        errors.append(error)
-        nees.append(np.einsum("ni,nij,nj->n", error, np.linalg.inv(covariance), error))
-        bounds.append(np.sqrt(np.trace(np.linalg.inv(information)[:3, :3])))
-    return np.array(errors), np.array(nees), np.array(bounds)
+from lookdown.geo.earth import ecef_to_geodetic, geodetic_to_ecef
+from lookdown.ground.filter import move, predict
+from lookdown.ground.measure import predict_sights
+from tests.ground.stereo import SEPARATIONS_DEG, bound_of, information_of, observe, run_stereo, stereo_looks
 
 
 @pytest.mark.parametrize(("separation_deg", "published_m"), [(10.0, 51.0), (20.0, 65.0), (30.0, 99.0), (40.0, 165.0)])
 def test_bound_is_the_published_one(separation_deg, published_m):
     looks, middle = stereo_looks(separation_deg)
-    nominal = np.concatenate([middle, [0.0, 0.0, 2400.0]])
-    information = np.eye(6) * 1e-12
-    for _ in range(100):
-        information = bound(information, looks, nominal)
-    assert np.sqrt(np.trace(np.linalg.inv(information)[:3, :3])) == pytest.approx(published_m, rel=0.02)
+    nominal = np.concatenate([middle, [0.0, 0.0, 2400.0]])[None]
+    bound = bound_of(np.repeat(information_of(nominal, looks)[None], 100, axis=0), np.eye(6) * 1e12)
+    assert bound[-1] == pytest.approx(published_m, rel=0.02)
 
 
 @pytest.mark.parametrize("separation_deg", [10.0, 30.0])
 def test_stereo_error_is_at_the_bound_and_consistent(separation_deg, record_property):
-    errors, nees, bounds = run_stereo(separation_deg, runs=200, steps=40, seed=11)
-    settled = slice(20, None)
-    rmse_m = np.sqrt(np.mean(np.sum(errors[settled, :, :3] ** 2, axis=2)))
-    ratio = rmse_m / np.mean(bounds[settled])
-    mean_nees = np.mean(nees[settled])
+    found = run_stereo(separation_deg, runs=200, seed=11, steps=40)
+    ratio, mean_nees = found.ratio()[0], found.mean_nees()[0]
     record_property("rmse_over_bound", round(float(ratio), 3))
-    print(f"\n{separation_deg:.0f} degrees: RMSE {rmse_m:.1f} m = {ratio:.3f} of the bound, NEES {mean_nees:.2f} (6)")
+    print(f"\n{separation_deg:.0f} degrees: RMSE {ratio:.3f} of the bound, NEES {mean_nees:.2f} (6)")
     assert 0.9 < ratio < 1.2
     # 200 runs x 20 steps, correlated over some 5 steps: standard deviation of the mean is about 0.12.
     assert mean_nees == pytest.approx(6.0, abs=0.5)
 
 
+@pytest.mark.proof
+def test_stereo_error_and_consistency_at_all_separations(record_property):
+    """5,000 runs: RMSE over the bound, mean NEES, and scans of 500 runs in the 95 % band, with intervals over runs."""
+    for separation_deg in SEPARATIONS_DEG:
+        found = run_stereo(separation_deg, runs=5000, seed=1)
+        ratio, mean_nees, inside = found.ratio(), found.mean_nees(), found.inside()
+        line = "{:.0f} degrees: RMSE {:.3f} [{:.3f}, {:.3f}] of the bound".format(separation_deg, *ratio)
+        line += ", NEES {:.3f} [{:.3f}, {:.3f}]".format(*mean_nees) + f", {inside:.1%} of scans in the band"
+        record_property(f"stereo_{separation_deg:.0f}", line)
+        print("\n" + line, end="")
+        assert ratio[2] <= 1.2
+        assert mean_nees[1] >= 5.7
+        assert mean_nees[2] <= 6.3
+        assert inside >= 0.9
+
+
 def test_an_error_common_to_all_plots_does_not_average_out():
     """With 100 microradians that stay for 100 s NEES is 6; taken as noise of each plot it is far above."""
-    _, nees, _ = run_stereo(20.0, runs=200, steps=40, seed=5, pointing_rad=100e-6)
-    assert np.mean(nees[20:]) == pytest.approx(6.0, abs=0.6)
-    _, naive, _ = run_stereo(20.0, runs=200, steps=40, seed=5, pointing_rad=100e-6, believed_s=0.01)
-    assert np.mean(naive[20:]) > 9.0
+    known = run_stereo(20.0, runs=200, steps=40, seed=5, pointing_rad=100e-6)
+    assert known.mean_nees()[0] == pytest.approx(6.0, abs=0.6)
+    naive = run_stereo(20.0, runs=200, steps=40, seed=5, pointing_rad=100e-6, believed_s=0.01)
+    assert naive.mean_nees()[0] > 9.0
 
 
 def test_jacobian_and_light_time_against_differences():

@@ -1,7 +1,6 @@
 """The ground process over real sockets: stored before acknowledged, the same tracks as from its recording."""
 
 import json
-import sqlite3
 import subprocess
 import sys
 import time
@@ -11,8 +10,9 @@ import pytest
 import zmq
 
 from lookdown.ground.config import GroundConfig
-from lookdown.ground.live import HISTORY_NAME, RECORDING_NAME, Ground
+from lookdown.ground.live import RECORDING_NAME, Ground
 from lookdown.ground.offline import fuse
+from lookdown.ground.query import HistoryReader
 from lookdown.wire.clock import SystemClock
 from lookdown.wire.config import load_config, parse_config
 from lookdown.wire.errors import ConfigError
@@ -88,14 +88,6 @@ def drive(senders, turn, done):
         turn()
 
 
-def rows_as_updates(history):
-    query = (
-        "SELECT track_id, time_ns, x_m, y_m, z_m, vx_m_s, vy_m_s, vz_m_s, covariance, status, score, hits, misses, "
-        "sensor_id, n_sensors FROM track_updates ORDER BY rowid"
-    )
-    return list(history.execute(query))
-
-
 def test_history_of_a_live_run_equals_fuse_of_its_recording(world, tmp_path, context):
     scene, reports = make_scene(world)
     packets = packets_of(reports)
@@ -127,26 +119,15 @@ def test_history_of_a_live_run_equals_fuse_of_its_recording(world, tmp_path, con
     assert counters["senders"]["1"]["lost"] == counters["senders"]["1"]["repeated"] == 0
     updates = fuse(tmp_path / "run" / RECORDING_NAME, hold_s=60.0, sensors=scene.parameters().sensors)
     assert len(np.unique(updates["track_id"][updates["status"] == 1])) == 2
-    with sqlite3.connect(tmp_path / "run" / HISTORY_NAME) as history:
-        rows = rows_as_updates(history)
-        rest = ["status", "score", "hits", "misses", "sensor_id", "n_sensors"]
-        expected = [
-            (u["track_id"], u["time_ns"], *u["position_m"], *u["velocity_m_s"], u["covariance"].tobytes(), *u[rest])
-            for u in updates
-        ]
-        assert rows == expected
-        assert history.execute("SELECT count(*) FROM reports").fetchone()[0] == len(reports)
-        assert (
-            history.execute("SELECT count(*) FROM reports WHERE origin_ns != 7 OR fused_ns < arrival_ns").fetchone()[0]
-            == 0
-        )
-        kinds = {kind for (kind,) in history.execute("SELECT DISTINCT kind FROM events")}
-        assert {"confirmed", "end"} <= kinds
-        accepted = "SELECT value FROM counters WHERE sensor_id = 2 AND name = 'accepted'"
-        assert history.execute(accepted).fetchone()[0] == len(packets[2]) - 2
-        linked = history.execute("SELECT count(*) FROM plot_links").fetchone()[0]
-        assert linked >= len(updates[updates["status"] == 1]) * 0.9
-    history.close()
+    history = HistoryReader(tmp_path / "run")
+    assert history.updates().tobytes() == updates.tobytes()
+    seen = history.table("reports")
+    assert len(seen) == len(reports)
+    assert set(seen["origin_ns"].to_pylist()) == {7}
+    assert (seen["fused_ns"].to_numpy() >= seen["arrival_ns"].to_numpy()).all()
+    assert {"confirmed", "end"} <= set(history.table("events")["kind"].to_pylist())
+    assert history.counters[2, "accepted"] == len(packets[2]) - 2
+    assert len(history.table("plot_links")) >= len(updates[updates["status"] == 1]) * 0.9
 
 
 def test_a_second_process_goes_on_where_the_first_was_killed(world, tmp_path, context):
@@ -158,7 +139,7 @@ def test_a_second_process_goes_on_where_the_first_was_killed(world, tmp_path, co
     half = {sensor_id: own[: len(own) // 2] for sensor_id, own in packets.items()}
     senders = offer_all(context, endpoint, half)
     drive(senders, lambda: first.service(1), lambda: all(sender.idle for sender in senders))
-    first._opened.close()  # as by a kill: nothing is flushed or counted
+    first.abandon()
     for sender, own in zip(senders, packets.values(), strict=True):
         for packet in own[len(own) // 2 :]:
             sender.offer(packet)
@@ -206,9 +187,8 @@ def test_with_keys_a_stranger_is_noted_and_the_enrolled_are_heard(world, tmp_pat
     counters = process.finish()["senders"]
     assert counters["0"]["link_refused_peer not enrolled"] >= 1
     assert [counters[str(node)]["received"] for node in (1, 2)] == [len(packets[1]), len(packets[2])]
-    with sqlite3.connect(tmp_path / "run" / HISTORY_NAME) as history:
-        texts = [text for (text,) in history.execute("SELECT text FROM events WHERE kind = 'refused'")]
-    history.close()
+    events = HistoryReader(tmp_path / "run").query("SELECT text FROM events WHERE kind = 'refused'")
+    texts = [text for (text,) in events.fetchall()]
     assert len(texts) >= 1
     assert "is not enrolled" in texts[0]
     for made in (stranger, one, two):
@@ -243,10 +223,9 @@ def test_commands_run_and_fuse(world, tmp_path, context):
     done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=True, timeout=DEADLINE_S)
     assert "2 confirmed tracks" in done.stderr
     lines = [json.loads(line) for line in tracks.read_text(encoding="utf-8").splitlines()]
-    with sqlite3.connect(tmp_path / "run" / HISTORY_NAME) as history:
-        rows = rows_as_updates(history)
-    history.close()
-    assert [(line["id"], line["time_ns"], *line["position_m"]) for line in lines] == [row[:5] for row in rows]
+    updates = HistoryReader(tmp_path / "run").updates()
+    rows = zip(updates["track_id"].tolist(), updates["time_ns"].tolist(), updates["position_m"].tolist(), strict=True)
+    assert [(line["id"], line["time_ns"], line["position_m"]) for line in lines] == list(rows)
     assert {"status", "velocity_m_s", "sigma_position_m", "hits"} <= lines[0].keys()
 
 

@@ -6,13 +6,13 @@ import signal
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
-from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from lookdown.ground.__main__ import main as ground_main
+from lookdown.ground.query import HistoryReader
 from lookdown.hil.__main__ import main
 
 SMALL = Path(__file__).with_name("small.toml")
@@ -25,9 +25,9 @@ def lookdown_hil(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    """The small scenario, run four times as fast as real time."""
+    """The small scenario, run four times as fast as real time, encrypted and sealed."""
     folder = tmp_path_factory.mktemp("rig") / "run"
-    return folder, lookdown_hil("run", SMALL, "--out", folder, "--pace", 4)
+    return folder, lookdown_hil("run", SMALL, "--out", folder, "--pace", 4, "--secure")
 
 
 def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -87,6 +87,8 @@ def test_no_report_is_lost_and_everything_is_measured(run: tuple[Path, subproces
     link = tree["link"]
     assert (link["lost"], link["reports_missing"]) == (0, 0)
     assert link["sent"] == link["received"] > 160
+    assert (link["protection"], link["refused"]) == ("encrypted and sealed", 0)
+    assert "each packet sealed from satellite to ground" in (run[0] / "report.html").read_text(encoding="utf-8")
     late = tree["frames"]["late"]
     assert tree["frames"] == {"sent": 160, "dropped": 0, "late": late, "missed": 0, "refused": 0}
     assert 0 < tree["latency_ms"]["p50"] <= tree["latency_ms"]["p99"] <= tree["latency_ms"]["max"]
@@ -100,14 +102,12 @@ def test_no_report_is_lost_and_everything_is_measured(run: tuple[Path, subproces
 def test_the_recording_fused_again_gives_the_tracks_of_the_live_run(
     run: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
 ) -> None:
-    import sqlite3
-
     recording, again = run[0] / "ground" / "received.ldrec", tmp_path / "tracks.jsonl"
     config = run[0] / "run" / "ground.toml"
     assert ground_main(["fuse", str(recording), "--out", str(again), "--config", str(config)]) == 0
-    with closing(sqlite3.connect(run[0] / "ground" / "history.sqlite")) as history:
-        live = history.execute("SELECT track_id, time_ns, x_m, y_m, z_m, vx_m_s, vy_m_s, vz_m_s FROM track_updates")
-        wanted = [(*row[:2], list(row[2:5]), list(row[5:])) for row in live.fetchall()]
+    live = HistoryReader(run[0] / "ground").updates()
+    fields = ("track_id", "time_ns", "position_m", "velocity_m_s")
+    wanted = list(zip(*(live[name].tolist() for name in fields), strict=True))
     lines = [json.loads(line) for line in again.read_text(encoding="utf-8").splitlines()]
     assert len(wanted) > 20
     keys = ("id", "time_ns", "position_m", "velocity_m_s")

@@ -17,8 +17,10 @@ from lookdown.hil import rig
 from lookdown.hil.plan import Scenario
 from lookdown.hil.process import Process
 from lookdown.wire.config import load_config
+from lookdown.wire.keys import NodeKeys
 from lookdown.wire.messages import Health
 from lookdown.wire.packet import encode
+from lookdown.wire.security import Security
 
 PATH = Path("scenario.toml")
 
@@ -91,6 +93,25 @@ def test_the_table_configures_every_process(small_scenario: Scenario, tmp_path: 
         assert np.load(flight.calibration.bad_pixels).shape == (flight.rows, flight.cols)
         # A path of a socket may have 107 characters.
         assert len(flight.frames_endpoint.removeprefix("ipc://")) < 100
+
+
+def test_a_secured_run_has_keys_of_its_own_that_everybody_else_lacks(small_scenario: Scenario, tmp_path: Path) -> None:
+    rig.prepare_folder(tmp_path)
+    rig.processes(small_scenario, PATH, tmp_path, tmp_path, 1.0, secure=True)
+    ground = load_config(tmp_path / "run" / "ground.toml", GroundConfig).security
+    assert ground.keys is not None
+    assert ground.sealed
+    nodes = {NodeKeys.load(ground.keys).node_id}
+    for satellite in small_scenario.satellite:
+        board = load_config(tmp_path / "run" / f"flight-{satellite.id}.toml", FlightConfig).security
+        assert board.keys is not None
+        nodes.add(NodeKeys.load(board.keys).node_id)
+        assert board.keys.is_relative_to(tmp_path)
+        assert (board.keys / "node.key").stat().st_mode & 0o077 == 0
+        [card] = Security(board.keys).ring.cards
+        assert card.node_id == board.peer == board.seal_for == NodeKeys.load(ground.keys).node_id
+    assert len(nodes) == 1 + len(small_scenario.satellite)
+    assert {card.node_id for card in Security(ground.keys).ring.cards} < nodes
 
 
 def test_a_process_is_heard_measured_and_asked(tmp_path: Path, processes: list[Process]) -> None:

@@ -7,12 +7,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import chi2
 
+from lookdown.hil.measures import NOBODY, gospa, nees
 from lookdown.hil.score_tracks import (
-    NOBODY,
     UPDATE_DTYPE,
     assign,
-    gospa,
-    nees,
     owed,
     pair,
     sample_tracks,

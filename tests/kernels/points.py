@@ -113,6 +113,7 @@ def plots_of(
     threshold: float = THRESHOLD,
     fit: bool = True,
     capacity: int = 4096,
+    most_fitted: int = 65535,
 ) -> np.ndarray:
     """Filter a residual, score it by the true noise, and extract its plots; psf_sigma_px includes the pixel."""
     taps = taps_of(psf_sigma_px)
@@ -124,7 +125,9 @@ def plots_of(
     _, n = extract_plots(z, filtered, threshold, None, 65536, NONE_BAD, scratch, plots)
     if fit:
         residual = frame.astype(np.float32)
-        _, n = fit_plots(residual, filtered, z, threshold, psf_sigma_px, 1 / gain**2, 65535, n, scratch, plots)
+        _, n = fit_plots(
+            residual, filtered, z, threshold, psf_sigma_px, 1 / gain**2, 65535, most_fitted, n, scratch, plots
+        )
     return plots[:n]
 
 
@@ -137,6 +140,7 @@ def run(
     shape_sigma_px: float | None = None,
     fit: bool = True,
     threshold: float = THRESHOLD,
+    most_fitted: int = 65535,
 ) -> Trials:
     """One frame of cells, each with sources of the given SNR, ``separation_px`` apart in a random direction.
 
@@ -161,7 +165,7 @@ def run(
         image += p * (snr / np.sqrt((unit**2).sum((1, 2))))[:, None, None]
     frame = image.reshape(CELLS, CELLS, CELL_PX, CELL_PX).transpose(0, 2, 1, 3).reshape(CELLS * CELL_PX, -1)
     frame = frame + rng.standard_normal(frame.shape)
-    plots = plots_of(frame, np.sqrt(sigma_px**2 + 1 / 12), fit=fit, threshold=threshold)
+    plots = plots_of(frame, np.sqrt(sigma_px**2 + 1 / 12), fit=fit, threshold=threshold, most_fitted=most_fitted)
     corner = np.divmod(np.arange(n), CELLS)
     cell = (plots["peak_row"] // CELL_PX) * CELLS + plots["peak_col"] // CELL_PX
     return Trials(*(place + CELL_PX * np.stack(corner)[:, :, None]), plots, cell, frame)

@@ -1,6 +1,7 @@
 """Plain NumPy twins of the radar kernels, in double precision."""
 
 import numpy as np
+from scipy import ndimage
 
 CANCELLERS = {0: [1], 1: [1, -1], 2: [1, -2, 1]}
 
@@ -17,18 +18,23 @@ def dpca(cpi: np.ndarray, lead: int, trail: int, shift: int, gain: complex) -> n
     return wide[lead, : cpi.shape[1] - shift] - gain * wide[trail, shift:]
 
 
-def adaptive(spectrum: np.ndarray, steering: np.ndarray, loading: float, block: int) -> tuple[np.ndarray, int]:
+def adaptive(
+    spectrum: np.ndarray, steering: np.ndarray, loading: float, block: int, excluded: np.ndarray, wanted: np.ndarray
+) -> tuple[np.ndarray, int]:
+    """Of the Doppler bins that are wanted; the others are NaN."""
     _, dopplers, ranges = spectrum.shape
     bins = len(steering)
     s = steering.reshape(-1).astype(complex)
-    out, conventional = np.zeros((dopplers, ranges)), 0
+    out, conventional = np.full((dopplers, ranges), np.nan), 0
     of = np.arange(ranges) // block
-    for d in range(dopplers):
+    good = np.isfinite(spectrum).all(axis=(0, 1))
+    trains = np.tile(good, (dopplers, 1))
+    trains.reshape(-1)[excluded] = False
+    for d in np.flatnonzero(wanted):
         x = np.concatenate([spectrum[:, (d + b - bins // 2) % dopplers] for b in range(bins)]).astype(complex)
-        good = np.isfinite(x).all(axis=0)
         x = np.where(good, x, 0)
         for b in range(of[-1] + 1):
-            training = x[:, good & (np.abs(of - b) > 1)]
+            training = x[:, trains[d] & (np.abs(of - b) > 1)]
             cells = training.shape[1]
             r = training @ training.conj().T / max(cells, 1)
             mean = np.trace(r).real / len(s)
@@ -41,3 +47,23 @@ def adaptive(spectrum: np.ndarray, steering: np.ndarray, loading: float, block: 
             own = of == b
             out[d, own] = np.abs(w.conj() @ x[:, own]) ** 2 / (s.conj() @ w).real * good[own]
     return out, conventional
+
+
+def clusters(cells: np.ndarray, rows: int, cols: int) -> np.ndarray:
+    """Labels in the order of first hits: SciPy's, joined across the fold of the rows."""
+    image = np.zeros(rows * cols, bool)
+    image[cells] = True
+    labels, n = ndimage.label(image.reshape(rows, cols), np.ones((3, 3)))
+    name = np.arange(n + 1)
+    changed = True
+    while changed:
+        changed = False
+        for c in range(cols):
+            for near in range(max(c - 1, 0), min(c + 2, cols)):
+                a, b = labels[0, c], labels[-1, near]
+                if a and b and name[a] != name[b]:
+                    name[name == max(name[a], name[b])] = min(name[a], name[b])
+                    changed = True
+    names = name[labels.reshape(-1)[cells]]
+    first = {value: number for number, value in enumerate(dict.fromkeys(names.tolist()))}
+    return np.array([first[value] for value in names.tolist()], np.int32)

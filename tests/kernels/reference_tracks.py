@@ -1,5 +1,7 @@
 """Plain NumPy twins of the kernels on tracks."""
 
+from itertools import product
+
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
@@ -44,3 +46,43 @@ def most_gained(table):
     """Greatest sum of gains of one-to-one pairs of a dense table, pairs of no gain left out."""
     gain = np.maximum(table, 0.0)
     return gain[linear_sum_assignment(gain, maximize=True)].sum()
+
+
+def weigh_pairs(table):
+    """What `kernels.marginal.weigh_pairs` comes near to: the sum over all joint shares of a dense table of gains."""
+    n, k = table.shape
+    weight, total = np.zeros((n, k)), 0.0
+    for share in product(range(-1, k), repeat=n):
+        owned = [plot for plot in share if plot >= 0]
+        if len(set(owned)) < len(owned):
+            continue
+        chance = np.exp(sum(table[i, plot] for i, plot in enumerate(share) if plot >= 0))
+        total += chance
+        for i, plot in enumerate(share):
+            if plot >= 0:
+                weight[i, plot] += chance
+    return weight / total
+
+
+def match_moments(weight, states, covariances):
+    """Twin of `kernels.moments.match_moments` for one mixture."""
+    mean = weight @ states
+    away = states - mean
+    return mean, np.einsum("j,jab->ab", weight, covariances) + np.einsum("j,ja,jb->ab", weight, away, away)
+
+
+def unscented(function, state, covariance, scaling):
+    """Mean, covariance and cross covariance with the state of a function of one state, by the scaled transform."""
+    alpha, beta, kappa = scaling
+    n = len(state)
+    scale = alpha**2 * (n + kappa)
+    root = np.linalg.cholesky(covariance) * np.sqrt(scale)
+    points = np.concatenate([state[None], state + root.T, state - root.T])
+    means = np.full(2 * n + 1, 0.5 / scale)
+    means[0] = 1.0 - n / scale
+    spreads = means.copy()
+    spreads[0] += 1.0 - alpha**2 + beta
+    images = np.array([function(point) for point in points])
+    mean = images[0] + means[1:] @ (images[1:] - images[0])
+    away = images - mean
+    return mean, (away.T * spreads) @ away, ((points - state).T * spreads) @ away

@@ -208,7 +208,7 @@ def _fit_plots(r: int, c: int) -> dict[str, Any]:
     residual, filtered, z = of(r, c, "residual", "residual", "z")
     return {
         "residual": residual, "filtered": filtered, "z": z, "threshold": 5.0, "psf_sigma_px": 0.9, "white_gain": 1.0,
-        "most_tried": 32,
+        "most_tried": 32, "most_fitted": 256,
         "n_plots": n_plots, "scratch": np.zeros(fit.fit_scratch_size(100), np.int64), "plots": extracted["plots_out"],
     }  # fmt: skip
 
@@ -337,8 +337,9 @@ ELSEWHERE |= {"find_lone", "find_young", "aim_plots", "keep_plots", "score_plots
 ELSEWHERE |= {"ground_shift", "sum_field", "place_field", "learn_field", "learn_affine"}  # on tiles: test_field.py
 ELSEWHERE |= {"tile_squares", "find_sliding"}  # on tiles: test_sliding.py
 ELSEWHERE |= {"forgive_peaks", "forgive_pixels", "sum_peaks", "sampled_quantile"}
-ELSEWHERE |= {"advance", "correct", "gate_plots", "share_out"}  # on tracks: test_tracks.py
-ELSEWHERE |= {"doppler", "doppler_turns", "dpca", "adaptive_filter"}  # on radar intervals: test_radar.py
+ELSEWHERE |= {"advance", "correct", "gate_plots", "share_out", "weigh_pairs", "match_moments"}  # test_tracks.py
+ELSEWHERE |= {"forecast", "revise"}  # on tracks: test_unscented.py
+ELSEWHERE |= {"doppler", "doppler_turns", "dpca", "adaptive_filter", "label_clusters"}  # on intervals: test_radar.py
 """Kernels on windows of frames, on radar intervals and on lists of paths, plots or tracks: tested in files of
 their own."""
 

@@ -36,6 +36,7 @@ OUT_OF_RANGE: dict[str, dict[str, tuple[Any, ...]]] = {
         "white_gain": (0.0, -1.0),
         "n_plots": (-1, 101, 0.5),
         "most_tried": (-1, 65536, 0.5),
+        "most_fitted": (-1, 65536, 0.5),
     },
 }
 NO_NUMBER = (float("nan"), float("inf"), float("-inf"), 1e40, "3", None, [1.0], 1j)

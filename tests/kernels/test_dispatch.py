@@ -44,7 +44,7 @@ def digest() -> str:
         shift.shift(filtered, 0.3, -1.6, scratch, moved)
         found = register.estimate_shift(filtered, moved, 0.0, -1.0, 3.0, 1, scratch)
         counts = extract.extract_plots(score, residual, 2.5, samples, 16000, bad, words, plots)
-        parted = fit.fit_plots(filtered, residual, score, 2.5, 0.9, 8.0, 32, counts[1], words, plots)
+        parted = fit.fit_plots(filtered, residual, score, 2.5, 0.9, 8.0, 32, 40, counts[1], words, plots)
         suppress.local_normalise(moved, 9, 0.1, scratch, out)
         for array in (filtered, mean, variance, residual, z, score, moved, out, plots):
             sums.update(array.tobytes())

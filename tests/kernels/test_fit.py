@@ -3,7 +3,16 @@
 import numpy as np
 import pytest
 
-from lookdown.kernels.extract import DARK, EDGE, EXTENDED, MERGED, PLOT_DTYPE, extract_plots, extract_scratch_size
+from lookdown.kernels.extract import (
+    DARK,
+    EDGE,
+    EXTENDED,
+    MERGED,
+    PLOT_DTYPE,
+    UNFITTED,
+    extract_plots,
+    extract_scratch_size,
+)
 from lookdown.kernels.fit import fit_plots
 from tests.kernels import points
 from tests.kernels.points import bound_px, plots_of, run, spots
@@ -136,7 +145,7 @@ def test_the_centroid_of_an_extended_plot_has_an_honest_sigma() -> None:
     assert 0.4 < np.mean(np.square(by_sigma)) < 2.0
 
 
-def parts(capacity: int, most_tried: int = 9) -> tuple[int, np.ndarray]:
+def parts(capacity: int, most_tried: int = 9, most_fitted: int = 9) -> tuple[int, np.ndarray]:
     """A bright pair, five spots by themselves of falling SNR; how many plots came of parting, and all plots."""
     places = [(30, 30), (30, 33.5), *((60, 10 + 20 * k) for k in range(5))]
     frame = frame_of(places, [60, 40, *(50, 30, 20, 15, 12)], 3, size=100)
@@ -147,7 +156,7 @@ def parts(capacity: int, most_tried: int = 9) -> tuple[int, np.ndarray]:
     scratch = np.zeros(extract_scratch_size(100, capacity), np.int64)
     n_found, n = extract_plots(z, filtered, 6.0, None, 65536, points.NONE_BAD, scratch, plots)
     assert n_found == 6
-    given = (frame.astype(np.float32), filtered, z, 6.0, PSF_SIGMA_PX, (taps**2).sum() ** -2.0, most_tried)
+    given = (frame.astype(np.float32), filtered, z, 6.0, PSF_SIGMA_PX, (taps**2).sum() ** -2.0, most_tried, most_fitted)
     n_parted, n = fit_plots(*given, n, scratch, plots)
     assert n == min(6 + n_parted, capacity)
     return n_parted, plots[:n]
@@ -171,6 +180,30 @@ def test_no_more_plots_are_tried_with_several_spots_than_allowed() -> None:
     assert parts(10, most_tried=1)[0] == 1
 
 
+def test_the_strongest_are_fitted_and_the_rest_keep_their_place() -> None:
+    _, everything = parts(10)
+    unfitted = parts(10, most_fitted=0)[1]
+    for most in range(8):
+        n_parted, plots = parts(10, most_fitted=most)
+        assert n_parted == min(most, 1)
+        is_unfitted = (plots["flags"] & UNFITTED) > 0
+        assert is_unfitted.sum() == max(6 - most, 0)
+        assert np.isin(plots[~is_unfitted], everything).all()
+        assert np.isin(plots[is_unfitted], unfitted[len(unfitted) - is_unfitted.sum() :]).all()
+        assert (np.diff(plots["snr"]) < 0).all()
+
+
+@pytest.mark.parametrize("sigma", [0.7, 1.0, 1.5])
+@pytest.mark.parametrize("snr", [5, 7, 10])
+def test_the_sigma_of_a_place_that_is_not_fitted_says_what_it_is_worth(sigma: float, snr: float) -> None:
+    rng = np.random.default_rng(8)
+    trials = run(rng, sigma, (snr,), most_fitted=0)
+    error, by_sigma = trials.errors()
+    assert (trials.plots["flags"] & UNFITTED).all()
+    assert np.sqrt((error**2).mean()) < 1.2 * bound_px(sigma, snr)
+    assert 0.75 < (by_sigma**2).mean() < 1.5
+
+
 def test_a_saturated_plot_is_not_told_apart() -> None:
     frame = frame_of([(15, 15), (15, 17.7)], [90, 90], 2).astype(np.float32)
     taps = points.taps_of(PSF_SIGMA_PX)
@@ -180,5 +213,5 @@ def test_a_saturated_plot_is_not_told_apart() -> None:
     for saturation, several in ((10, 1), (65536, 2)):
         plots, scratch = np.zeros(20, PLOT_DTYPE), np.zeros(extract_scratch_size(32, 20), np.int64)
         _, n = extract_plots(z, filtered, 6.0, samples, saturation, points.NONE_BAD, scratch, plots)
-        _, n = fit_plots(frame, filtered, z, 6.0, PSF_SIGMA_PX, (taps**2).sum() ** -2.0, 9, n, scratch, plots)
+        _, n = fit_plots(frame, filtered, z, 6.0, PSF_SIGMA_PX, (taps**2).sum() ** -2.0, 9, 9, n, scratch, plots)
         assert n == several

@@ -8,10 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lookdown.kernels.adaptive import adaptive_filter, adaptive_scratch_size
+from lookdown.kernels.cluster import label_clusters
 from lookdown.kernels.doppler import doppler, doppler_scratch_size, doppler_turns
 from lookdown.kernels.dpca import dpca
 from tests.kernels import reference_radar
 from tests.kernels.cases import quick, seeds
+
+NOTHING = np.zeros(0, np.int64)
 
 
 def noise(rng: np.random.Generator, *shape: int) -> np.ndarray:
@@ -26,11 +29,19 @@ def transformed(cpi: np.ndarray, order: int, window: np.ndarray, dopplers: int) 
     return spectrum, power
 
 
-def filtered(spectrum: np.ndarray, steering: np.ndarray, loading: float, block: int) -> tuple[np.ndarray, int]:
+def filtered(
+    spectrum: np.ndarray,
+    steering: np.ndarray,
+    loading: float,
+    block: int,
+    excluded: np.ndarray = NOTHING,
+    wanted: np.ndarray | None = None,
+) -> tuple[np.ndarray, int]:
     channels, dopplers, ranges = spectrum.shape
     scratch = np.full(adaptive_scratch_size(channels, ranges, len(steering), block), np.nan, np.float32)
-    power = np.empty((dopplers, ranges), np.float32)
-    return power, adaptive_filter(spectrum, steering, loading, block, scratch, power)
+    power = np.full((dopplers, ranges), np.nan, np.float32)
+    wanted = np.ones(dopplers, np.uint8) if wanted is None else wanted
+    return power, adaptive_filter(spectrum, steering, loading, block, excluded, wanted, scratch, power)
 
 
 @quick
@@ -82,22 +93,70 @@ def test_dpca_is_the_twin(channels: int, pulses: int, ranges: int, seed: int) ->
 
 
 @quick
-@given(st.integers(1, 4), st.integers(3, 6), st.integers(1, 200), st.sampled_from([1, 3]), st.booleans(), seeds)
+@given(
+    st.integers(1, 5), st.integers(3, 6), st.integers(1, 200), st.sampled_from([1, 3]), st.booleans(), st.booleans(),
+    seeds,
+)  # fmt: skip
 def test_adaptive_filter_is_the_twin(
-    channels: int, dopplers: int, ranges: int, bins: int, spoil: bool, seed: int
+    channels: int, dopplers: int, ranges: int, bins: int, spoil: bool, choose: bool, seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
     spectrum = noise(rng, channels, dopplers, ranges)
     spectrum += 30 * noise(rng, channels, 1, 1) * noise(rng, 1, dopplers, ranges)  # a jammer
     if spoil:
-        at = rng.integers(0, spectrum.size, 1 + spectrum.size // 300)
+        at = rng.integers(0, spectrum.size, 1 + spectrum.size // 1000)
         spectrum.flat[at] = rng.choice(np.complex64([np.nan, np.inf]), at.size)
     steering = noise(rng, bins, channels)
-    power, conventional = filtered(spectrum, steering, 1e-3, 16)
-    want, want_conventional = reference_radar.adaptive(spectrum, steering, 1e-3, 16)
+    excluded, wanted = NOTHING, np.ones(dopplers, np.uint8)
+    if choose:
+        excluded = np.flatnonzero(rng.random(dopplers * ranges) < 0.1)
+        wanted = (rng.random(dopplers) < 0.6).astype(np.uint8)
+    power, conventional = filtered(spectrum, steering, 1e-3, 16, excluded, wanted)
+    want, want_conventional = reference_radar.adaptive(spectrum, steering, 1e-3, 16, excluded, wanted)
     assert conventional == want_conventional
     # Cancellation by 30 dB costs that much of the relative precision of float32.
     np.testing.assert_allclose(power, want, rtol=2e-3, atol=2e-3)
+
+
+@quick
+@given(st.integers(1, 9), st.integers(1, 20), st.floats(0, 1), seeds)
+def test_clusters_are_the_twin(rows: int, cols: int, share: float, seed: int) -> None:
+    cells = np.flatnonzero(np.random.default_rng(seed).random(rows * cols) < share)
+    labels = np.full(cells.size, -9, np.int32)
+    found = label_clusters(cells, rows, cols, labels)
+    want = reference_radar.clusters(cells, rows, cols)
+    assert found == (want.max() + 1 if want.size else 0)
+    np.testing.assert_array_equal(labels, want)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"cells": np.array([3, 2])}, r"cells: wanted indices that ascend within 4 x 5, got 2 at 1"),
+        ({"cells": np.array([-1, 2])}, r"cells: wanted indices"),
+        ({"cells": np.array([1, 20])}, r"cells: wanted indices"),
+        ({"cells": np.array([1, 2], np.int32)}, r"cells: .* int64"),
+        ({"rows": 0}, r"rows: wanted an integer"),
+        ({"labels": np.zeros(3, np.int32)}, r"labels: .*\(2,\)"),
+    ],
+)
+def test_label_clusters_refuses(change: dict[str, Any], message: str) -> None:
+    given = {"cells": np.array([1, 2]), "rows": 4, "cols": 5, "labels": np.zeros(2, np.int32)}
+    with pytest.raises(ValueError, match=message):
+        label_clusters(*(given | change).values())
+
+
+def test_strong_cells_left_out_do_not_hide_weak_ones() -> None:
+    """A target of 60 dB in the training of another in the same direction costs it dearly, unless it is left out."""
+    rng = np.random.default_rng(7)
+    spectrum = noise(rng, 4, 4, 400)
+    steering = np.ones((1, 4), np.complex64)
+    spectrum[:, 2, 100] += 500
+    spectrum[:, 2, 300] += 5
+    hidden, _ = filtered(spectrum, steering, 1e-6, 16)
+    plain, _ = filtered(spectrum, steering, 1e-6, 16, np.array([2 * 400 + 100]))
+    assert hidden[2, 300] < 1
+    assert plain[2, 300] == pytest.approx(100, rel=0.4)
 
 
 def test_a_target_does_not_whiten_itself() -> None:
@@ -212,11 +271,15 @@ def test_doppler_refuses(change: dict[str, Any], message: str) -> None:
         ({"block": 12}, r"block: wanted a multiple of 8"),
         ({"scratch": ROOM[:9]}, r"scratch: wanted at least"),
         ({"power": np.zeros((8, 4), np.float32)}, r"power: "),
+        ({"excluded": np.array([32])}, r"excluded: wanted indices that ascend within 4 x 8"),
+        ({"excluded": np.array([3, 3])}, r"excluded: wanted indices"),
+        ({"wanted": np.ones(3, np.uint8)}, r"wanted: "),
     ],
 )
 def test_adaptive_filter_refuses(change: dict[str, Any], message: str) -> None:
     given = {
-        "spectrum": OUT, "steering": np.ones((1, 2), np.complex64), "loading": 1e-3, "block": 8, "scratch": ROOM,
+        "spectrum": OUT, "steering": np.ones((1, 2), np.complex64), "loading": 1e-3, "block": 8,
+        "excluded": NOTHING, "wanted": np.ones(4, np.uint8), "scratch": ROOM,
         "power": np.zeros((4, 8), np.float32),
     }  # fmt: skip
     with pytest.raises(ValueError, match=message):

@@ -23,6 +23,25 @@ def test_it_equals_its_twin(shape: tuple[int, int], seed: int, sigma: float, rat
     np.testing.assert_allclose(frame, wanted, rtol=1e-4, atol=1e-3)
 
 
+@quick
+@given(shapes, seeds, st.sampled_from([1, 2, 3]))
+def test_neighbours_that_are_bad_too_are_judged_as_by_the_twin(shape: tuple[int, int], seed: int, n_lines: int) -> None:
+    """Rows and blocks of bad pixels: what is gone in a row changes what the next pixel of it has for neighbours."""
+    rng = np.random.default_rng(seed)
+    frame = rng.normal(100, 1, shape).astype(np.float32)
+    for _ in range(3 * n_lines):
+        r, c = (int(rng.integers(0, n)) for n in shape)
+        height, width = rng.integers(1, 3), rng.integers(1, 5)
+        frame[r : r + height, c : c + width] += rng.choice([-1, 1]) * rng.uniform(
+            30, 300, frame[r : r + height, c : c + width].shape
+        )
+    wanted, where = reference_chain.remove_spikes(frame, 1.0, 6.0, 0.35)
+    found = np.full(frame.size, -1, np.int32)
+    n = remove_spikes(frame, 1.0, 6.0, 0.35, found)
+    assert found[:n].tolist() == where
+    np.testing.assert_allclose(frame, wanted, rtol=1e-4, atol=1e-3)
+
+
 def spot(row: float, col: float, sigma_px: float, peak: float) -> np.ndarray:
     r, c = np.indices((21, 21))
     return peak * np.exp(-((r - row) ** 2 + (c - col) ** 2) / (2 * sigma_px**2))

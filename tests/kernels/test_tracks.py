@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from lookdown.kernels.advance import advance
 from lookdown.kernels.correct import correct
 from lookdown.kernels.gate import gate_plots
+from lookdown.kernels.marginal import weigh_pairs
+from lookdown.kernels.moments import match_moments
 from lookdown.kernels.nearest import share_out
 from tests.kernels import reference_tracks as twin
 
@@ -175,4 +177,103 @@ def test_gains_that_are_no_numbers_are_never_made():
 )  # fmt: skip
 def test_what_makes_no_sense_is_refused_by_name(call, name):
     with pytest.raises(ValueError, match=f"{name}: wanted"):
+        call()
+
+
+def sparse(table):
+    """CSR of the finite entries of a dense table of gains."""
+    track, plot = np.nonzero(np.isfinite(table))
+    start = np.concatenate([[0], np.cumsum(np.isfinite(table).sum(axis=1))]).astype(np.int64)
+    return start, plot.astype(np.int64), table[track, plot]
+
+
+def weighed(table, rows=None, most=500):
+    start, plot, gain = sparse(table)
+    c, k = len(plot), table.shape[1]
+    weight = np.full(c, np.nan)
+    rows = np.arange(len(table)) if rows is None else rows
+    scratch = (np.empty(c), np.empty(c), np.empty(k), np.empty(k), np.empty(k, np.int64))
+    rounds = weigh_pairs(start, plot, gain, rows, 1e-9, most, *scratch, weight)
+    dense = np.zeros(table.shape)
+    dense[np.repeat(np.arange(len(table)), np.diff(start)), plot] = weight
+    return dense, rounds
+
+
+OUT = -np.inf
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        [[1.0, 2.0, -1.0]],
+        [[1.0], [2.0], [0.5]],
+        [[3.0, 1.0, OUT], [OUT, 2.0, 4.0]],
+        [[50.0, OUT], [48.0, OUT], [OUT, -3.0]],
+        [[90.0, 60.0]],
+        [[30.0, OUT], [OUT, OUT]],
+    ],
+)
+def test_weights_are_those_of_all_joint_shares_where_pairs_make_a_tree(table):
+    table = np.array(table)
+    dense, _ = weighed(table)
+    np.testing.assert_allclose(dense, twin.weigh_pairs(np.where(np.isfinite(table), table, -1e9)), rtol=1e-6, atol=1e-9)
+
+
+def test_weights_are_near_to_those_of_all_joint_shares_in_clusters():
+    rng = np.random.default_rng(5)
+    worst, mean = 0.0, []
+    for _ in range(60):
+        n, k = rng.integers(2, 5, 2)
+        table = np.where(rng.random((n, k)) < 0.7, rng.normal(1.0, 2.5, (n, k)), OUT)
+        dense, rounds = weighed(table)
+        exact = twin.weigh_pairs(np.where(np.isfinite(table), table, -1e9))
+        assert rounds < 500
+        worst = max(worst, np.abs(dense - exact).max())
+        mean.append(np.abs(dense - exact).mean())
+    print(f"\ngreatest error of a weight {worst:.3f}, mean {np.mean(mean):.4f}")
+    assert worst < 0.15
+    assert np.mean(mean) < 0.01
+
+
+def test_a_cluster_of_hundreds_costs_rounds_times_pairs():
+    rng = np.random.default_rng(6)
+    table = rng.normal(2.0, 2.0, (300, 300))
+    dense, rounds = weighed(table, most=60)  # every plot in every gate: it does not settle, and stops
+    assert rounds == 60
+    assert (dense >= 0.0).all()
+    assert (dense.sum(axis=1) <= 1.0 + 1e-9).all()
+    assert (dense.sum(axis=0) <= 1.1).all()
+    some, _ = weighed(table, rows=np.arange(0, 300, 2))
+    assert (some[1::2] == 0.0).all()
+
+
+def test_moments_are_their_twin_and_an_empty_mixture_is_left():
+    rng = np.random.default_rng(7)
+    states, covariances = rng.normal(size=(5, 8)), positive(rng, 5, 8)
+    start, which = np.array([0, 2, 2, 5]), np.array([3, 1, 0, 4, 3])
+    weight = np.array([0.25, 0.75, 0.2, 0.5, 0.3])
+    state, covariance = np.full((3, 8), 9.0), np.full((3, 8, 8), 9.0)
+    match_moments(start, which, weight, states, covariances, state, covariance)
+    for row, first, last in ((0, 0, 2), (2, 2, 5)):
+        part = which[first:last]
+        mean, spread = twin.match_moments(weight[first:last], states[part], covariances[part])
+        np.testing.assert_allclose(state[row], mean, rtol=1e-12)
+        np.testing.assert_allclose(covariance[row], spread, rtol=1e-12, atol=1e-12)
+    assert (state[1] == 9.0).all()
+    assert (covariance[1] == 9.0).all()
+
+
+@pytest.mark.parametrize(
+    ("call", "named"),
+    [
+        (lambda: weighed(np.zeros((2, 2)), rows=np.array([2])), "rows"),
+        (lambda: weighed(np.zeros((2, 2)), most=0), "most"),
+        (lambda: match_moments(np.array([0, 1]), np.array([1]), np.ones(1), np.zeros((1, 6)), np.zeros((1, 6, 6)),
+                               np.zeros((1, 6)), np.zeros((1, 6, 6))), "which"),
+        (lambda: match_moments(np.array([0, 2]), np.array([0]), np.ones(1), np.zeros((1, 6)), np.zeros((1, 6, 6)),
+                               np.zeros((1, 6)), np.zeros((1, 6, 6))), "start"),
+    ],
+)  # fmt: skip
+def test_mixtures_refuse_by_name(call, named):
+    with pytest.raises(ValueError, match=f"^{named}"):
         call()

@@ -68,7 +68,7 @@ def test_what_was_given_up_within_a_batch_is_counted_and_what_came_before_is_a_r
     assert fresh.counts[7].repeated == 2
 
 
-RECORDS = pack_records(1, [(2, 5, b"ab"), (4, 6, b"c")])
+RECORDS = pack_records(1, [(2, 0, 5, b"ab"), (4, 0, 6, b"c")])
 
 
 @pytest.mark.parametrize(
@@ -79,9 +79,9 @@ RECORDS = pack_records(1, [(2, 5, b"ab"), (4, 6, b"c")])
         (RECORDS[:-1], 4),
         (RECORDS[:RECORD_OCTETS], 2),
         (RECORDS + b"x", 4),
-        (pack_records(1, [(2, 5, b"ab"), (2, 6, b"c")]), 2),
-        (pack_records(1, [(2, -1, b"ab")]), 2),
-        (pack_records(1, [(2, 0, b"")]), 2),
+        (pack_records(1, [(2, 0, 5, b"ab"), (2, 0, 6, b"c")]), 2),
+        (pack_records(1, [(2, 0, -1, b"ab")]), 2),
+        (pack_records(1, [(2, 0, 0, b"")]), 2),
     ],
 )
 def test_records_that_are_none_are_refused_whole(records: bytes, last: int) -> None:

@@ -15,6 +15,7 @@ from lookdown.wire.errors import WireError
 from lookdown.wire.inbox import UNKNOWN, Inbox
 from lookdown.wire.outbox import LinkLimits, Outbox
 from lookdown.wire.packet import MAX_PACKET_OCTETS
+from lookdown.wire.spool import Kept
 
 SMALL = LinkLimits(window=4, batch=1, capacity=10, resend_after_s=1.0)
 
@@ -363,3 +364,56 @@ def test_each_packet_comes_once_in_order_or_is_counted_as_lost(seed: int, badnes
         assert inbox.counts[7].lost == lost
         assert inbox.counts[7].received == len(numbers)
     assert outbox.counts.offered == outbox.counts.acknowledged + outbox.counts.dropped
+
+
+class LossyJournal:
+    """A journal that has lost some packets: a disk that went bad."""
+
+    def __init__(self, lost: set[int]) -> None:
+        self.packets: dict[int, Kept] = {}
+        self.lost = lost
+        self.given_up: list[int] = []
+
+    def add(self, sequence: int, priority: int, origin_ns: int, packet: bytes) -> None:
+        self.packets[sequence] = Kept(sequence, priority, origin_ns, packet)
+
+    def give_up(self, sequence: int) -> None:
+        self.given_up.append(sequence)
+
+    def acknowledge(self, boot_id: int, sequence: int) -> None:
+        pass
+
+    def load(self, boot_id: int, sequence: int) -> list[Kept]:
+        return [kept for n, kept in self.packets.items() if n >= sequence and n not in self.lost][:5]
+
+
+def test_what_the_journal_lost_is_given_up_and_the_receiver_counts_it() -> None:
+    lost = {7, 11, 12, 40}
+    journal = LossyJournal(lost)
+    outbox, inbox = Outbox(7, 5, LinkLimits(window=4, batch=3), journal=journal), Inbox()
+    for n in range(1, 41):
+        outbox.offer(b"%d" % n, n % 3)
+        outbox.journalled(n > 3)  # the first could not be written: they are in memory alone
+    got = []
+    while (message := outbox.next()) is not None:
+        outbox.sent(0)
+        got += inbox.accept(message, 0)
+        inbox.commit()
+        for _, answer in inbox.acknowledgements():
+            outbox.acknowledge(answer, 0)
+    assert [int(d.packet) for d in got] == [n for n in range(1, 41) if n not in lost]
+    assert (outbox.counts.dropped, sorted(journal.given_up), outbox.held) == (4, sorted(lost), 0)
+    assert inbox.counts[7].lost == 3  # what comes after the last shows a gap
+
+
+def test_what_a_journal_holds_is_not_in_memory() -> None:
+    outbox = Outbox(7, 5, LinkLimits(window=4, batch=3), journal=LossyJournal(set()))
+    for n in range(1, 1001):
+        outbox.offer(b"%d" % n)
+        outbox.journalled(True)
+        assert len(outbox._content) <= 5
+    while outbox.next() is not None:
+        outbox.sent(0)
+        outbox.acknowledge(Envelope(ACKNOWLEDGEMENT, 7, 5, outbox.counts.sent).encode(), 0)
+        assert len(outbox._content) <= 10
+    assert (outbox.counts.acknowledged, outbox.held, outbox.octets) == (1000, 0, 0)

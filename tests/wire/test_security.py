@@ -11,7 +11,7 @@ import pytest
 import zmq
 from zmq.utils import z85
 
-from lookdown.wire.clock import SystemClock
+from lookdown.wire.clock import Clock, SteppedClock, SystemClock
 from lookdown.wire.envelope import DATA, Envelope
 from lookdown.wire.errors import ConfigError
 from lookdown.wire.keys import NodeKeys, enrol, revoke
@@ -43,11 +43,20 @@ def house(tmp_path: Path) -> House:
 class Link:
     """A secured sender and receiver in one thread."""
 
-    def __init__(self, context: Any, house: House, sender_id: int = BOARD, **more: Any) -> None:
+    def __init__(
+        self,
+        context: Any,
+        house: House,
+        clock: Clock = CLOCK,
+        sender_id: int = BOARD,
+        at: str = "tcp://127.0.0.1:*",
+        **more: Any,
+    ) -> None:
         self.got: list[Delivery] = []
-        self.receiver = LinkReceiver(context, "tcp://127.0.0.1:*", CLOCK, security=Security(house.ground))
+        self.receiver = LinkReceiver(context, at, clock, security=Security(house.ground))
+        self.receiver_endpoint = self.receiver.endpoint
         more.setdefault("security", Security(house.board))
-        self.sender = LinkSender(context, self.receiver.endpoint, sender_id, CLOCK, peer=GROUND, **more)
+        self.sender = LinkSender(context, self.receiver_endpoint, sender_id, clock, peer=GROUND, **more)
 
     def step(self) -> None:
         self.sender.service(2)
@@ -150,21 +159,110 @@ def test_a_refused_board_is_heard_as_soon_as_it_is_enrolled(
     link.close()
 
 
-def test_a_revoked_node_is_not_heard_any_more_on_the_connection_that_it_has(
-    context: Any, house: House, until: Until
+STEP_S = 0.004  # what a step of a link waits at most
+
+
+def within_a_second(clock: SteppedClock, link: Link, until: Until, done: Callable[[], bool]) -> None:
+    """Wait for something in steps of the clock; it must come about within a second of it."""
+
+    def step() -> None:
+        clock.advance(STEP_S)
+        link.step()
+
+    until(done, step, steps=round(1.0 / STEP_S))
+
+
+@pytest.mark.parametrize("idle", [True, False])
+def test_a_revoked_node_is_cut_within_a_second_and_both_sides_see_it(
+    context: Any, house: House, until: Until, idle: bool
 ) -> None:
-    link = Link(context, house, limits=LinkLimits(window=4, resend_after_s=0.1))
+    clock = SteppedClock()
+    link = Link(context, house, clock, limits=LinkLimits(window=4, resend_after_s=0.1))
     link.sender.offer(b"before")
     until(lambda: link.sender.idle, link.step)
     revoke(house.ground, BOARD)
-    link.receiver._security.refresh()  # what the receiver does by itself twice a second
-    link.sender.offer(b"after")
-    until(lambda: "revoked" in link.refused(), link.step)
-    assert [delivery.packet for delivery in link.got] == [b"before"]
+    if not idle:
+        link.sender.offer(b"after")
+    both = lambda: link.sender.refusals.count > 0 and link.refused().get("connection revoked") == 1  # noqa: E731
+    within_a_second(clock, link, until, both)
+    assert "connection of node 7 cut" in link.receiver.refusals.take()[0]
+    assert "not enrolled" in link.sender.refusals.take()[0]
+    link.sender.offer(b"later")
+    until(lambda: link.sender.refusals.count > 3, lambda: (clock.advance(0.1), link.step()))
+    assert b"later" not in [delivery.packet for delivery in link.got]
     assert not link.sender.idle
     link.close()
-    link = Link(context, house)  # and it does not come in again
-    assert set(Refused(link, until).counts) == {"peer not enrolled"}
+
+
+def test_what_a_revoked_node_sent_before_its_connection_was_cut_is_not_heard(
+    context: Any, house: House, until: Until
+) -> None:
+    link = Link(context, house, limits=LinkLimits(window=4))
+    link.sender.offer(b"before")
+    until(lambda: link.sender.idle, link.step)
+    link.sender.offer(b"after")
+    link.sender.service(0)
+    assert link.receiver._socket.poll(2000)
+    revoke(house.ground, BOARD)
+    link.receiver._security.refresh()
+    link.receiver._standing.review()
+    until(lambda: "revoked" in link.refused(), link.step)
+    assert [delivery.packet for delivery in link.got] == [b"before"]
+    link.close()
+
+
+def test_a_board_that_revokes_its_ground_cuts_the_connection_and_speaks_to_it_no_more(
+    context: Any, endpoint: str, house: House, until: Until
+) -> None:
+    clock = SteppedClock()
+    link = Link(context, house, clock, at=endpoint)
+    link.sender.offer(b"before")
+    until(lambda: link.sender.idle, link.step)
+    revoke(house.board, GROUND)
+    within_a_second(clock, link, until, lambda: link.sender.refusals.count > 0)
+    assert "node 1 was revoked" in link.sender.refusals.take()[0]
+    assert link.sender.stats.refused["connection"] == 1
+    link.sender.offer(b"after")
+    for _ in range(50):
+        clock.advance(0.1)
+        link.step()
+    assert (link.sender.held, link.sender.connections) == (1, 1)
+    fresh = NodeKeys.make(GROUND, 0)  # a ground with new keys in its place
+    fresh.save(house.ground)
+    enrol(house.board, fresh.card)
+    link.receiver.close()
+    link.receiver = LinkReceiver(context, link.receiver_endpoint, clock, security=Security(house.ground))
+    until(lambda: link.sender.idle, lambda: (clock.advance(0.1), link.step()))
+    assert [delivery.packet for delivery in link.got] == [b"before", b"after"]
+    link.close()
+
+
+def test_another_node_stays_connected_when_one_is_revoked(context: Any, house: House, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    NodeKeys.make(8, 0).save(other)
+    enrol(other, house.keys[GROUND].card)
+    enrol(house.ground, NodeKeys.load(other).card)
+    clock = SteppedClock()
+    link = Link(context, house, clock)
+    second = LinkSender(context, link.receiver_endpoint, 8, clock, security=Security(other), peer=GROUND)
+
+    def step() -> None:
+        clock.advance(STEP_S)
+        second.service(1)
+        link.step()
+
+    link.sender.offer(b"7")
+    second.offer(b"8")
+    while not (link.sender.idle and second.idle):
+        step()
+    revoke(house.ground, BOARD)
+    while not link.sender.refusals.count:
+        step()
+    second.offer(b"8 again")
+    while not second.idle:
+        step()
+    assert (second.connections, second.refusals.count) == (1, 0)
+    second.close()
     link.close()
 
 

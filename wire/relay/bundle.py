@@ -132,8 +132,12 @@ def decode_bundle(data: bytes) -> Bundle:
         raise WireError("version", f"wanted bundle version {_VERSION}, came {version}; update the older side")
     payload = content[_HEADER.size :]
     bundle = Bundle(source, boot, sequence, destination, priority, created, expires, payload)
-    if reason := _fault(bundle):
-        raise WireError("field", reason)
+    # What can be wrong here, said at length only where something is.
+    if (
+        not (source and destination and boot and sequence and priority < PRIORITIES and 0 <= created < expires <= 2**62)
+        or not payload
+    ):
+        raise WireError("field", _fault(bundle))
     return bundle
 
 

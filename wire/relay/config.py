@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lookdown.wire.relay.board import BoardConfig
 from lookdown.wire.relay.parts import RelayLimits
 from lookdown.wire.security import SecurityConfig
 
@@ -33,12 +34,16 @@ class RelayConfig:
         Database of what is held and what was delivered.
     trace : Path or None
         Where to write what happened to each bundle (JSON lines); None: nowhere.
+    events_to : int
+        Node that is told, by event packets, what was given up, expired or refused here; 0: it is counted and logged.
     durable : bool
         Whether custody is taken only when the disk has it (survives a loss of power).
     neighbours : tuple of NeighbourConfig
         Those of the plan that this node sends to.
     limits : RelayLimits
         Bounds.
+    board : BoardConfig
+        The board of this satellite, if it hands its packets to this relay.
     security : SecurityConfig
         Keys; none: neither encrypted nor authenticated.
     """
@@ -49,9 +54,11 @@ class RelayConfig:
     local: str
     store: Path
     trace: Path | None = None
+    events_to: int = 0
     durable: bool = False
     neighbours: tuple[NeighbourConfig, ...] = ()
     limits: RelayLimits = field(default_factory=RelayLimits)
+    board: BoardConfig = field(default_factory=BoardConfig)
     security: SecurityConfig = field(default_factory=SecurityConfig)
 
     def __post_init__(self) -> None:

@@ -105,7 +105,12 @@ class Relay:
         self._stale_ns = 0
         self._bits = 8 * 1024
         for bundle, octets in held:
-            self._keep(bundle, octets)
+            self._keep(bundle, bundle.key, octets)
+
+    @property
+    def unsettled(self) -> int:
+        """Messages that wait for `settle`: stored here, and answered."""
+        return len(self._fresh) + len(self._answers) + len(self._arrivals)
 
     @property
     def held(self) -> int:
@@ -114,8 +119,9 @@ class Relay:
 
     def submit(self, bundle: Bundle, now_ns: int) -> bool:
         """Take a bundle made here; False if there is no room for it or it cannot be. It is safe after `settle`."""
-        self._trace(now_ns, "created", bundle.key, 0)
-        return self._take(bundle, bundle.encode(), now_ns) == TAKEN
+        key = bundle.key
+        self._trace(now_ns, "created", key, 0)
+        return self._take(bundle, key, bundle.encode(), now_ns) == TAKEN
 
     def receive(self, peer: int, data: bytes, now_ns: int) -> None:
         """Take a message of a neighbour, whatever its octets are: a bad one is counted by reason."""
@@ -127,7 +133,7 @@ class Relay:
         if isinstance(came, Transfer):
             key = came.bundle.key
             self._trace(now_ns, "arrived", key, peer)
-            verdict = self._take(came.bundle, came.octets, now_ns)
+            verdict = self._take(came.bundle, key, came.octets, now_ns)
             self._answers.append((peer, Custody(key, came.number, verdict)))
         elif isinstance(came, Report):
             self._hear(peer, came, now_ns)
@@ -171,7 +177,7 @@ class Relay:
         """Return (neighbour, custody signal) to send, now that the journal is written, or could not be."""
         for held in self._fresh:
             if written:
-                self._trace(now_ns, "spooled" if held.bundle.source == self.node else "stored", held.bundle.key, 0)
+                self._trace(now_ns, "spooled" if held.bundle.source == self.node else "stored", held.key, 0)
             elif not held.gone:
                 self._let_go(held)
                 self.counts["refused disk"] += 1
@@ -190,6 +196,17 @@ class Relay:
             answers = [(peer, c if c.verdict != TAKEN else c._replace(verdict=FULL)) for peer, c in answers]
         return [(peer, custody.encode()) for peer, custody in answers]
 
+    def clock_set(self, by_ns: int) -> None:
+        """Shift what runs by time, because the clock was set: answers, rates and dead links keep their distance.
+
+        Contacts and expiry are times of day: they are judged by the clock as it is now.
+        """
+        self._stale_ns = 0
+        for peer, neighbour in self._neighbours.items():
+            neighbour.shift(by_ns)
+            if neighbour.dead_until_ns:
+                self.routes.link_dead(self.node, peer, neighbour.dead_until_ns)
+
     def due_ns(self, now_ns: int) -> int:
         """Return when `sends` may have something to do though nothing comes [ns]."""
         due = [_FAR_NS, *(heap[0][0] for heap in (self._expiring, self._forgetting) if heap)]
@@ -203,8 +220,7 @@ class Relay:
                 due += [time for time in times if time > now_ns]
         return min(due)
 
-    def _take(self, bundle: Bundle, octets: bytes, now_ns: int) -> int:
-        key = bundle.key
+    def _take(self, bundle: Bundle, key: Key, octets: bytes, now_ns: int) -> int:
         if key in self._delivered:
             self.counts["repeated"] += 1
             return TAKEN
@@ -229,7 +245,7 @@ class Relay:
             self.counts["refused full"] += 1
             self._trace(now_ns, "refused", key, 0)
             return FULL
-        held = self._keep(bundle, octets)
+        held = self._keep(bundle, key, octets)
         self.counts["taken"] += 1
         self._fresh.append(held)
         if self._journal:
@@ -265,12 +281,12 @@ class Relay:
                 return False
             self._let_go(victim)
             self.counts["dropped"] += 1
-            self._trace(now_ns, "dropped", victim.bundle.key, 0)
+            self._trace(now_ns, "dropped", victim.key, 0)
         return True
 
-    def _keep(self, bundle: Bundle, octets: bytes) -> Held:
-        held = self._held[bundle.key] = Held(bundle, octets, self._transfer)
-        heappush(self._expiring, (bundle.expires_ns, bundle.key))
+    def _keep(self, bundle: Bundle, key: Key, octets: bytes) -> Held:
+        held = self._held[key] = Held(bundle, key, octets, self._transfer)
+        heappush(self._expiring, (bundle.expires_ns, key))
         self.octets += len(octets)
         if 8 * len(octets) > self._bits:
             self._bits = 8 * len(octets)
@@ -281,13 +297,13 @@ class Relay:
     def _let_go(self, held: Held) -> None:
         held.gone = True
         self.octets -= len(held.octets)
-        del self._held[held.bundle.key]
+        del self._held[held.key]
         if held.waiting:
             self._unqueue(held)
         for neighbour in self._neighbours.values():
-            neighbour.flying.pop(held.bundle.key, None)
+            neighbour.flying.pop(held.key, None)
         if self._journal:
-            self._journal.release(held.bundle.key)
+            self._journal.release(held.key)
 
     def _queue(self, held: Held, first: bool = False) -> None:
         held.waiting = True
@@ -332,9 +348,9 @@ class Relay:
             held.waiting = False
             answer_ns = 2 * contact.delay_ns + round(self._limits.answer_after_s * NS_PER_S)
             held.due_ns = leaves_ns + answer_ns
-            neighbour.flying[held.bundle.key] = held
+            neighbour.flying[held.key] = held
             self.counts["sent"] += 1
-            self._trace(now_ns, "sent", held.bundle.key, peer)
+            self._trace(now_ns, "sent", held.key, peer)
             out.append((peer, encode_transfer(self._transfer, held.octets)))
             self._transfer += 1
         if not queue:

@@ -26,6 +26,14 @@ class RelayLimits:
         Age at which routes are computed anew though nothing died [s].
     remember_s : float
         How long a delivered bundle is known beyond its expiry [s].
+    settle_after_s : float
+        How long what came may wait until it is written, with all that came meanwhile, and answered [s].
+    delivered_octets : int
+        Octets of delivered messages that are kept; beyond, the oldest lose their content, counted.
+    delivered_for_s : float
+        How long delivered messages are kept [s].
+    trace_octets : int
+        Octets that the trace may take on disk; beyond, its older half goes.
     """
 
     capacity: int = 100_000
@@ -35,6 +43,10 @@ class RelayLimits:
     dead_for_s: float = 1.0
     route_for_s: float = 1.0
     remember_s: float = 3600.0
+    settle_after_s: float = 0.003
+    delivered_octets: int = 256 * 1024 * 1024
+    delivered_for_s: float = 7 * 86_400.0
+    trace_octets: int = 256 * 1024 * 1024
 
     def __post_init__(self) -> None:
         for name in self.__slots__:
@@ -47,6 +59,7 @@ class Held:
     """A bundle in the custody of a relay."""
 
     bundle: Bundle
+    key: Key
     octets: bytes
     binding: int  # transfers from this number on end the custody of this relay when they are answered
     gone: bool = False
@@ -79,3 +92,12 @@ class Neighbour:
         if self.contact(now_ns):
             return self.contacts[self.at].end_ns
         return self.contacts[self.at].start_ns if self.at < len(self.contacts) else 2**63 - 1
+
+    def shift(self, by_ns: int) -> None:
+        """Shift all times of its own, because the clock was set; contacts that were over may be again."""
+        self.at = 0
+        self.free_ns += by_ns
+        self.dead_until_ns += by_ns if self.dead_until_ns else 0
+        self.full_until_ns = [until_ns + by_ns if until_ns else 0 for until_ns in self.full_until_ns]
+        for held in self.flying.values():
+            held.due_ns += by_ns

@@ -23,7 +23,12 @@ def adapted(spectrum: np.ndarray, angle_deg: float) -> np.ndarray:
     channels, dopplers, ranges = spectrum.shape
     power = np.empty((dopplers, ranges), np.float32)
     scratch = np.empty(adaptive_scratch_size(channels, ranges, 1, 8), np.float32)
-    assert adaptive_filter(spectrum, toward(angle_deg), 1e-3, 8, scratch, power) == 0
+    assert (
+        adaptive_filter(
+            spectrum, toward(angle_deg), 1e-3, 8, np.zeros(0, np.int64), np.ones(dopplers, np.uint8), scratch, power
+        )
+        == 0
+    )
     return power[DOPPLER_BIN]
 
 

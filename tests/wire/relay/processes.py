@@ -87,6 +87,8 @@ class Relays:
         limits: str = "",
         delay_ms: int = 0,
         followed: tuple[int, ...] = (),
+        more: dict[int, str] | None = None,
+        own: tuple[int, ...] = (),
     ) -> None:
         self.folder, self.nodes = folder, sorted({node for pair in pairs for node in pair})
         links = [link for pair in pairs for link in (pair, pair[::-1])]
@@ -101,7 +103,7 @@ class Relays:
         if proxies:
             for number, link in enumerate(links):
                 self.links[link] = proxies.link("127.0.0.1", port[link[1]], Faults(), number)
-        self._make_keys()
+        self._make_keys(own)
         for node in self.nodes:
             lines = [
                 f"node = {node}",
@@ -117,16 +119,17 @@ class Relays:
                 if link[0] == node:
                     at = self.links[link].port if proxies else port[link[1]]
                     lines.append(f'[[neighbours]]\nnode = {link[1]}\nendpoint = "tcp://127.0.0.1:{at}"')
+            lines.append((more or {}).get(node, ""))
             (folder / f"{node}.toml").write_text("\n".join(lines) + "\n")
         self.running: dict[int, subprocess.Popen[str]] = {}
         self.follower = Follower({node: folder / f"{node}.jsonl" for node in followed})
 
-    def _make_keys(self) -> None:
+    def _make_keys(self, own: tuple[int, ...]) -> None:
         keys = {node: NodeKeys.make(node, 0) for node in self.nodes}
         for node in self.nodes:
             keys[node].save(self.folder / f"keys{node}")
             for other in self.nodes:
-                if other != node:
+                if other != node or node in own:
                     enrol(self.folder / f"keys{node}", keys[other].card)
 
     def local(self, node: int) -> str:

@@ -1,5 +1,11 @@
-"""What eight hops add: nine relays as processes, with CURVE between them and sealed messages from end to end."""
+"""What eight hops add: nine relays as processes, with CURVE between them and sealed messages from end to end.
 
+The way of one message is timed, from the instant when the first relay has it to that when the last one has it, with
+all nine processes on this machine's cores. The next message leaves when all relays have written the books of the one
+before (*apart*), or as soon as it is delivered, while they still write (*one upon the other*).
+"""
+
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +16,7 @@ from lookdown.wire.relay.local import RelayClient
 from lookdown.wire.relay.store import read_deliveries
 from tests.wire.relay.processes import Relays, relays
 
-HOPS, MESSAGES = 8, 400
+HOPS, MESSAGES, WARM_UP = 8, 400, 50
 LAST = HOPS + 1
 
 
@@ -21,21 +27,31 @@ def cpu_ns(run: Relays) -> int:
 
 
 @pytest.mark.proof
-def test_what_eight_hops_add(context: Any, tmp_path: Path, record_property: Any) -> None:
+@pytest.mark.parametrize("apart", [True, False], ids=["apart", "one upon the other"])
+def test_what_eight_hops_add(context: Any, tmp_path: Path, record_property: Any, apart: bool) -> None:
     pairs = [(n, n + 1) for n in range(1, HOPS + 1)]
-    with relays(tmp_path, pairs, proxies=None, followed=(LAST,)) as run:
+    with relays(tmp_path, pairs, proxies=None, followed=tuple(range(1, LAST + 1)) if apart else (LAST,)) as run:
+        happened = run.follower.happened
+
+        def done(n: int) -> bool:
+            custody = all(happened[node, "custody"] >= n for node in range(1, LAST)) if apart else True
+            return happened[LAST, "delivered"] >= n and custody
+
         before = cpu_ns(run)
         client = RelayClient(context, run.local(1), 1)
-        happened = run.follower.happened
         for n in range(1, MESSAGES + 1):
             client.send(LAST, b"r" * 200, priority=3)
-            # One at a time: the way, not a queue.
-            assert run.follower.wait(lambda n=n: happened[LAST, "delivered"] >= n, 10.0)  # type: ignore[misc]
-        a_hop_us = (cpu_ns(run) - before) / 1000 / MESSAGES / (HOPS + 1)
+            assert run.follower.wait(lambda n=n: done(n), 10.0)  # type: ignore[misc]
+        a_node_us = (cpu_ns(run) - before) / 1000 / MESSAGES / (HOPS + 1)
         run.stop()
         times = [m.arrival_ns - m.created_ns for m in read_deliveries(tmp_path / f"{LAST}.sqlite")]
     assert len(times) == MESSAGES
-    median_ms, p99_ms = np.percentile(np.array(times[50:]) / 1e6, [50, 99])
+    ms = np.array(times[WARM_UP:]) / 1e6
+    median_ms, p99_ms = np.percentile(ms, [50, 99])
     record_property("median_ms", median_ms)
-    print(f"\nprocessor time of a node and message, custody, store and trace included: {a_hop_us:.0f} us")
-    print(f"{HOPS} hops: {median_ms:.2f} ms median, {p99_ms:.2f} ms 99 % (goal 1, 3), {min(times) / 1e6:.2f} ms least")
+    record_property("p99_ms", p99_ms)
+    print(f"\nprocessor time of a node and message, custody, store and trace included: {a_node_us:.0f} us")
+    print(
+        f"{HOPS} hops on {os.cpu_count()} cores: {median_ms:.2f} ms median, {p99_ms:.2f} ms 99 % (goal 1, 3), "
+        f"{ms.min():.2f} ms least"
+    )

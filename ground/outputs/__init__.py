@@ -1,0 +1,1 @@
+"""Standard outputs: tracks in the formats that other people's displays and systems read."""
