@@ -126,6 +126,7 @@ class Registration:
         self._normals = np.zeros((*self._tiles, 5))
         self._local, self._shift, self._base, self._sum = (np.zeros((*self._tiles, 2)) for _ in range(4))
         self._field = np.zeros((*self._tiles, 2), np.float32)
+        self._flat = np.zeros((1, 1, 2))
         self._ground: GroundShift | None = None
         self._layers = Layers(rows, cols, TILE_PX)
         self._pointed = False
@@ -204,7 +205,9 @@ class Registration:
         if not max(-down, up, -left, right) <= max(self._rows, self._cols):
             return None
         if max(up - down, right - left) < FLAT_FIELD_PX:
-            return np.asarray(self._base.mean(axis=(0, 1), keepdims=True))
+            np.add.reduce(self._base, axis=(0, 1), out=self._flat[0, 0])
+            self._flat /= self._base[..., 0].size
+            return self._flat
         return self._base
 
     def _estimate(
