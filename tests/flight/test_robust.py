@@ -20,7 +20,7 @@ HELD = {
     "rolling pattern": (5.0, 0.6),
     "bad pixels": (4.5, 0.95),
     "cosmic rays": (4.5, 0.9),
-    "saturated region": (4.5, 0.5),
+    "saturated region": (5.0, 0.7),
     "frame gaps": (5.0, 0.85),
     "slew": (5.0, 0.85),
 }
