@@ -143,13 +143,17 @@ class Background:
                 self._registration.follow_tiles(frame, self.residual, self._predicted, self._spread.white_gain)
         self.frames += 1
 
-    def revise(self, found: Location, pointed: bool) -> None:
+    def revise(self, frame: Image, found: Location, pointed: bool) -> None:
         """After the frame was judged: forget where it contradicts a young background, and where the ground slides."""
         if self.frames > 1:
             young = YOUNG_AT_START if self.frames <= SETTLED_FRAMES else YOUNG_LATER
             restart_young(self.z, found.field, *found.step, HOLD_SCORE, young, self.age)
         if pointed:
             self._memory.apply(self.noise, self.age)
+        elif self.frames > 1:
+            sliding = self._registration.sliding
+            if sliding.find(frame, self.residual, self._predicted, self._spread.white_gain):
+                self._memory.forget_sliding(self.noise, sliding.tiles, self.age)
 
     def _follow(self, frame: Image, found: Location, variance_floor: float) -> None:
         """Score a frame against background, ring and memory, and let it enter the background."""

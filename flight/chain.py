@@ -156,7 +156,7 @@ class Chain:
         found = background.locate(cleaning.frame, cleaning.quantum, state)
         background.score(cleaning.frame, found, cleaning.variance_floor, pointed)
         plots, n_left_out = self._extraction.find(cleaning, background, found)
-        background.revise(found, pointed)
+        background.revise(cleaning.frame, found, pointed)
         flags = ReportFlag.NONE
         if background.frames == 1:
             flags |= ReportFlag.WARM_UP

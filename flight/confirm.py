@@ -1,9 +1,10 @@
 """Confirmation: which plots of a frame stand for something that was there before, and looks like light.
 
-Four things look like a target in one frame and are none:
+Five things look like a target in one frame and are none:
 
 - a pixel that optics cannot make: its filtered spot is narrower than that of a point of light (`Confirmation.lone`);
 - ground that came into view a moment ago, whose background is a frame or two (`Confirmation.young`);
+- the edge of ground that is brighter than the detector can tell (`Confirmation.clipped`);
 - a particle's hit, a flash of sunlit sea: there in one frame alone, without a partner in the two frames before
   (`Confirmation.confirmed`, `lookdown.kernels.partners`);
 - what a mover left in its own background (`lookdown.flight.trails`).
@@ -14,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lookdown.kernels.judge import aim_plots, find_lone, find_young
+from lookdown.flight.registration import Location
+from lookdown.kernels.judge import aim_plots, find_clipped, find_lone, find_young
 from lookdown.kernels.partners import find_partners
 
 Image = NDArray[np.float32]
@@ -40,6 +42,12 @@ NARROW_SIGMAS = 3.0
 NARROW_SHARE = 0.25
 """How far from a pixel's spot towards that of light a spot may be and still be a pixel's: sensors whose true spot is
 narrower than stated must not lose their targets."""
+
+CLIPPED_SHARE = 0.9
+"""Part of a saturated pixel's value that the background has at least where the ground itself is saturated."""
+
+CLIPPED_REACH_PX = 3
+"""How far beside such ground its clipped edge can make a spot [px]."""
 
 RING_SIGMA = 0.4
 """Sigma of the mean of the four neighbours of a pixel of filtered noise, that pixel given [sigma of the noise]."""
@@ -81,7 +89,7 @@ class Confirmation:
 
     def __init__(self, rows: int, cols: int, capacity: int, ratios: tuple[float, float]) -> None:
         self.snr, self._before, self._older = (np.zeros((rows, cols), np.float32) for _ in range(3))
-        self._lone, self._young, self._found = (np.zeros(capacity, np.uint8) for _ in range(3))
+        self._lone, self._young, self._found, self._clipped = (np.zeros(capacity, np.uint8) for _ in range(4))
         self._places, self._least = np.zeros((capacity, 4), np.int32), np.zeros(capacity, np.float32)
         pixel, self._light = ratios
         self._widest = pixel + NARROW_SHARE * (self._light - pixel)
@@ -136,6 +144,41 @@ class Confirmation:
         young = self._young[: len(plots)]
         find_young(plots, age, field, *step, YOUNG_FRAMES, young)
         return young
+
+    def clipped(
+        self,
+        plots: NDArray[Any],
+        raw: NDArray[np.uint16],
+        saturation_dn: int,
+        frame: Image,
+        mean: Image,
+        found: Location,
+    ) -> NDArray[np.uint8]:
+        """Tell which plots lie beside ground that saturates the detector: its edge moves by steps of a pixel.
+
+        Parameters
+        ----------
+        plots : ndarray of PLOT_DTYPE, shape (n,)
+            Plots of a frame.
+        raw : ndarray of uint16, shape (rows, cols)
+            Raw samples [DN].
+        saturation_dn : int
+            Sample from which on a pixel is saturated [DN].
+        frame, mean : ndarray of float32, shape (rows, cols)
+            Clean frame, and the background on its grid [frame unit].
+        found : Location
+            Where the background went.
+
+        Returns
+        -------
+        ndarray of uint8, shape (n,)
+            1 where it is. A view that holds until the next call.
+        """
+        clipped = self._clipped[: len(plots)]
+        find_clipped(
+            plots, raw, saturation_dn, frame, mean, found.field, *found.step, CLIPPED_SHARE, CLIPPED_REACH_PX, clipped
+        )
+        return clipped
 
     def confirmed(self, plots: NDArray[Any], shift: tuple[float, float], reach_px: int) -> NDArray[np.uint8]:
         """Tell which plots have partners in the frames before.

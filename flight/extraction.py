@@ -148,6 +148,10 @@ class Extraction:
             lone = confirmation.lone(plots, background.filtered)
             cleaning.defects.accuse(plots, lone)
             kept &= lone ^ 1
+        if cleaning.raw is not None and confirmation.frames > SETTLED_FRAMES:
+            kept &= 1 ^ confirmation.clipped(
+                plots, cleaning.raw, self._saturation_dn, cleaning.frame, background.mean, found
+            )
         self._time_tail.forgive(background.z, plots, kept)
         if confirmation.frames > SETTLED_FRAMES:
             kept &= confirmation.young(plots, background.age, found.field, found.step) ^ 1

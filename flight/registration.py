@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lookdown.flight.layers import Layers
+from lookdown.flight.sliding import Sliding
 from lookdown.geo.camera import Camera
 from lookdown.geo.ground_shift import GroundShift
-from lookdown.kernels.field import learn_field, place_field, sum_field
+from lookdown.kernels.field import learn_affine, learn_field, place_field, sum_field
 from lookdown.kernels.local_shift import tile_normals
 from lookdown.kernels.register import estimate_shift, register_scratch_size
 from lookdown.kernels.score import MOST_REACH_PX
@@ -50,7 +51,11 @@ REACH_PX = MOST_REACH_PX - 2
 more rows, and two are left for what lies between the middles of tiles and beyond the last ones [px]."""
 
 LOCAL_PRIOR_PX = 0.02
-"""One sigma of what a tile may move in a frame beyond the prediction; keeps a tile without texture where it is [px]."""
+"""One sigma of what the view or, where a frame has layers, a tile may move in a frame beyond the prediction; keeps what
+has no texture where it is [px]."""
+
+RELIEF_PRIOR_PX = 0.005
+"""The same of a tile beyond the affine motion of a view without layers: relief changes slowly [px]."""
 
 JUMP_RATIO = 4.0
 """Error of the registered frame over its usual value from which on it is another picture."""
@@ -101,6 +106,13 @@ class Registration:
         Height of the background above the ellipsoid [m].
     distortion : tuple of float
         Radial distortion k1, k2 of the lens [1].
+
+    Attributes
+    ----------
+    layered : bool
+        The last frame that was found had layers (`lookdown.flight.layers`).
+    sliding : Sliding
+        Tiles that slide over the ground, found in the residual of the frame before.
     """
 
     def __init__(self, rows: int, cols: int, height_m: float, distortion: tuple[float, float] = (0.0, 0.0)) -> None:
@@ -114,9 +126,12 @@ class Registration:
         self._normals = np.zeros((*self._tiles, 5))
         self._local, self._shift, self._base, self._sum = (np.zeros((*self._tiles, 2)) for _ in range(4))
         self._field = np.zeros((*self._tiles, 2), np.float32)
+        self._flat = np.zeros((1, 1, 2))
         self._ground: GroundShift | None = None
         self._layers = Layers(rows, cols, TILE_PX)
         self._pointed = False
+        self.layered = False
+        self.sliding = Sliding(rows, cols)
         self._forget()
 
     def _forget(self) -> None:
@@ -190,7 +205,9 @@ class Registration:
         if not max(-down, up, -left, right) <= max(self._rows, self._cols):
             return None
         if max(up - down, right - left) < FLAT_FIELD_PX:
-            return np.asarray(self._base.mean(axis=(0, 1), keepdims=True))
+            np.add.reduce(self._base, axis=(0, 1), out=self._flat[0, 0])
+            self._flat /= self._base[..., 0].size
+            return self._flat
         return self._base
 
     def _estimate(
@@ -204,6 +221,7 @@ class Registration:
         if found is None:
             error = self._error_at(mean, frame, start)
             if self._rms and error <= self._jump():
+                self.layered = True
                 settled = self._layers.settle(mean, frame, start)
                 return (start, False) if settled is None else (settled, True)
         elif not self._rms or found[1] <= self._jump():
@@ -232,7 +250,8 @@ class Registration:
     ) -> tuple[NDArray[np.float64], bool]:
         """Take the displacement of the largest layer; where none is, that of the pointing, or without one the mean."""
         at, _, n_used = found
-        if not self._layers.has_layers(at, self._every, n_used):
+        self.layered = self.sliding.found or self._layers.has_layers(at, self._every, n_used)
+        if not self.layered:
             return at, True
         settled = self._layers.settle(mean, frame, at)
         if settled is None:
@@ -293,7 +312,10 @@ class Registration:
     def follow_tiles(self, frame: Image, residual: Image, predicted: Image, scale: float) -> None:
         """Learn from a residual how each tile moves against the prediction: cloud and relief at other heights.
 
-        One least-squares step a frame, held by a prior; what it finds enters the field of the next frame.
+        What turns or stretches the view is smooth: all tiles together take an affine step, with the noise of the whole
+        frame, and each alone a step with what is left. Cloud over ground is not smooth: where the frame has layers each
+        tile goes its own way. One least-squares step a frame, held by a prior; what it finds enters the field of the
+        next frame.
 
         Parameters
         ----------
@@ -303,7 +325,11 @@ class Registration:
             Factor from ``predicted`` to the variance of the residual.
         """
         tile_normals(frame, residual, predicted, scale, CLIP_SIGMAS, self._normals)
-        learn_field(self._normals, LOCAL_PRIOR_PX, self._local)
+        prior_px = LOCAL_PRIOR_PX
+        if not self.layered:
+            learn_affine(self._normals, LOCAL_PRIOR_PX, self._local)
+            prior_px = RELIEF_PRIOR_PX
+        learn_field(self._normals, prior_px, self._local)
 
     def lay_anew(self, location: Location, state: SensorState) -> Location:
         """Take the frame that was located, of this pointing, as the grid: the background was resampled to it."""

@@ -1,6 +1,6 @@
 """Fields of displacements, one a tile: put together from what is known, measured, and learnt from residuals."""
 
-from libc.math cimport INFINITY, fabs, isfinite
+from libc.math cimport INFINITY, fabs, isfinite, sqrt
 
 from lookdown.kernels.checks import require_array, require_number
 
@@ -133,6 +133,87 @@ def learn_field(normals, prior_px, local):
                 determinant = rr * cc - rc * rc
                 y[i, j, 0] += (cc * sums[i, j, 3] - rc * sums[i, j, 4]) / determinant
                 y[i, j, 1] += (rr * sums[i, j, 4] - rc * sums[i, j, 3]) / determinant
+
+
+cdef void solve_symmetric(double[6][6] a, double[6] b) noexcept nogil:
+    """Solve ``a x = b`` in place by Cholesky's decomposition; ``a`` is positive definite, its lower half counts."""
+    cdef int i, j, k
+    for i in range(6):
+        for j in range(i + 1):
+            for k in range(j):
+                a[i][j] -= a[i][k] * a[j][k]
+            a[i][j] = sqrt(a[i][i]) if i == j else a[i][j] / a[j][j]
+    for i in range(6):
+        for k in range(i):
+            b[i] -= a[i][k] * b[k]
+        b[i] /= a[i][i]
+    for i in range(5, -1, -1):
+        for k in range(i + 1, 6):
+            b[i] -= a[k][i] * b[k]
+        b[i] /= a[i][i]
+
+
+def learn_affine(normals, prior_px, local):
+    """Take one least-squares step with the normal equations of all tiles together: an affine displacement of the frame.
+
+    With u = (1, row, col), rows and columns from -0.5 to 0.5 over the tiles, tile by tile ``d = (p . u, q . u)``; p and q
+    minimise the squares of all tiles, held by a prior.
+
+    Parameters
+    ----------
+    normals : ndarray of float64, shape (n, m, 5)
+        Sums of each tile, as `lookdown.kernels.local_shift.tile_normals` gives them, changed in place to those about
+        the displacement that was found [1/px^2, 1/px].
+    prior_px : float
+        One sigma of each element of p and q, above 0 [px].
+    local : ndarray of float64, shape (n, m, 2)
+        Displacement (row, col) of each tile; the affine one is added [px].
+
+    Raises
+    ------
+    ValueError
+        If an array has another type, shape or layout, or the number is out of its range.
+    """
+    require_array("normals", normals, "float64", 3, out=True)
+    if normals.shape[2] != 5:
+        raise ValueError(f"normals: wanted shape (n, m, 5), got {normals.shape}; give what tile_normals wrote")
+    cdef double[:, :, ::1] sums = normals
+    cdef double prior = require_number("prior_px", prior_px, 1e-6, 1e6) ** -2
+    cdef double[:, :, ::1] y = require_array("local", local, "float64", (*normals.shape[:2], 2), out=True)
+    cdef Py_ssize_t i, j, n = sums.shape[0], m = sums.shape[1]
+    cdef double[6][6] a
+    cdef double[6] b
+    cdef double[3] u
+    cdef double down, along
+    cdef int k, l
+    with nogil:
+        for k in range(6):
+            b[k] = 0
+            for l in range(6):
+                a[k][l] = prior if k == l else 0
+        u[0] = 1
+        for i in range(n):
+            u[1] = (i + 0.5) / n - 0.5
+            for j in range(m):
+                u[2] = (j + 0.5) / m - 0.5
+                for k in range(3):
+                    b[k] += u[k] * sums[i, j, 3]
+                    b[3 + k] += u[k] * sums[i, j, 4]
+                    for l in range(3):
+                        a[k][l] += u[k] * u[l] * sums[i, j, 0]
+                        a[3 + k][l] += u[k] * u[l] * sums[i, j, 1]
+                        a[3 + k][3 + l] += u[k] * u[l] * sums[i, j, 2]
+        solve_symmetric(a, b)
+        for i in range(n):
+            u[1] = (i + 0.5) / n - 0.5
+            for j in range(m):
+                u[2] = (j + 0.5) / m - 0.5
+                down = b[0] + b[1] * u[1] + b[2] * u[2]
+                along = b[3] + b[4] * u[1] + b[5] * u[2]
+                y[i, j, 0] += down
+                y[i, j, 1] += along
+                sums[i, j, 3] -= sums[i, j, 0] * down + sums[i, j, 1] * along
+                sums[i, j, 4] -= sums[i, j, 1] * down + sums[i, j, 2] * along
 
 
 def require_field64(name, field):

@@ -18,6 +18,19 @@ def find_young(
     youngest: int,
     young: Marks,
 ) -> None: ...
+def find_clipped(
+    plots: Plots,
+    raw: NDArray[np.uint16],
+    saturation: int,
+    frame: NDArray[np.float32],
+    mean: NDArray[np.float32],
+    field: NDArray[np.float32],
+    row_step: int,
+    col_step: int,
+    share: float,
+    reach: int,
+    clipped: Marks,
+) -> None: ...
 def aim_plots(
     plots: Plots,
     row_shift: float,

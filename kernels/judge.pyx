@@ -11,6 +11,8 @@ from lookdown.kernels.extract cimport Plot
 from lookdown.kernels.checks import require_array, require_integer, require_number
 from lookdown.kernels.extract import PLOT_DTYPE
 
+cdef double BEYOND_PX = 0.1  # so little beyond the border of a background its edge still tells what is there
+
 
 cdef inline Py_ssize_t pixel_of(float place) noexcept nogil:
     """The pixel of a place; far outside for one that is none."""
@@ -75,6 +77,10 @@ cdef bint is_young(
     cdef Py_ssize_t width = (cols + field.shape[1] - 1) // field.shape[1]
     cdef Py_ssize_t r = min(max(pixel_of(plot.row), 0), rows - 1), c = min(max(pixel_of(plot.col), 0), cols - 1)
     cdef const float* moved = &field[r // height, c // width, 0]
+    if not (
+        -BEYOND_PX <= r + moved[0] <= rows - 1 + BEYOND_PX and -BEYOND_PX <= c + moved[1] <= cols - 1 + BEYOND_PX
+    ):
+        return True
     r += pixel_of(moved[0]) - row_step
     c += pixel_of(moved[1]) - col_step
     return not (0 <= r < rows and 0 <= c < cols) or age[r, c] <= youngest
@@ -96,7 +102,7 @@ def find_young(plots, age, field, row_step, col_step, youngest, young):
     youngest : int
         Age up to which ground is young, 0 to 255 [frames].
     young : ndarray of uint8, shape (n,)
-        1 where it is.
+        1 where it is, and where the background before its grid moved did not reach.
 
     Raises
     ------
@@ -116,6 +122,77 @@ def find_young(plots, age, field, row_step, col_step, youngest, young):
     with nogil:
         for k in range(p.shape[0]):
             out[k] = is_young(&p[k], old, tiles, down, along, limit)
+
+
+cdef bint is_clipped(
+    const Plot* plot, const unsigned short[:, ::1] raw, int saturation, const float[:, ::1] frame,
+    const float[:, ::1] mean, const float[:, :, ::1] field, Py_ssize_t row_step, Py_ssize_t col_step, float share,
+    Py_ssize_t reach
+) noexcept nogil:
+    cdef Py_ssize_t rows = raw.shape[0], cols = raw.shape[1], i, j, p, q
+    cdef Py_ssize_t height = (rows + field.shape[0] - 1) // field.shape[0]
+    cdef Py_ssize_t width = (cols + field.shape[1] - 1) // field.shape[1]
+    cdef Py_ssize_t r = min(max(pixel_of(plot.row), 0), rows - 1), c = min(max(pixel_of(plot.col), 0), cols - 1)
+    cdef const float* moved = &field[r // height, c // width, 0]
+    cdef Py_ssize_t down = pixel_of(moved[0]) - row_step, along = pixel_of(moved[1]) - col_step
+    for i in range(max(r - reach, 0), min(r + reach + 1, rows)):
+        for j in range(max(c - reach, 0), min(c + reach + 1, cols)):
+            p = i + down
+            q = j + along
+            if raw[i, j] >= saturation and 0 <= p < rows and 0 <= q < cols and mean[p, q] >= share * frame[i, j]:
+                return True
+    return False
+
+
+def find_clipped(
+    plots, raw, saturation, frame, mean, field, row_step, col_step, share, reach, clipped
+):
+    """Tell which plots lie beside ground that is brighter than the detector can tell.
+
+    Parameters
+    ----------
+    plots : ndarray of PLOT_DTYPE, shape (n,)
+        Plots of a frame.
+    raw : ndarray of uint16, shape (rows, cols)
+        Raw samples [DN].
+    saturation : int
+        Sample from which on a pixel is saturated, 1 to 65536 [DN].
+    frame : ndarray of float32, shape (rows, cols)
+        Calibrated frame, 0 without light [frame unit].
+    mean : ndarray of float32, shape (rows, cols)
+        Background on its grid [frame unit].
+    field, row_step, col_step
+        Where the grid lies, as for `find_young`.
+    share : float
+        Part of a saturated pixel's value that the background has at least where the ground is saturated, 0 to 1.
+    reach : int
+        How far beside such ground, along rows and columns, 0 to 64 [px].
+    clipped : ndarray of uint8, shape (n,)
+        1 where it is. A mover that is saturated itself stands on ground that is not.
+
+    Raises
+    ------
+    ValueError
+        If an array has another type, shape or layout, or a number is out of its range.
+    """
+    cdef const Plot[::1] p = require_array("plots", plots, PLOT_DTYPE, 1)
+    cdef const unsigned short[:, ::1] samples = require_array("raw", raw, "uint16", 2)
+    cdef int most = require_integer("saturation", saturation, 1, 65536)
+    cdef const float[:, ::1] x = require_array("frame", frame, "float32", raw.shape)
+    cdef const float[:, ::1] ground = require_array("mean", mean, "float32", raw.shape)
+    cdef const float[:, :, ::1] tiles = require_array("field", field, "float32", 3)
+    cdef Py_ssize_t down = require_integer("row_step", row_step, -(2**31), 2**31 - 1)
+    cdef Py_ssize_t along = require_integer("col_step", col_step, -(2**31), 2**31 - 1)
+    cdef float part = require_number("share", share, 0.0, 1.0)
+    cdef Py_ssize_t far = require_integer("reach", reach, 0, 64), k
+    cdef unsigned char[::1] out = require_array("clipped", clipped, "uint8", plots.shape, out=True)
+    if not (
+        0 < tiles.shape[0] <= samples.shape[0] and 0 < tiles.shape[1] <= samples.shape[1] and tiles.shape[2] == 2
+    ):
+        raise ValueError(f"field: wanted 1 to {raw.shape} tiles of (row, col), got {field.shape}; see `Registration`")
+    with nogil:
+        for k in range(p.shape[0]):
+            out[k] = is_clipped(&p[k], samples, most, x, ground, tiles, down, along, part, far)
 
 
 cdef inline int whole(double place) noexcept nogil:

@@ -42,6 +42,13 @@ def add_spots(image: np.ndarray, places: np.ndarray, peaks: np.ndarray) -> None:
             image[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1] += peak * np.outer(down, along)
 
 
+def blurred(image: np.ndarray, sigma_px: float) -> np.ndarray:
+    """Blur a periodic image: a jump where it closes would ring through all of the frame once it is displaced."""
+    margin = int(np.ceil(4 * sigma_px))
+    wide = cv2.GaussianBlur(np.pad(image, margin, mode="wrap"), (0, 0), sigma_px)
+    return np.ascontiguousarray(wide[margin:-margin, margin:-margin])
+
+
 class View:
     """Frames of a drifting ground with movers of both polarities under noise; everything from a seed.
 
@@ -113,7 +120,7 @@ class Cloud:
     def __init__(self, view: View, slide: tuple[float, float] = (0.02, 0.03), height_dn: float = 150.0) -> None:
         shape = textured(ROWS, COLS, 77, level=0.0, spread=1.0)
         inner = textured(ROWS, COLS, 78, level=0.0, spread=25.0)
-        self.cover = cv2.GaussianBlur(np.clip((shape - 0.8) / 0.25, 0, 1), (0, 0), PSF_SIGMA_PX)
+        self.cover = blurred(np.clip((shape - 0.8) / 0.25, 0, 1), PSF_SIGMA_PX)
         self.light = self.view_light = inner + 4000 + height_dn
         self.slide = np.array(slide)
 
@@ -224,9 +231,9 @@ class Saturated:
     """Parts of the ground are too bright for the detector: hot places some ten pixels wide, with an edge of two."""
 
     def __init__(self, view: View) -> None:
-        shape = cv2.GaussianBlur(textured(ROWS, COLS, 81, level=0.0, spread=1.0), (0, 0), 3.0)
+        shape = blurred(textured(ROWS, COLS, 81, level=0.0, spread=1.0), 3.0)
         bright = (shape > np.quantile(shape, 0.96)).astype(np.float64)
-        self.over = 20000.0 * cv2.GaussianBlur(bright, (0, 0), 1.5)
+        self.over = 20000.0 * blurred(bright, 1.5)
 
     def __call__(self, view: View, k: int) -> np.ndarray:
         row, col = view.place(k)

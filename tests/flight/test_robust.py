@@ -14,12 +14,13 @@ N_FRAMES = 120
 # Threshold up to which the rate holds, and the least Pd at SNR 4 of each polarity.
 HELD = {
     "none": (5.0, 0.95),
+    "cloud edges": (4.0, 0.45),
     "glint": (4.5, 0.9),
     "limb and stars": (4.0, 0.8),
     "rolling pattern": (5.0, 0.6),
     "bad pixels": (4.5, 0.95),
     "cosmic rays": (4.5, 0.9),
-    "saturated region": (4.5, 0.5),
+    "saturated region": (5.0, 0.7),
     "frame gaps": (5.0, 0.85),
     "slew": (5.0, 0.85),
 }
@@ -36,13 +37,6 @@ def test_a_disturbance_at_most_doubles_the_false_plots_and_hides_few_movers(name
     assert counts[4.0].hits is not None
     for sign in (1, -1):
         assert counts[4.0].hits[sign] >= least_pd * 0.5 * counts[4.0].asked * (0.9 if sign < 0 else 1.0)
-
-
-@pytest.mark.xfail(strict=True, reason="edges of cloud that slides 0.036 px a frame look like movers")
-def test_edges_of_sliding_cloud_at_most_double_the_false_plots() -> None:
-    view = View(3)
-    counts = run(view, DISTURBANCES["cloud edges"](view), N_FRAMES, (4.0,))[4.0]
-    assert counts.rate <= 2 * nominal(4.0)
 
 
 def test_a_slew_is_marked_for_one_frame_and_half_of_the_movers_are_back_after_three() -> None:

@@ -333,8 +333,9 @@ def _quantise(r: int, c: int) -> dict[str, Any]:
 
 
 ELSEWHERE = {"stack_velocities", "refine_paths", "find_partners", "peak_levels", "agree_on_shift", "remove_trails"}
-ELSEWHERE |= {"find_lone", "find_young", "aim_plots", "keep_plots", "score_plots", "rank_plots"}
-ELSEWHERE |= {"ground_shift", "sum_field", "place_field", "learn_field"}  # on tiles: test_field.py
+ELSEWHERE |= {"find_lone", "find_young", "find_clipped", "aim_plots", "keep_plots", "score_plots", "rank_plots"}
+ELSEWHERE |= {"ground_shift", "sum_field", "place_field", "learn_field", "learn_affine"}  # on tiles: test_field.py
+ELSEWHERE |= {"tile_squares", "find_sliding"}  # on tiles: test_sliding.py
 ELSEWHERE |= {"forgive_peaks", "forgive_pixels", "sum_peaks", "sampled_quantile"}
 ELSEWHERE |= {"advance", "correct", "gate_plots", "share_out", "weigh_pairs", "match_moments"}  # test_tracks.py
 ELSEWHERE |= {"forecast", "revise"}  # on tracks: test_unscented.py

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lookdown.kernels.field import learn_field, place_field, sum_field
+from lookdown.kernels.field import learn_affine, learn_field, place_field, sum_field
 from lookdown.kernels.ground_shift import ground_shift
 from tests.kernels import reference_field
 from tests.kernels.cases import quick, seeds
@@ -97,6 +97,28 @@ def test_a_tile_learns_its_least_squares_step(seed: int) -> None:
     np.testing.assert_allclose(local, wanted, rtol=1e-9, atol=1e-12)
 
 
+@quick
+@given(seeds, st.integers(1, 5), st.integers(1, 6))
+def test_all_tiles_learn_one_affine_step_and_each_what_is_left_of_it(seed: int, n: int, m: int) -> None:
+    rng = np.random.default_rng(seed)
+    roots = rng.normal(size=(n, m, 6, 2)) * 50
+    normals, right = np.swapaxes(roots, -1, -2) @ roots, rng.normal(size=(n, m, 2)) * 100
+    sums = np.stack([normals[..., 0, 0], normals[..., 0, 1], normals[..., 1, 1], right[..., 0], right[..., 1]], -1)
+    down, along = np.meshgrid((np.arange(n) + 0.5) / n - 0.5, (np.arange(m) + 0.5) / m - 0.5, indexing="ij")
+    basis = np.stack([np.ones((n, m)), down, along], -1)
+    # d = design p, with p all elements for rows, then all for columns.
+    design = np.zeros((n, m, 2, 6))
+    design[..., 0, :3] = design[..., 1, 3:] = basis
+    matrix = np.einsum("ijka,ijkl,ijlb->ab", design, normals, design) + np.eye(6) / 0.1**2
+    step = design @ np.linalg.solve(matrix, np.einsum("ijka,ijk->a", design, right))
+    start = rng.normal(size=(n, m, 2))
+    local, changed = start.copy(), np.ascontiguousarray(sums)
+    learn_affine(changed, 0.1, local)
+    np.testing.assert_allclose(local, start + step, rtol=1e-7, atol=1e-9)
+    np.testing.assert_array_equal(changed[..., :3], sums[..., :3])
+    np.testing.assert_allclose(changed[..., 3:], right - (normals @ step[..., None])[..., 0], rtol=1e-6, atol=1e-6)
+
+
 FIELD = np.zeros((2, 3, 2))
 GOOD = {
     ground_shift: {
@@ -106,6 +128,7 @@ GOOD = {
     sum_field: {"base": FIELD, "local": FIELD, "row_step": 0.0, "col_step": 0.0, "out": np.zeros((2, 3, 2))},
     place_field: {"base": FIELD, "row": 0.0, "col": 0.0, "out": np.zeros((2, 3, 2), np.float32)},
     learn_field: {"normals": np.zeros((2, 3, 5)), "prior_px": 1.0, "local": np.zeros((2, 3, 2))},
+    learn_affine: {"normals": np.zeros((2, 3, 5)), "prior_px": 1.0, "local": np.zeros((2, 3, 2))},
 }  # fmt: skip
 NO_FIELDS = (np.zeros((2, 3)), np.zeros((2, 3, 3)), np.zeros((2, 3, 2), np.int32), np.zeros((2, 6, 2))[:, ::2], None)
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lookdown.kernels.extract import PLOT_DTYPE
-from lookdown.kernels.judge import aim_plots, find_lone, find_young, keep_plots
+from lookdown.kernels.judge import aim_plots, find_clipped, find_lone, find_young, keep_plots
 
 
 def crowd(n: int, rows: int, cols: int, seed: int) -> np.ndarray:
@@ -38,9 +38,12 @@ def young_reference(
     tile = -(-rows // field.shape[0]), -(-cols // field.shape[1])
     row = np.clip(np.rint(plots["row"]).astype(int), 0, rows - 1)
     col = np.clip(np.rint(plots["col"]).astype(int), 0, cols - 1)
-    moved = np.rint(field[row // tile[0], col // tile[1]]).astype(int) - step
+    exact = field[row // tile[0], col // tile[1]]
+    place = np.stack((row, col), 1) + exact
+    reached = ((place >= -0.1) & (place <= np.array((rows, cols)) - 0.9)).all(1)
+    moved = np.rint(exact).astype(int) - step
     row, col = row + moved[:, 0], col + moved[:, 1]
-    inside = (row >= 0) & (row < rows) & (col >= 0) & (col < cols)
+    inside = reached & (row >= 0) & (row < rows) & (col >= 0) & (col < cols)
     return np.asarray(~inside | (age[np.where(inside, row, 0), np.where(inside, col, 0)] <= youngest))
 
 
@@ -66,6 +69,37 @@ def test_young_plots_are_those_of_the_twin(n: int, rows: int, cols: int, seed: i
     young = np.full(n, 7, np.uint8)
     find_young(plots, age, field, 2, -1, 3, young)
     np.testing.assert_array_equal(young, young_reference(plots, age, field, (2, -1), 3))
+
+
+def clipped_reference(plots, raw, saturation, frame, mean, field, step, share, reach):
+    rows, cols = raw.shape
+    tile = -(-rows // field.shape[0]), -(-cols // field.shape[1])
+    found = []
+    for plot in plots:
+        r, c = np.clip(np.rint((plot["row"], plot["col"])).astype(int), 0, (rows - 1, cols - 1))
+        down, along = np.rint(field[r // tile[0], c // tile[1]]).astype(int) - step
+        found.append(
+            any(
+                raw[i, j] >= saturation and mean[i + down, j + along] >= np.float32(share) * frame[i, j]
+                for i in range(max(r - reach, 0), min(r + reach + 1, rows))
+                for j in range(max(c - reach, 0), min(c + reach + 1, cols))
+                if 0 <= i + down < rows and 0 <= j + along < cols
+            )
+        )
+    return np.array(found, bool)
+
+
+@settings(max_examples=40, deadline=None)
+@given(n=st.integers(0, 40), rows=st.integers(4, 40), cols=st.integers(4, 40), seed=st.integers(0, 999))
+def test_clipped_plots_are_those_of_the_twin(n: int, rows: int, cols: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    plots = crowd(n, rows, cols, seed)
+    raw = np.where(rng.random((rows, cols)) < 0.05, 1000, rng.integers(0, 999, (rows, cols))).astype(np.uint16)
+    frame, mean = raw.astype(np.float32), rng.uniform(500, 1100, (rows, cols)).astype(np.float32)
+    field = (rng.normal(size=(-(-rows // 16), -(-cols // 16), 2)) * 4).astype(np.float32)
+    clipped = np.full(n, 7, np.uint8)
+    find_clipped(plots, raw, 1000, frame, mean, field, 2, -1, 0.9, 2, clipped)
+    np.testing.assert_array_equal(clipped, clipped_reference(plots, raw, 1000, frame, mean, field, (2, -1), 0.9, 2))
 
 
 def test_partners_are_looked_for_where_the_ground_was() -> None:
@@ -94,6 +128,12 @@ GIVEN = {
     find_young: {
         "plots": np.zeros(3, PLOT_DTYPE), "age": np.ones((5, 5), np.uint8), "field": np.zeros((1, 1, 2), np.float32),
         "row_step": 0, "col_step": 0, "youngest": 3, "young": np.zeros(3, np.uint8),
+    },
+    find_clipped: {
+        "plots": np.zeros(3, PLOT_DTYPE), "raw": np.zeros((5, 5), np.uint16), "saturation": 9,
+        "frame": np.zeros((5, 5), np.float32), "mean": np.zeros((5, 5), np.float32),
+        "field": np.zeros((1, 1, 2), np.float32), "row_step": 0, "col_step": 0, "share": 0.9, "reach": 3,
+        "clipped": np.zeros(3, np.uint8),
     },
     aim_plots: {
         "plots": np.zeros(3, PLOT_DTYPE), "row_shift": 0.0, "col_shift": 0.0, "older_row_shift": 0.0,
