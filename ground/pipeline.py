@@ -9,6 +9,7 @@ from collections import Counter
 from lookdown.ground.fusion import Event, Fusion, Happening
 from lookdown.ground.ingest import Arrival, Ingest
 from lookdown.ground.parameters import Parameters
+from lookdown.ground.rewind import Rewind
 from lookdown.wire import messages
 from lookdown.wire.envelope import Delivery
 from lookdown.wire.errors import WireError
@@ -39,6 +40,7 @@ class Pipeline:
     def __init__(self, parameters: Parameters) -> None:
         self.ingest = Ingest(parameters)
         self.fusion = Fusion(parameters)
+        self._rewind = Rewind(self.fusion, parameters)
         self.health: dict[int, Health] = {}
         self.time_ns = 0
         self._known = {sensor.sensor_id for sensor in parameters.sensors}
@@ -95,12 +97,11 @@ class Pipeline:
 
     def finish(self) -> list[Event]:
         """Fuse what still waits: nothing more will come."""
-        return self._fuse(self.ingest.flush())
+        return [*self._fuse(self.ingest.flush()), *self._rewind.catch_up()]
 
     def _fuse(self, arrivals: list[Arrival]) -> list[Event]:
-        events = self.fusion.step(arrivals)
-        if arrivals:
-            self.time_ns = arrivals[-1].report.time_ns
+        events = self._rewind.step(arrivals)
+        self.time_ns = max([self.time_ns, *(arrival.report.time_ns for arrival in arrivals)])
         return events
 
     def _refuse(self, sender: int, error: WireError) -> list[Event]:
