@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from lookdown.geo.camera import Camera
 from lookdown.geo.earth import SEMI_MAJOR_AXIS_M, SEMI_MINOR_AXIS_M, ecef_to_geodetic
+from lookdown.geo.rotation import to_matrix
 from lookdown.ground.parameters import Parameters
 from lookdown.wire.errors import WireError
 from lookdown.wire.messages import PlotReport
@@ -275,7 +275,8 @@ def usable_sights(report: PlotReport, max_height_m: float) -> NDArray[np.bool_]:
     usable = finite & (sights["sigma_x"] > 0.0) & (sights["sigma_y"] > 0.0)
     usable &= (np.abs(sights["x"]) < 10.0) & (np.abs(sights["y"]) < 10.0)
     x, y = np.where(usable, sights["x"], 0.0), np.where(usable, sights["y"], 0.0)
-    directions = Camera(1, 1, report.state.ifov_rad).sight_ecef(x, y, report.state.attitude)
+    turned = to_matrix(report.state.attitude)
+    directions = np.stack([x, y], axis=1) @ turned[:, :2].T + turned[:, 2]
     axes = np.array([SEMI_MAJOR_AXIS_M, SEMI_MAJOR_AXIS_M, SEMI_MINOR_AXIS_M]) + max_height_m
     start, step = report.state.position_m / axes, directions / axes
     along = -(step @ start) / np.sum(step * step, axis=1)
