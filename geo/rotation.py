@@ -76,8 +76,15 @@ def to_matrix(quaternion: ArrayLike) -> Float:
     ndarray of float64, shape (..., 3, 3)
         ``to_matrix(q) @ v`` equals ``rotate(q, v)``.
     """
-    q = np.asarray(quaternion, np.float64)
-    return np.stack([rotate(q, axis) for axis in np.eye(3)], axis=-1)
+    w, x, y, z = np.moveaxis(np.asarray(quaternion, np.float64), -1, 0)
+    matrix = np.array(
+        [
+            [1.0 - 2.0 * (y * y + z * z), 2.0 * (x * y - w * z), 2.0 * (x * z + w * y)],
+            [2.0 * (x * y + w * z), 1.0 - 2.0 * (x * x + z * z), 2.0 * (y * z - w * x)],
+            [2.0 * (x * z - w * y), 2.0 * (y * z + w * x), 1.0 - 2.0 * (x * x + y * y)],
+        ]
+    )
+    return np.ascontiguousarray(np.moveaxis(matrix, (0, 1), (-2, -1)))
 
 
 def from_matrix(matrix: ArrayLike) -> Float:

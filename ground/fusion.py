@@ -31,6 +31,7 @@ LINK_DTYPE = np.dtype([("plot_index", "<i8"), ("track_id", "<i8")])
 
 _EDGE_PX = 4.0  # a target this near to the border may rightly be missing
 _FALSE_MEMORY = 0.95  # of the running mean of false plots per frame
+_MOST_BIRTHS = 10_000  # remembered before those too old to be fused again are forgotten
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,6 +78,22 @@ class Happening:
 
 Event = ReportFused | Happening
 
+_Birth = tuple[
+    int, int, int, int, int, int
+]  # sensor, frame and plot that started a track, and those it was crossed with
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Snapshot:
+    """What fusion knows at one time; `Fusion.restore` goes back to it."""
+
+    time_ns: int | None
+    table: TrackTable
+    leftover: dict[int, tuple[Look, Int]]
+    settled_ns: Int
+    false_plots: Float
+    counters: Counter[tuple[int, str]]
+
 
 class Fusion:
     """Fuses plot reports of several satellites into tracks.
@@ -100,6 +117,7 @@ class Fusion:
         self._table = TrackTable.blank(0, len(self._index))
         self._time_ns: int | None = None
         self._next_id = 1
+        self._births: dict[_Birth, tuple[int, int]] = {}
         self._leftover: dict[int, tuple[Look, Int]] = {}
         self._settled_ns = np.zeros(len(self._index), np.int64)
         self._false_plots = np.full(len(self._index), parameters.false_plots_per_frame)
@@ -129,6 +147,32 @@ class Fusion:
         for arrival in arrivals:
             events += self._fuse(arrival)
         return events
+
+    @property
+    def table(self) -> TrackTable:
+        """All tracks at the time of the last report; to be read only."""
+        return self._table
+
+    @property
+    def coast_after_s(self) -> float:
+        """How long after its last hit a track coasts [s]."""
+        return self._parameters.coast_after_s
+
+    def save(self) -> Snapshot:
+        """Keep what is known, for `restore`."""
+        table = TrackTable.blank(0, len(self._index))
+        table.extend(self._table)
+        past, settled_ns, false_plots = dict(self._leftover), self._settled_ns.copy(), self._false_plots.copy()
+        return Snapshot(self._time_ns, table, past, settled_ns, false_plots, self.counters.copy())
+
+    def restore(self, past: Snapshot) -> None:
+        """Go back to what was known; identities that were given since stay with the plots that they were given for."""
+        self._time_ns, self._leftover = past.time_ns, dict(past.leftover)
+        self._table = TrackTable.blank(0, len(self._index))
+        self._table.extend(past.table)
+        self._settled_ns, self._false_plots = past.settled_ns.copy(), past.false_plots.copy()
+        self.counters.clear()
+        self.counters.update(past.counters)
 
     def picture(self, now_ns: int) -> Picture:
         """Tracks that are live, or tentative and seen by two sensors, predicted to a time.
@@ -272,8 +316,7 @@ class Fusion:
             if not len(crossings.miss):
                 continue
             new = TrackTable.blank(len(crossings.miss), len(self._index))
-            new.track_id = self._next_id + np.arange(len(new), dtype=np.int64)
-            self._next_id += len(new)
+            new.track_id = self._name(report, before.report, crossings.plot_a, crossings.plot_b)
             new.state, new.covariance = crossings.state, crossings.covariance
             new.cross[:, :, 2 * sensor : 2 * sensor + 2] = crossings.cross_a
             new.cross[:, :, 2 * other : 2 * other + 2] = crossings.cross_b
@@ -292,3 +335,16 @@ class Fusion:
             keep = np.ones(len(self._table), np.bool_)
             keep[tentative[np.argsort(self._table.score[tentative], kind="stable")[:excess]]] = False
             self._table.keep(keep)
+
+    def _name(self, report: PlotReport, other: PlotReport, plot: Int, other_plot: Int) -> Int:
+        """Identities of tracks by the two plots that start them: the same when these are fused again."""
+        frames = report.sensor_id, report.frame_id, other.sensor_id, other.frame_id
+        names = np.empty(len(plot), np.int64)
+        for index, pair in enumerate(zip(plot.tolist(), other_plot.tolist(), strict=True)):
+            self._births.setdefault((*frames, *pair), (report.time_ns, self._next_id))
+            names[index] = self._births[(*frames, *pair)][1]
+            self._next_id += int(names[index] == self._next_id)
+        if len(self._births) > _MOST_BIRTHS:
+            oldest_ns = report.time_ns - round(self._parameters.late_s * 1e9)
+            self._births = {birth: name for birth, name in self._births.items() if name[0] >= oldest_ns}
+        return names

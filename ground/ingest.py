@@ -4,7 +4,8 @@ A report is judged by its own content and by the earlier reports of its own sens
 depend on how the streams of several sensors interleave. Accepted reports wait in a heap. The earliest is released as
 soon as every expected sensor that has not ended has reported a time at least as late. A sensor that the newest time of
 any other has left more than ``hold_s`` of data time behind is silent: nobody waits for it until it is heard again in
-time. No clock of the ground enters: live and replay agree.
+time. What it sends then, and is at most ``late_s`` older than what was released, is passed on at once (`Rewind` goes
+back for it); older reports are late and refused. No clock of the ground enters: live and replay agree.
 """
 
 import heapq
@@ -14,8 +15,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from lookdown.geo.camera import Camera
 from lookdown.geo.earth import SEMI_MAJOR_AXIS_M, SEMI_MINOR_AXIS_M, ecef_to_geodetic
+from lookdown.geo.rotation import to_matrix
 from lookdown.ground.parameters import Parameters
 from lookdown.wire.errors import WireError
 from lookdown.wire.messages import PlotReport
@@ -72,8 +73,8 @@ class Ingest:
     Attributes
     ----------
     counters : Counter of (int, str)
-        How often each thing happened, by (sender, name): ``accepted``, ``late``, ``silences``, ``plots_over_limit``,
-        ``plots_refused`` and ``refused_<reason>``.
+        How often each thing happened, by (sender, name): ``accepted``, ``accepted_late``, ``late``, ``silences``,
+        ``plots_over_limit``, ``plots_refused`` and ``refused_<reason>``.
 
     Raises
     ------
@@ -114,7 +115,7 @@ class Ingest:
         Returns
         -------
         list of Arrival
-            Reports that nothing earlier can precede.
+            Reports that nothing earlier can precede; first this one, if it is late but not too late.
 
         Raises
         ------
@@ -132,13 +133,17 @@ class Ingest:
         if self._newest_ns is None:
             self._newest_ns = self._first_ns = report.time_ns
         self._newest_ns, self._first_ns = max(self._newest_ns, report.time_ns), min(self._first_ns, report.time_ns)
-        if self._released_ns is not None and report.time_ns < self._released_ns:
+        behind_s = 0.0 if self._released_ns is None else (self._released_ns - report.time_ns) / _SECOND_NS
+        if 0.0 < behind_s <= self._parameters.late_s:
+            self.counters[sender, "accepted"] += 1
+            self.counters[sender, "accepted_late"] += 1
+            return [arrival, *self._release()]
+        if behind_s > 0.0:
             self.counters[sender, "late"] += 1
-            behind_s = (self._released_ns - report.time_ns) / _SECOND_NS
             raise WireError(
                 "late",
                 f"frame {report.frame_id} of sensor {sender} is {behind_s:.3f} s older than what was fused; "
-                f"raise hold_s (now {self._parameters.hold_s} s) if this lasts",
+                f"raise late_s (now {self._parameters.late_s} s) or hold_s ({self._parameters.hold_s} s) if this lasts",
             )
         stream.silent = False
         self.counters[sender, "accepted"] += 1
@@ -270,7 +275,8 @@ def usable_sights(report: PlotReport, max_height_m: float) -> NDArray[np.bool_]:
     usable = finite & (sights["sigma_x"] > 0.0) & (sights["sigma_y"] > 0.0)
     usable &= (np.abs(sights["x"]) < 10.0) & (np.abs(sights["y"]) < 10.0)
     x, y = np.where(usable, sights["x"], 0.0), np.where(usable, sights["y"], 0.0)
-    directions = Camera(1, 1, report.state.ifov_rad).sight_ecef(x, y, report.state.attitude)
+    turned = to_matrix(report.state.attitude)
+    directions = np.stack([x, y], axis=1) @ turned[:, :2].T + turned[:, 2]
     axes = np.array([SEMI_MAJOR_AXIS_M, SEMI_MAJOR_AXIS_M, SEMI_MINOR_AXIS_M]) + max_height_m
     start, step = report.state.position_m / axes, directions / axes
     along = -(step @ start) / np.sum(step * step, axis=1)

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtri
 
-from lookdown.geo.earth import ecef_to_geodetic
+from lookdown.geo.earth import SEMI_MAJOR_AXIS_M, SEMI_MINOR_AXIS_M, ecef_to_geodetic
 from lookdown.geo.sight import intersect_ellipsoid
+from lookdown.ground.associate import gate_pairs
 from lookdown.ground.measure import Look
 from lookdown.ground.parameters import Parameters
 from lookdown.ground.tracks import Bool, Int, TrackTable
@@ -142,9 +143,15 @@ def lost(table: TrackTable, time_ns: int, parameters: Parameters) -> Bool:
     speed, sigma = table.speed()
     gone |= live & (speed + _SIGMAS * sigma < parameters.min_speed_m_s)
     gone |= speed - _SIGMAS * sigma > parameters.max_speed_m_s
-    height_m = ecef_to_geodetic(table.state[:, :3])[2]
     margin_m = _SIGMAS * np.sqrt(np.trace(table.covariance[:, :3, :3], axis1=1, axis2=2))
-    gone |= (height_m + margin_m < parameters.min_height_m) | (height_m - margin_m > parameters.max_height_m)
+    # The distance from the Earth's centre settles it for most; heights cost more.
+    radius_m = np.linalg.norm(table.state[:, :3], axis=1)
+    low_m, high_m = radius_m - SEMI_MAJOR_AXIS_M + margin_m, radius_m - SEMI_MINOR_AXIS_M - margin_m
+    open_ = np.flatnonzero((low_m < parameters.min_height_m) | (high_m > parameters.max_height_m))
+    height_m = ecef_to_geodetic(table.state[open_, :3])[2]
+    impossible = height_m + margin_m[open_] < parameters.min_height_m
+    impossible |= height_m - margin_m[open_] > parameters.max_height_m
+    gone[open_[impossible]] = True
     return np.asarray(gone, np.bool_)
 
 
@@ -158,13 +165,15 @@ def duplicates(table: TrackTable, parameters: Parameters) -> list[tuple[int, int
     rows = np.flatnonzero(table.live | (table.hits >= _MERGE_HITS))
     rank = np.lexsort((table.track_id[rows], -table.score[rows], ~table.live[rows]))
     rows = rows[rank]
-    apart = table.state[rows][:, None, :] - table.state[rows][None, :, :]
-    distance2 = np.einsum("abi,abi->ab", apart[..., :3], apart[..., :3])
-    reach2 = np.trace(table.covariance[rows, :3, :3], axis1=1, axis2=2)
-    better, worse = np.nonzero(np.triu(distance2 < 3.0 * (reach2[:, None] + reach2[None, :]), 1))
+    # Within three times the sum of both variances: gates of tracks about tracks, found without looking at all pairs.
+    places = table.state[rows, :3].copy()
+    reach2 = np.trace(table.covariance[rows, :3, :3], axis1=1, axis2=2)[:, None, None] * np.eye(3)
+    near = gate_pairs(places, reach2, np.ones(len(rows), np.bool_), places, reach2, 3.0, 0.0)
+    ahead = near.plot > near.track
+    better, worse = near.track[ahead], near.plot[ahead]
     if not better.size:
         return []
-    difference = apart[better, worse]
+    difference = table.state[rows[better]] - table.state[rows[worse]]
     spread = table.covariance[rows[better]] + table.covariance[rows[worse]]
     same = np.einsum("ni,ni->n", difference, np.linalg.solve(spread, difference[:, :, None])[:, :, 0]) < _SAME
     both_live = table.live[rows[worse]]

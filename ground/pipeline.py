@@ -9,6 +9,7 @@ from collections import Counter
 from lookdown.ground.fusion import Event, Fusion, Happening
 from lookdown.ground.ingest import Arrival, Ingest
 from lookdown.ground.parameters import Parameters
+from lookdown.ground.rewind import Rewind
 from lookdown.wire import messages
 from lookdown.wire.envelope import Delivery
 from lookdown.wire.errors import WireError
@@ -41,6 +42,7 @@ class Pipeline:
     def __init__(self, parameters: Parameters) -> None:
         self.ingest = Ingest(parameters)
         self.fusion = Fusion(parameters)
+        self._rewind = Rewind(self.fusion, parameters)
         self.health: dict[int, Health] = {}
         self.time_ns = 0
         self.last: PlotReport | None = None
@@ -99,13 +101,13 @@ class Pipeline:
 
     def finish(self) -> list[Event]:
         """Fuse what still waits: nothing more will come."""
-        return self._fuse(self.ingest.flush())
+        return [*self._fuse(self.ingest.flush()), *self._rewind.catch_up()]
 
     def _fuse(self, arrivals: list[Arrival]) -> list[Event]:
-        events = self.fusion.step(arrivals)
-        if arrivals:
-            self.last = arrivals[-1].report
-            self.time_ns = self.last.time_ns
+        events = self._rewind.step(arrivals)
+        for arrival in arrivals:
+            if arrival.report.time_ns >= self.time_ns:  # others came late
+                self.last, self.time_ns = arrival.report, arrival.report.time_ns
         return events
 
     def _refuse(self, sender: int, error: WireError) -> list[Event]:

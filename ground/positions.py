@@ -8,6 +8,8 @@ scans in a row without a plot, tentative ones after ``drop_tentative_misses``, o
 
 With ``joint_association`` a confirmed track is fed by all plots of its gate, each by its probability (JPDA); it counts
 as seen where one of them is likelier than none.
+
+`step_radar` takes ranges, azimuths, elevations and range rates instead; joint association leaves the rates out.
 """
 
 from dataclasses import dataclass, fields
@@ -17,6 +19,8 @@ from numpy.typing import NDArray
 from scipy.special import chdtri
 
 from lookdown.ground.associate import Pairs, assign, gate_pairs, weigh
+from lookdown.ground.multiple import Sensor
+from lookdown.ground.radar import RadarScan, light_time_s, rate_rows, scan_of
 from lookdown.ground.tracks import TrackTable
 from lookdown.kernels.advance import advance
 from lookdown.kernels.correct import correct
@@ -110,6 +114,34 @@ class PositionFusion:
         ValueError
             If the scan is older than the last one or the arrays do not fit each other.
         """
+        return self._fuse(time_ns, position_m, covariance, None)
+
+    def step_radar(self, time_ns: int, sensor: Sensor, measured: Float, noise: Float) -> NDArray[np.int64]:
+        """Fuse one look of a radar: ranges, azimuths, elevations and range rates (`scan_of`), light time allowed for.
+
+        Parameters
+        ----------
+        time_ns : int
+            Time of reception, TAI, not before the last scan [ns].
+        sensor : Sensor
+            Where the radar was.
+        measured, noise : ndarray of float64, shapes (k, 4) and (k, 4, 4)
+            Range [m], azimuth [rad], elevation [rad], range rate [m/s], and their covariances.
+
+        Returns
+        -------
+        ndarray of int64, shape (k,)
+            As `step`.
+
+        Raises
+        ------
+        ValueError
+            As `step`.
+        """
+        scan = scan_of(sensor, measured, noise)
+        return self._fuse(time_ns, scan.position_m, scan.covariance, scan)
+
+    def _fuse(self, time_ns: int, position_m: Float, covariance: Float, scan: RadarScan | None) -> NDArray[np.int64]:
         parameters, table = self._parameters, self.table
         if self._time_ns is not None and time_ns < self._time_ns:
             raise ValueError(f"time_ns: wanted {self._time_ns} or later, got {time_ns}; give scans in order of time")
@@ -126,10 +158,11 @@ class PositionFusion:
         advance(ahead_s, density, 1.0, circles, table.state, table.covariance, table.cross)
         self._time_ns = time_ns
 
-        places, spread = table.state[:, :3].copy(), table.covariance[:, :3, :3].copy()
+        scan = None if scan is None else scan[good]
+        jacobian, places, spread = self._foresee(scan)
         pairs = gate_pairs(places, spread, np.ones(len(table), np.bool_), plots, noise, self._gate, self._base)
         if parameters.joint_association:
-            plot_of, ratio = self._join(pairs, plots, noise)
+            plot_of, ratio = self._join(pairs, plots, noise, jacobian, places, spread)
         else:
             plot_of, ratio = assign(pairs, table.live, self._log_missed, tentative_share=False)
         hit = plot_of >= 0
@@ -137,20 +170,51 @@ class PositionFusion:
         if rows.size:
             innovation, total = plots[plot_of[rows]] - places[rows], spread[rows] + noise[plot_of[rows]]
             none = np.zeros(rows.size)
-            correct(rows, _JACOBIAN, -1, none, innovation, total, table.state, table.covariance, table.cross)
+            own = jacobian if len(jacobian) == 1 else jacobian[rows]
+            correct(rows, own, -1, none, innovation, total, table.state, table.covariance, table.cross)
         rows = np.flatnonzero(hit)
         fed = plot_of[rows]
+        if scan is not None:
+            self._use_rates(rows, scan[fed])
         track_of = np.zeros(len(plots), np.int64)
         track_of[fed] = table.track_id[rows]
         self._live_on(hit, ratio)
         free = np.ones(len(plots), np.bool_)
         free[fed] = False
-        track_of[free] = self._start(time_ns, plots[free], noise[free])
+        late_s = 0.0 if scan is None else light_time_s(scan.sensor, plots[free])
+        track_of[free] = self._start(time_ns, plots[free], noise[free], late_s)
+        if scan is not None and free.any():
+            self._use_rates(np.arange(len(table) - int(np.count_nonzero(free)), len(table)), scan[free])
         told = np.zeros(len(position_m), np.int64)
         told[good] = track_of
         return told
 
-    def _join(self, pairs: Pairs, plots: Float, noise: Float) -> tuple[NDArray[np.int64], Float]:
+    def _foresee(self, scan: RadarScan | None) -> tuple[Float, Float, Float]:
+        """Foresee what a scan measures of each track: Jacobian, places and their covariance."""
+        table = self.table
+        if scan is None:
+            return _JACOBIAN, table.state[:, :3].copy(), table.covariance[:, :3, :3].copy()
+        tau = light_time_s(scan.sensor, table.state[:, :3])
+        jacobian = np.repeat(_JACOBIAN, len(table), axis=0)
+        jacobian[:, [0, 1, 2], [3, 4, 5]] = -tau[:, None]
+        return (
+            jacobian,
+            table.state[:, :3] - tau[:, None] * table.state[:, 3:],
+            (jacobian @ table.covariance @ jacobian.transpose(0, 2, 1)),
+        )
+
+    def _use_rates(self, rows: NDArray[np.int64], scan: RadarScan) -> None:
+        """Update tracks with the range rates of their plots, whose positions they have taken."""
+        table = self.table
+        if not rows.size or self._parameters.joint_association:
+            return
+        jacobian, innovation, variance = rate_rows(scan, table.state[rows])
+        spread = jacobian @ table.covariance[rows] @ jacobian.transpose(0, 2, 1) + variance[:, None, None]
+        correct(rows, jacobian, -1, np.zeros(rows.size), innovation, spread, table.state, table.covariance, table.cross)
+
+    def _join(
+        self, pairs: Pairs, plots: Float, noise: Float, jacobian: Float, places: Float, spread: Float
+    ) -> tuple[NDArray[np.int64], Float]:
         """Feed live tracks with all plots of their gates; plots that count as hits."""
         table = self.table
         live = np.flatnonzero(table.live)
@@ -163,9 +227,10 @@ class PositionFusion:
         covariance = np.concatenate([table.covariance[live], table.covariance[row]])
         if own.size:
             copies = len(live) + np.arange(len(own))
-            innovation, total = plots[plot] - table.state[row, :3], table.covariance[row, :3, :3] + noise[plot]
+            innovation, total = plots[plot] - places[row], spread[row] + noise[plot]
             empty = np.zeros((len(state), 6, 0))
-            correct(copies, _JACOBIAN, -1, np.zeros(len(own)), innovation, total, state, covariance, empty)
+            matrix = jacobian if len(jacobian) == 1 else jacobian[row]
+            correct(copies, matrix, -1, np.zeros(len(own)), innovation, total, state, covariance, empty)
         order = np.argsort(np.concatenate([live, row]), kind="stable")
         start = np.concatenate([[0], np.cumsum(1 + np.bincount(row, minlength=len(table))[live])])
         mixed = np.empty((len(live), 6)), np.empty((len(live), 6, 6))
@@ -198,15 +263,19 @@ class PositionFusion:
             table.keep(~ends)
             self._silent = self._silent[~ends]
 
-    def _start(self, time_ns: int, plots: Float, noise: Float) -> NDArray[np.int64]:
-        """Start a tentative track at each plot that fed none; their identities."""
+    def _start(self, time_ns: int, plots: Float, noise: Float, late_s: Float | float) -> NDArray[np.int64]:
+        """Start a tentative track at each plot that fed none, which its echo left ``late_s`` ago; their identities."""
         new = TrackTable.blank(len(plots), 0)
         if not len(new):
             return new.track_id
         new.track_id = self._next_id + np.arange(len(new), dtype=np.int64)
         self._next_id += len(new)
         new.state[:, :3], new.covariance[:, :3, :3] = plots, noise
-        new.covariance[:, [3, 4, 5], [3, 4, 5]] = self._parameters.initial_speed_sigma_m_s**2
+        axis, square = np.arange(3), self._parameters.initial_speed_sigma_m_s**2
+        new.covariance[:, axis + 3, axis + 3] = square
+        since_s = np.broadcast_to(late_s, len(plots))[:, None]
+        new.covariance[:, axis, axis] += since_s**2 * square
+        new.covariance[:, axis, axis + 3] = new.covariance[:, axis + 3, axis] = since_s * square
         new.hits[:], new.looks[:], new.born_ns[:] = 1, 1, time_ns
         self.table.extend(new)
         self._silent = np.concatenate([self._silent, np.zeros(len(new), np.int64)])

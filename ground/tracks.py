@@ -44,7 +44,7 @@ class TrackTable:
     Attributes
     ----------
     track_id : ndarray of int64, shape (n,)
-        Identities, ascending, never used twice.
+        Identities, never used twice.
     state, covariance : ndarray of float64, shapes (n, 6) and (n, 6, 6)
         Position [m] and velocity [m/s], ECEF, and their covariance.
     cross : ndarray of float64, shape (n, 6, 2 m)

@@ -13,9 +13,15 @@ from typing import Any
 
 import numpy as np
 
+from lookdown.ground.multiple import MODELS, Kind, MultipleModels, Sensor
+from lookdown.ground.pipeline import Pipeline
+from lookdown.wire.envelope import Delivery
+from lookdown.wire.packet import encode
 from tests.fusion.compare import ASSIGN_M, CUTOFF_M, N_SCANS, Course, differences, peer_course
 from tests.fusion.scans import DENSE, SPARSE, Case, draw
 from tests.fusion.trackers import CONFIRM_SCORE, Ours, Peer
+from tests.ground.conftest import World
+from tests.ground.stereo import PRIOR, SIGMA_RAD, observe, stereo_looks
 
 SETTLED = 6  # scans after which tracks are confirmed
 CASES = {"sparse": SPARSE, "dense": DENSE}
@@ -55,6 +61,41 @@ def alone(n_targets: int, n_scans: int, joint: bool = False) -> dict[str, Any]:
     kind = "JPDA" if joint else "GNN"
     ms = float(np.median(course.cpu_ms[SETTLED:]))
     return {"targets": n_targets, "kind": kind, "ms": ms, "tracks": int(course.count[-1])}
+
+
+def ingest(n_targets: int, false_plots: float) -> dict[str, Any]:
+    """Plots a second of CPU that the live pipeline takes: packets of three satellites, decoded, checked and fused."""
+    scene, rng = World(seed=4, false_plots=false_plots, rate_hz=5.0), np.random.default_rng(0)
+    for _ in range(n_targets):
+        place, height_m = rng.uniform(-18e3, 18e3, 2), rng.uniform(8e3, 12e3)
+        scene.add_mover(*place, height_m, rng.uniform(200.0, 260.0), rng.uniform(0.0, 360.0))
+    room = {"max_plots": 4000, "max_tentative": 3 * n_targets + 200, "max_pair_plots": n_targets + 50}
+    pipeline, costs, plots = Pipeline(scene.parameters(**room)), [], []
+    for number, report in enumerate(scene.reports(8.0)):
+        delivery = Delivery(report.sensor_id, 0, 0, encode(report, number))
+        start = time.process_time()
+        pipeline.take(delivery)
+        costs.append(time.process_time() - start)
+        plots.append(len(report.sights))
+    settled = slice(2 * len(costs) // 3, None)  # tracks are confirmed by then
+    live, took = int(pipeline.fusion.table.live.sum()), float(np.sum(costs[settled]))
+    plots_a_second = float(np.sum(plots[settled]) / took)
+    return {"targets": n_targets, "false": false_plots, "tracks": live, "plots_a_second": plots_a_second}
+
+
+def many_models(n_tracks: int) -> dict[str, Any]:
+    """Multiple models alone: median CPU time of a prediction and a sight of all tracks."""
+    looks, middle = stereo_looks(20.0)
+    state = np.tile(np.concatenate([middle, [0.0, 0.0, 2400.0]]), (n_tracks, 1))
+    tracks, rows, times = MultipleModels(MODELS, state, np.tile(PRIOR, (n_tracks, 1, 1))), np.arange(n_tracks), []
+    sensor = Sensor(looks[0].origin_m, np.zeros(3), looks[0].axes)
+    noise, measured = np.tile(SIGMA_RAD**2 * np.eye(2), (n_tracks, 1, 1)), observe(state, looks[0])
+    for _ in range(12):
+        start = time.process_time()
+        tracks.predict(0.2)
+        tracks.correct(Kind.SIGHT, sensor, rows, measured, noise)
+        times.append(time.process_time() - start)
+    return {"tracks": n_tracks, "models": len(MODELS), "ms": float(np.median(times[2:]) * 1e3)}
 
 
 def match(name: str, joint: bool, seeds: int) -> dict[str, Any]:
@@ -133,6 +174,25 @@ def page(found: dict[str, Any]) -> str:
         f"| {a['targets']} | {a['kind']} | {a['ms']:.2f} | {1e3 * a['ms'] / a['targets']:.2f} | {a['tracks']} |"
         for a in found["alone"]
     ]
+    lines += [
+        "",
+        "The live pipeline: packets of three satellites decoded, checked, gated, filtered, tracks started and ended.",
+        "",
+        "| targets | false plots a report | live tracks | plots a second of CPU |",
+        "|---|---|---|---|",
+    ]
+    lines += [
+        f"| {i['targets']} | {i['false']:g} | {i['tracks']} | {i['plots_a_second']:,.0f} |" for i in found["ingest"]
+    ]
+    lines += [
+        "",
+        "| tracks by multiple models | models | ms a prediction and a sight | us a track |",
+        "|---|---|---|---|",
+    ]
+    lines += [
+        f"| {m['tracks']} | {m['models']} | {m['ms']:.1f} | {1e3 * m['ms'] / m['tracks']:.1f} |"
+        for m in found["models"]
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -145,6 +205,9 @@ def main(out: Path, where: Path) -> None:
     found["alone"] += [alone(n_targets, 40, joint=True) for n_targets in (1000, 10_000)]
     found["speed"] = [race(100, 40), race(500, 24)]
     print(f"both {found['speed']}", flush=True)
+    found["ingest"] = [ingest(100, 0.0), ingest(800, 0.0), ingest(400, 40.0)]
+    found["models"] = [many_models(n_tracks) for n_tracks in (100, 1000)]
+    print(f"live {found['ingest']}, {found['models']}", flush=True)
     out.parent.mkdir(parents=True, exist_ok=True)
     for name, joint, seeds in MATCHES:
         found["matches"].append(match(name, joint, seeds))

@@ -15,7 +15,7 @@ from lookdown.wire.errors import WireError
 from lookdown.wire.messages import End, Event, EventKind, Picture, Severity
 from lookdown.wire.packet import encode
 
-THREE = Parameters(sensors=tuple(SensorField(i) for i in (1, 2, 3)), hold_s=0.5)
+THREE = Parameters(sensors=tuple(SensorField(i) for i in (1, 2, 3)), hold_s=0.5, late_s=0.01)
 
 
 @pytest.fixture(scope="module")
