@@ -1,7 +1,8 @@
 """Ingest: what satellites send is checked, counted and put into one order of time.
 
 A report is judged by its own content and by the earlier reports of its own sensor, so that the verdict does not depend
-on how the streams of several sensors interleave; only where its clock steps ahead do the others have a say. Accepted reports wait in a heap. The earliest is released as
+on how the streams of several sensors interleave; only where its clock steps ahead do the others have a say.
+Accepted reports wait in a heap. The earliest is released as
 soon as every expected sensor that has not ended has reported a time at least as late. A sensor that the newest time of
 any other has left more than ``hold_s`` of data time behind is silent: nobody waits for it until it is heard again in
 time. No clock of the ground enters: live and replay agree.
