@@ -1,7 +1,8 @@
 """Ingest: what satellites send is checked, counted and put into one order of time.
 
-A report is judged by its own content and by the earlier reports of its own sensor alone, so that the verdict does not
-depend on how the streams of several sensors interleave. Accepted reports wait in a heap. The earliest is released as
+A report is judged by its own content and by the earlier reports of its own sensor, so that the verdict does not depend
+on how the streams of several sensors interleave; only where its clock steps ahead do the others have a say.
+Accepted reports wait in a heap. The earliest is released as
 soon as every expected sensor that has not ended has reported a time at least as late. A sensor that the newest time of
 any other has left more than ``hold_s`` of data time behind is silent: nobody waits for it until it is heard again in
 time. What it sends then, and is at most ``late_s`` older than what was released, is passed on at once (`Rewind` goes
@@ -60,6 +61,8 @@ class _Stream:
     silent: bool = False
     doubted_time_ns: int = 0
     doubted: int = 0
+    accepted: int = 0
+    others_then: int = 0  # reports accepted of others when the doubt began
 
 
 class Ingest:
@@ -74,7 +77,7 @@ class Ingest:
     ----------
     counters : Counter of (int, str)
         How often each thing happened, by (sender, name): ``accepted``, ``accepted_late``, ``late``, ``silences``,
-        ``plots_over_limit``, ``plots_refused`` and ``refused_<reason>``.
+        ``plots_over_limit``, ``plots_refused`` (and by reason) and ``refused_<reason>``.
 
     Raises
     ------
@@ -135,6 +138,7 @@ class Ingest:
         self._newest_ns, self._first_ns = max(self._newest_ns, report.time_ns), min(self._first_ns, report.time_ns)
         behind_s = 0.0 if self._released_ns is None else (self._released_ns - report.time_ns) / _SECOND_NS
         if 0.0 < behind_s <= self._parameters.late_s:
+            stream.accepted += 1
             self.counters[sender, "accepted"] += 1
             self.counters[sender, "accepted_late"] += 1
             return [arrival, *self._release()]
@@ -146,6 +150,7 @@ class Ingest:
                 f"raise late_s (now {self._parameters.late_s} s) or hold_s ({self._parameters.hold_s} s) if this lasts",
             )
         stream.silent = False
+        stream.accepted += 1
         self.counters[sender, "accepted"] += 1
         heapq.heappush(self._waiting, (report.time_ns, report.sensor_id, report.frame_id, arrival))
         return self._release()
@@ -200,11 +205,18 @@ class Ingest:
         if len(sights) > self._parameters.max_plots:
             order = np.argsort(-np.nan_to_num(sights["snr"], nan=-1.0), kind="stable")[: self._parameters.max_plots]
             self.counters[sender, "plots_over_limit"] += len(sights) - len(order)
-        usable = usable_sights(replace(report, sights=sights[order]), self._parameters.max_height_m)
+        kept_sights = sights[order]
+        spoilt = ~np.isfinite(kept_sights["correlation"]) | (np.abs(kept_sights["correlation"]) >= 1.0)
+        for name in ("sigma_x", "sigma_y"):
+            spoilt |= ~(np.isfinite(kept_sights[name]) & (kept_sights[name] > 0.0))
+        usable = ~spoilt & usable_sights(replace(report, sights=sights[order]), self._parameters.max_height_m)
         if len(order) and not usable.any():
             raise WireError("geometry", f"frame {report.frame_id} of sensor {sender}: no line of sight meets the air")
         if not usable.all():
             self.counters[sender, "plots_refused"] += int(np.count_nonzero(~usable))
+            for reason, rows in (("covariance", spoilt), ("geometry", ~usable & ~spoilt)):
+                if rows.any():
+                    self.counters[sender, f"plots_refused_{reason}"] += int(np.count_nonzero(rows))
         kept = order[usable]
         return Arrival(replace(report, sights=sights[kept]), kept.astype(np.int64), len(sights), origin_ns, arrival_ns)
 
@@ -224,14 +236,21 @@ class Ingest:
         ahead_s = (report.time_ns - stream.last_time_ns) / _SECOND_NS
         if ahead_s <= 0.0:
             raise WireError("past", f"{what} lies {-ahead_s:.3f} s before the frame it follows")
-        if ahead_s > self._parameters.max_gap_s:
+        others = [other for other in self._streams.values() if other is not stream]
+        live_ns = [o.last_time_ns for o in others if o.last_time_ns is not None and not (o.ended or o.silent)]
+        hold_s = self._parameters.hold_s
+        alone = bool(live_ns) and report.time_ns - max(live_ns) > hold_s * _SECOND_NS
+        if ahead_s > self._parameters.max_gap_s or (ahead_s > hold_s and alone):
             between_s = (report.time_ns - stream.doubted_time_ns) / _SECOND_NS
             in_order = stream.doubted and 0.0 < between_s <= self._parameters.max_gap_s
             stream.doubted = stream.doubted + 1 if in_order else 1
             stream.doubted_time_ns = report.time_ns
-            if stream.doubted <= _RESUME_REPORTS:
+            heard = sum(other.accepted for other in others)
+            stream.others_then = heard if stream.doubted == 1 else stream.others_then
+            # While others go on in the old time, it is this clock that has stepped.
+            if stream.doubted <= _RESUME_REPORTS or (alone and heard > stream.others_then):
                 raise WireError(
-                    "future", f"{what} lies {ahead_s:.1f} s after the last one, more than {self._parameters.max_gap_s}"
+                    "future", f"{what} lies {ahead_s:.1f} s after the last one, and no other sensor is there"
                 )
         stream.doubted = 0
 

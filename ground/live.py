@@ -159,7 +159,7 @@ class Ground:
         self._history.settle(freeze(self._pipeline, self._config.fusion), self._recorder.end)
         self._note(self._pipeline.finish())
         counters = self._counters()
-        self._publish(self._pipeline.fusion.picture(self._pipeline.time_ns))
+        self._publish(self._pipeline.picture())
         counted = [{"format": o.config.format, "to": o.config.to, **o.counts} for o in self._outputs]
         self._history.set_counters(counters)
         self._history.close(final=self._pipeline.ingest.all_ended)
@@ -245,7 +245,7 @@ class Ground:
         now_ns = self._clock.steady_ns()
         if now_ns >= self._picture_due_ns:
             self._picture_due_ns = now_ns + round(NS_PER_S / self._config.picture_rate_hz)
-            self._publish(self._pipeline.fusion.picture(self._pipeline.time_ns))
+            self._publish(self._pipeline.picture())
         for output in self._outputs:
             output.offer(self._believed)
         if now_ns >= self._health_due_ns:
@@ -266,7 +266,7 @@ class Ground:
 
     def _believed(self) -> Points:
         """Return confirmed and coasting tracks now, seen from where the last report's sensor was."""
-        picture, last = self._pipeline.fusion.picture(self._pipeline.time_ns), self._pipeline.last
+        picture, last = self._pipeline.picture(), self._pipeline.last
         platform = None
         if last is not None:
             state = last.state
@@ -296,7 +296,7 @@ class Ground:
 
     def _line(self) -> str:
         fused = sum(value for (_, name), value in self._pipeline.counters.items() if name == "fused")
-        picture = self._pipeline.fusion.picture(self._pipeline.time_ns)
+        picture = self._pipeline.picture()
         live = sum(track.status != 0 for track in picture.tracks)
         unknown = sum(self._receiver.stats[UNKNOWN].refused.values()) if UNKNOWN in self._receiver.stats else 0
         refused = f", {unknown} messages refused" if unknown else ""

@@ -80,15 +80,20 @@ class Parameters:
     merge_distance_m: float = 150.0
     merge_speed_m_s: float = 30.0
 
+    # Kind of target
+    irradiance_per_dn_w_m2: float = 0.0  # that a plot's peak of 1 DN stands for; 0: unknown, brightness tells nothing
+
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            signed = field.name in ("min_height_m", "drop_score")
+            signed = field.name in ("min_height_m", "drop_score", "irradiance_per_dn_w_m2")
             if field.name != "sensors" and not signed and not value > 0:
                 raise ValueError(f"{field.name}: wanted a number above 0, got {value!r}")
         for name in ("probability_of_detection", "gate_probability"):
             if not getattr(self, name) < 1.0:
                 raise ValueError(f"{name}: wanted a probability below 1, got {getattr(self, name)!r}")
+        if not 0.0 <= self.irradiance_per_dn_w_m2 < 1.0:
+            raise ValueError(f"irradiance_per_dn_w_m2: wanted 0 or more, below 1, got {self.irradiance_per_dn_w_m2!r}")
         if self.min_altitude_m >= self.max_altitude_m:
             raise ValueError(
                 f"min_altitude_m and max_altitude_m: wanted the first below the second, "

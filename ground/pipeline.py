@@ -5,15 +5,17 @@ tracks of the live run, bit for bit.
 """
 
 from collections import Counter
+from dataclasses import replace
 
-from lookdown.ground.fusion import Event, Fusion, Happening
+from lookdown.ground.fusion import Event, Fusion, Happening, ReportFused
 from lookdown.ground.ingest import Arrival, Ingest
+from lookdown.ground.kinds import Kinds
 from lookdown.ground.parameters import Parameters
 from lookdown.ground.rewind import Rewind
 from lookdown.wire import messages
 from lookdown.wire.envelope import Delivery
 from lookdown.wire.errors import WireError
-from lookdown.wire.messages import End, Health, PlotReport
+from lookdown.wire.messages import End, Health, Picture, PlotReport
 from lookdown.wire.packet import decode
 
 
@@ -31,6 +33,8 @@ class Pipeline:
         Checks and orders reports.
     fusion : Fusion
         Makes tracks.
+    kinds : Kinds
+        Tells what they are of.
     health : dict of int to Health
         The last health of each sensor.
     time_ns : int
@@ -43,6 +47,7 @@ class Pipeline:
         self.ingest = Ingest(parameters)
         self.fusion = Fusion(parameters)
         self._rewind = Rewind(self.fusion, parameters)
+        self.kinds = Kinds(parameters.irradiance_per_dn_w_m2)
         self.health: dict[int, Health] = {}
         self.time_ns = 0
         self.last: PlotReport | None = None
@@ -99,12 +104,21 @@ class Pipeline:
         end = Happening("end", self.time_ns, sender, f"sensor {sender} ended, {message.frames_processed} frames")
         return [end, *self._fuse(self.ingest.end(sender))]
 
+    def picture(self) -> Picture:
+        """Return the tracks at the time of the last fused report, with their kinds."""
+        picture = self.fusion.picture(self.time_ns)
+        tracks = tuple(replace(track, kind=self.kinds.posterior(track.id)) for track in picture.tracks)
+        return replace(picture, tracks=tracks)
+
     def finish(self) -> list[Event]:
         """Fuse what still waits: nothing more will come."""
         return [*self._fuse(self.ingest.flush()), *self._rewind.catch_up()]
 
     def _fuse(self, arrivals: list[Arrival]) -> list[Event]:
         events = self._rewind.step(arrivals)
+        for event in events:
+            if isinstance(event, ReportFused):
+                self.kinds.note(event)
         for arrival in arrivals:
             if arrival.report.time_ns >= self.time_ns:  # others came late
                 self.last, self.time_ns = arrival.report, arrival.report.time_ns

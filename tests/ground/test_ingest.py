@@ -231,3 +231,29 @@ def test_an_end_that_waited_in_a_spool_does_not_shut_out_the_next_start(scene, s
     assert pipeline.ingest.counters == {(1, "accepted"): len(own) - half}
     pipeline.take(Delivery(1, 0, 0, encode(replace(own[0], frame_id=999)), 6, 99))
     assert pipeline.counters[1, "refused_past"] == 1  # frames are counted anew, time is not
+
+
+@pytest.mark.parametrize("step_s", [5.0, 1000.0])
+def test_a_satellite_whose_clock_steps_ahead_disturbs_no_other(stream, step_s):
+    ingest, accepted = Ingest(THREE), {1: 0, 2: 0, 3: 0}
+    for report in stream:
+        stepped = report.sensor_id == 1 and report.frame_id >= 3
+        moved = replace(report, time_ns=report.time_ns + round(step_s * 1e9)) if stepped else report
+        if stepped and report.frame_id < 9:
+            assert refused(ingest, moved) == "future"
+        else:
+            ingest.offer(report)  # from frame 9 on the clock is right again
+            accepted[report.sensor_id] += 1
+    assert accepted == {1: 6, 2: 12, 3: 12}
+    assert ingest.counters[1, "refused_future"] == 6
+    assert not any(ingest.counters[sensor, "late"] for sensor in (1, 2, 3))
+
+
+def test_covariances_that_are_none_are_counted_by_reason(stream):
+    ingest, report = Ingest(THREE), stream[0]
+    sights = np.repeat(report.sights[:1], 6)
+    sights["sigma_x"][:3] = (np.nan, 0.0, np.inf)
+    sights["correlation"][3:5] = (1.0, np.nan)
+    ingest.offer(replace(report, sights=sights))
+    assert ingest.counters[1, "plots_refused"] == ingest.counters[1, "plots_refused_covariance"] == 5
+    assert ingest.flush()[0].plot_index.tolist() == [5]

@@ -1,0 +1,172 @@
+"""How each kind of target moves and shines: regimes of flight as ranges, and their densities.
+
+A regime is a product of ranges over height, speed, climb, acceleration and radiant intensity; a kind is one regime or
+more. Inside a range every value is as likely as another. An estimate with sigma ``s`` of a quantity whose range is
+``[a, b]`` has the density ``(Phi((b - x) / s) - Phi((a - x) / s)) / (b - a)``, the uniform one folded with the error.
+
+Sources of the ranges:
+
+- aircraft: ICAO Doc 8643 and EUROCONTROL's Aircraft Performance Database (cruise, climb and descent of transport
+  aircraft); United States Air Force fact sheets of fighters (to Mach 2, 18 km).
+- cruise: CSIS, *Missile Threat* (missilethreat.csis.org): Tomahawk, Kalibr (240 m/s, 20 to 3000 m), BrahMos (Mach 2.8),
+  Kh-22 (Mach 4, 27 km); fact sheets of the United States Air Force and of NASA for scramjets (X-51A: Mach 5, 18 km;
+  X-43A: Mach 7 to 10, 29 to 33 km).
+- glider: Acton (2015), "Hypersonic boost-glide weapons", Science & Global Security 23, 191-219; Tracy and Wright
+  (2020), "Modeling the performance of hypersonic boost-glide missiles", Science & Global Security 28, 135-170: speeds,
+  heights, and lift over drag of 2 to 3, so that drag is a third to a half of what lift must carry of gravity.
+- ballistic: American Physical Society (2004), "Report of the study group on boost-phase intercept systems for national
+  missile defense", Reviews of Modern Physics 76, S1 (burn-out speeds, accelerations, times); free fall from Newton.
+- surface: heights of roads from the Dead Sea (-430 m) to the Khardung La (5,360 m); geoid within -107 and +86 m of the
+  ellipsoid (EGM2008); ships to 25 m/s.
+- intensities, 3 to 5 micrometres: Hudson (1969), *Infrared System Engineering*, ch. 2; Mahulikar, Sonawane and Rao
+  (2007), "Infrared signature studies of aerospace vehicles", Progress in Aerospace Sciences 43, 218-245; for plumes as
+  ballistic; skin of gliders by Planck's law at 1,000 to 2,000 K over 0.3 to 3 m^2.
+
+The ranges are wider than the sources' single figures: they are ours, and what they give is measured, not claimed.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+from lookdown.wire.messages import Float, Kind
+
+_LEAST = 1e-9  # of a range's density: what lies outside is unlikely, not impossible
+
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Regime:
+    """One way in which a kind moves.
+
+    Attributes
+    ----------
+    kind : Kind
+        Whose it is.
+    weight : float
+        Its share of the kind; those of a kind sum to one.
+    height_m, speed_m_s, climb_m_s : tuple of float
+        Ranges of height above the ellipsoid, speed over the turning Earth and vertical rate.
+    lift_m_s2, thrust_m_s2 : tuple of float
+        Ranges of the change of climb and of speed with time; with ``falls``, of what free fall leaves of them.
+    falls : bool
+        Whether gravity alone bends the path.
+    intensity_w_sr : tuple of float
+        Range of radiant intensity in 3 to 5 micrometres over what the target hides; its logarithm is uniform [W/sr].
+    fixed : bool
+        Whether it stands still among the stars as its sensor sees it.
+    """
+
+    kind: Kind
+    weight: float
+    height_m: Range
+    speed_m_s: Range
+    climb_m_s: Range
+    lift_m_s2: Range
+    thrust_m_s2: Range
+    intensity_w_sr: Range
+    falls: bool = False
+    fixed: bool = False
+
+
+REGIMES = (
+    # transport aircraft in cruise; climb, descent and light aircraft; combat aircraft
+    Regime(Kind.AIRCRAFT, 0.5, (6e3, 13.5e3), (170, 280), (-10, 10), (-3, 3), (-1, 1), (10, 2e3)),
+    Regime(Kind.AIRCRAFT, 0.3, (0, 9e3), (35, 230), (-25, 25), (-5, 5), (-3, 3), (10, 2e3)),
+    Regime(Kind.AIRCRAFT, 0.2, (0, 18e3), (120, 600), (-200, 200), (-40, 40), (-15, 15), (20, 2e4)),
+    # subsonic close to the ground, supersonic, scramjet
+    Regime(Kind.CRUISE, 0.5, (-50, 3e3), (200, 300), (-30, 30), (-15, 15), (-5, 5), (3, 300)),
+    Regime(Kind.CRUISE, 0.3, (0, 27e3), (600, 1300), (-200, 200), (-30, 30), (-15, 15), (50, 5e3)),
+    Regime(Kind.CRUISE, 0.2, (18e3, 33e3), (1400, 2800), (-100, 100), (-20, 20), (-15, 15), (200, 2e4)),
+    Regime(Kind.GLIDER, 1.0, (25e3, 80e3), (1500, 7000), (-600, 600), (-30, 30), (-25, 1), (200, 1e5)),
+    # boost; free fall before and after the peak; the way back into the air, braked by drag
+    Regime(Kind.BALLISTIC, 0.5, (0, 100e3), (30, 6500), (30, 4500), (0, 80), (5, 80), (1e4, 1e7)),
+    Regime(Kind.BALLISTIC, 0.3, (40e3, 100e3), (700, 7000), (-4500, 4500), (-3, 3), (-3, 3), (10, 1e4), falls=True),
+    Regime(Kind.BALLISTIC, 0.2, (0, 50e3), (300, 6500), (-4500, -100), (-3, 250), (-300, 0), (100, 1e6), falls=True),
+    # ships, vehicles
+    Regime(Kind.SURFACE, 0.4, (-110, 90), (0, 25), (-1, 1), (-1, 1), (-1, 1), (5, 5e3)),
+    Regime(Kind.SURFACE, 0.6, (-440, 5.4e3), (0, 50), (-6, 6), (-3, 3), (-5, 5), (5, 5e3)),
+    Regime(Kind.STAR, 1.0, (-1e3, 100e3), (2e3, 8e3), (-4e3, 4e3), (-100, 100), (-100, 100), (1, 1e5), fixed=True),
+    Regime(Kind.ARTEFACT, 1.0, (-1e3, 100e3), (0, 8e3), (-4e3, 4e3), (-200, 200), (-200, 200), (1, 1e7)),
+)
+"""All regimes; the first number of a range lies below the second."""
+
+KIND_OF = np.array([regime.kind for regime in REGIMES])
+PRIOR = np.array([0.3, 0.1, 0.1, 0.15, 0.2, 0.05, 0.1])
+"""Share of each kind among tracks before anything is known; wars and seas differ."""
+
+_TURN_RATE_RAD_S = (0.0, 0.03)  # range of the rate of a line of sight to a mover; 7 km/s at 230 km
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Features:
+    """What of tracks tells their kind; all arrays of shape (n,), nan where it is not known.
+
+    Attributes
+    ----------
+    height_m, speed_m_s, climb_m_s : ndarray of float64
+        Of the estimate.
+    lift_m_s2, thrust_m_s2 : ndarray of float64
+        Change of climb and of speed with time.
+    gravity_lift_m_s2, gravity_thrust_m_s2 : ndarray of float64
+        What free fall would make of them.
+    turn_rad_s : ndarray of float64
+        Rate at which the line of sight turns against the stars.
+    log_intensity : ndarray of float64
+        Natural logarithm of the radiant intensity [W/sr].
+    sigma : dict of str to ndarray of float64
+        One sigma of each of these (not of gravity's), by name.
+    """
+
+    height_m: Float
+    speed_m_s: Float
+    climb_m_s: Float
+    lift_m_s2: Float
+    thrust_m_s2: Float
+    gravity_lift_m_s2: Float
+    gravity_thrust_m_s2: Float
+    turn_rad_s: Float
+    log_intensity: Float
+    sigma: dict[str, Float]
+
+
+def log_likelihoods(features: Features) -> tuple[Float, Float]:
+    """Log-density of features under each regime, shapes (n, regimes).
+
+    Returns
+    -------
+    standing : ndarray of float64
+        Of what hardly changes from one look to the next: height, speed, climb, intensity, turn of the line of sight.
+    fresh : ndarray of float64
+        Of the accelerations, which are measured anew each time.
+    """
+    standing, fresh = (np.zeros((len(features.height_m), len(REGIMES))) for _ in range(2))
+    sigma = features.sigma
+    for column, regime in enumerate(REGIMES):
+        for name in ("height_m", "speed_m_s", "climb_m_s"):
+            standing[:, column] += _log_range(getattr(features, name), sigma[name], getattr(regime, name))
+        low, high = np.log(regime.intensity_w_sr).tolist()
+        standing[:, column] += _log_range(features.log_intensity, sigma["log_intensity"], (low, high))
+        if regime.fixed:
+            spread = sigma["turn_rad_s"]
+            half_normal = 0.5 * np.log(2.0 / np.pi) - np.log(spread) - 0.5 * (features.turn_rad_s / spread) ** 2
+            floor = np.log(_LEAST / _TURN_RATE_RAD_S[1])
+            standing[:, column] += np.nan_to_num(np.maximum(half_normal, floor), nan=0.0)
+        else:
+            standing[:, column] += _log_range(features.turn_rad_s, sigma["turn_rad_s"], _TURN_RATE_RAD_S)
+        lift, thrust = features.lift_m_s2, features.thrust_m_s2
+        if regime.falls:
+            lift, thrust = lift - features.gravity_lift_m_s2, thrust - features.gravity_thrust_m_s2
+        fresh[:, column] += _log_range(lift, sigma["lift_m_s2"], regime.lift_m_s2)
+        fresh[:, column] += _log_range(thrust, sigma["thrust_m_s2"], regime.thrust_m_s2)
+    return standing, fresh
+
+
+def _log_range(value: Float, sigma: Float, bounds: Range) -> NDArray[np.float64]:
+    """Log-density of a value with an error, uniform between bounds; 0 where the value is not known."""
+    low, high = bounds
+    inside = ndtr((high - value) / sigma) - ndtr((low - value) / sigma)
+    return np.nan_to_num(np.log(np.maximum(inside, _LEAST) / (high - low)), nan=0.0)
