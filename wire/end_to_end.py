@@ -11,9 +11,9 @@ from pathlib import Path
 
 from lookdown.wire.clock import NS_PER_S
 from lookdown.wire.envelope import Delivery
-from lookdown.wire.errors import ConfigError, WireError
+from lookdown.wire.errors import ConfigError, EarlyError, WireError
 from lookdown.wire.keys import next_start
-from lookdown.wire.sealed import Opener, Sealer
+from lookdown.wire.sealed import EARLY, Opener, Sealer
 from lookdown.wire.security import Security
 
 _PLACE = struct.Struct(">8sHQQq")
@@ -92,13 +92,18 @@ class PacketOpener:
                 "without it what was opened before could be opened again"
             ) from None
 
+    @property
+    def generation(self) -> int:
+        """Number of the keys that are used now."""
+        return self._security.generation
+
     def open(self, delivery: Delivery) -> Delivery:
         """Return a delivery with its packet opened.
 
         Raises
         ------
         WireError
-            With a reason of `Opener.open` after ``seal``, such as ``seal forged``.
+            With a reason of `Opener.open` after ``seal``, such as ``seal forged``; EarlyError for ``seal early``.
         """
         if self._generation != self._security.generation:
             self._generation = self._security.generation
@@ -107,6 +112,8 @@ class PacketOpener:
         try:
             opened = self._opener.open(delivery.packet, place)
         except WireError as error:
+            if error.reason == EARLY:
+                raise EarlyError(f"seal {EARLY}", str(error)) from None
             raise WireError(f"seal {error.reason}", str(error)) from None
         if opened.sender_id != delivery.sender_id:
             raise WireError("seal forged", f"sealed by node {opened.sender_id}, came as of {delivery.sender_id}")

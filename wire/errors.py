@@ -19,3 +19,7 @@ class WireError(Exception):
 
 class ConfigError(Exception):
     """A configuration or scenario that cannot be used; the message names file, key and cure."""
+
+
+class EarlyError(WireError):
+    """A packet that cannot be taken yet, and can later: its sender shall keep it."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from lookdown.wire.batch import entries
 from lookdown.wire.envelope import ACKNOWLEDGEMENT, DATA, Delivery, Envelope, decode_envelope
-from lookdown.wire.errors import WireError
+from lookdown.wire.errors import EarlyError, WireError
 
 UNKNOWN = 0
 """Key under which refusals are counted whose sender is unknown or not to be trusted."""
@@ -127,15 +127,21 @@ class Inbox:
             if after > before:
                 counts.refused["gap"] += 1
                 break
-            counts.lost += sequence - 1 - before
-            sender.taken = sequence
+            lost = sequence - 1 - before
             delivery = Delivery(sender_id, origin_ns, arrival_ns, packet, boot_id, sequence)
             if self._opened:
                 try:
                     delivery = self._opened(delivery)
+                except EarlyError as error:
+                    counts.refused[error.reason] += 1
+                    break
                 except WireError as error:
                     counts.refused[error.reason] += 1  # it would be no better the next time
+                    counts.lost += lost
+                    sender.taken = sequence
                     continue
+            counts.lost += lost
+            sender.taken = sequence
             counts.received += 1
             deliveries.append(delivery)
         return deliveries

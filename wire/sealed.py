@@ -36,6 +36,8 @@ SEALED_OCTETS = _HEADER_OCTETS + _TAG_OCTETS
 """What sealing adds to a payload."""
 WINDOW = 65_536
 """Counters behind the newest of a start that may still come."""
+EARLY = "early"
+"""Why a message is refused that can be opened as soon as the newest card of its sender is enrolled."""
 STARTS_REMEMBERED = 64
 """Starts of a sender that are remembered; older ones are refused."""
 _STATE = struct.Struct(">HHI8sQI")
@@ -176,8 +178,9 @@ class Opener:
         ------
         WireError
             ``truncated``, ``version``; ``recipient``: sealed to another node; ``node``: the sender is not enrolled;
-            ``epoch``: of keys that are not known (any more); ``forged``: changed, or sealed by somebody else;
-            ``replay``: opened before; ``window``, ``start``: too old to know. Nothing changes then.
+            ``early``: of keys that are not known yet; ``epoch``: of keys that are not known any more; ``forged``:
+            changed, or sealed by somebody else; ``replay``: opened before; ``window``, ``start``: too old to know.
+            Nothing changes then.
         """
         if len(sealed) < SEALED_OCTETS:
             raise WireError("truncated", f"wanted at least {SEALED_OCTETS} octets, came {len(sealed)}")
@@ -249,6 +252,8 @@ class Opener:
         if card is None:
             raise WireError("node", f"node {sender} is not enrolled")
         epoch, secret = card.epoch(theirs), self._own.seal_secrets.get(mine)
+        if theirs > card.newest.number or mine > self._own.card.newest.number:
+            raise WireError("early", f"epoch {theirs} of node {sender} to epoch {mine} of this one: not known yet")
         if epoch is None or secret is None:
             raise WireError("epoch", f"epoch {theirs} of node {sender} to epoch {mine} of this one: keys not known")
         key = (sender, mine, epoch.seal_key)

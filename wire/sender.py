@@ -198,7 +198,8 @@ class LinkSender:
         if self._security is None or now_ns < self._refresh_ns:
             return
         self._refresh_ns = now_ns + _REFRESH_NS
-        if not self._security.refresh() or self._retry_ns is not None:
+        self._security.refresh()
+        if self._retry_ns is not None:
             return
         card = self._security.ring.card(self._peer)
         if card and self._server_key in card.curve_keys:

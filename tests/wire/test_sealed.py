@@ -34,7 +34,7 @@ def test_opened_once_with_its_header() -> None:
 
 def test_every_flipped_bit_and_every_truncation_is_refused_and_changes_nothing() -> None:
     message, opener = Sealer(BOARD, GROUND.card, 1).seal(b"plots", b"h"), Opener(GROUND, RING)
-    known = {"start", "forged", "version", "recipient", "node", "epoch", "truncated"}
+    known = {"start", "early", "forged", "version", "recipient", "node", "epoch", "truncated"}
     for bit in range(8 * len(message)):
         flipped = bytearray(message)
         flipped[bit // 8] ^= 1 << bit % 8

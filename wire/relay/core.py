@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from heapq import heappop, heappush
 
 from lookdown.wire.clock import NS_PER_S
-from lookdown.wire.errors import WireError
+from lookdown.wire.errors import EarlyError, WireError
 from lookdown.wire.relay.bundle import (
     FULL,
     PRIORITIES,
@@ -36,6 +36,7 @@ _LONGEST_BACKOFF = 16
 _FAR_NS = 2**62
 _BURST_NS = 1_000_000  # as much may be ahead of a contact's rate: clocks of processes tick no finer
 _ARRIVALS_KEPT = 10_000
+_EARLY = -1  # for this node, and sealed with keys that it does not know yet
 Open = Callable[[Bundle], bytes]
 Trace = Callable[[int, str, Key, int], None]
 """Told (time [ns], event, bundle, other node or 0)."""
@@ -196,6 +197,13 @@ class Relay:
             answers = [(peer, c if c.verdict != TAKEN else c._replace(verdict=FULL)) for peer, c in answers]
         return [(peer, custody.encode()) for peer, custody in answers]
 
+    def open_again(self, now_ns: int) -> None:
+        """Open what is held for this node itself, because its keys were not known: others are known now."""
+        for queues in self._waiting:
+            for held in list(queues.get(self.node, ())):
+                if self._arrive(held.bundle, now_ns) in (TAKEN, REFUSED):
+                    self._let_go(held)
+
     def clock_set(self, by_ns: int) -> None:
         """Shift what runs by time, because the clock was set: answers, rates and dead links keep their distance.
 
@@ -236,8 +244,8 @@ class Relay:
             self.counts["expired"] += 1
             self._trace(now_ns, "expired", key, 0)
             return TAKEN  # nobody needs to keep it
-        if bundle.destination == self.node:
-            return self._arrive(bundle, now_ns)
+        if bundle.destination == self.node and (verdict := self._arrive(bundle, now_ns)) != _EARLY:
+            return verdict
         if bundle.destination not in self.routes.network.index:
             self.counts["refused destination"] += 1
             return REFUSED
@@ -261,6 +269,9 @@ class Relay:
             return FULL
         try:
             payload = self._open(bundle) if self._open else bundle.payload
+        except EarlyError:
+            self.counts["early"] += 1
+            return _EARLY
         except WireError as error:
             self.counts[f"refused {error.reason}"] += 1
             self._trace(now_ns, "refused", bundle.key, 0)

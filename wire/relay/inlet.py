@@ -13,13 +13,14 @@ from pathlib import Path
 from lookdown.wire.clock import NS_PER_S, Clock
 from lookdown.wire.end_to_end import PacketOpener
 from lookdown.wire.envelope import Delivery
-from lookdown.wire.errors import WireError
+from lookdown.wire.errors import EarlyError, WireError
 from lookdown.wire.inbox import ReceiverCounts
 from lookdown.wire.relay.carried import decode_carried, is_carried
 from lookdown.wire.relay.store import Delivered, DeliveryReader
 from lookdown.wire.security import Refusals
 
 _ROWS_PER_SERVICE = 1000
+_MOST_WAITING = 20_000  # packets in memory; beyond, the store is read no further
 
 
 @dataclass(slots=True)
@@ -32,6 +33,7 @@ class _Stream:
     waiting: dict[int, tuple[int, Delivery]] = field(default_factory=dict)  # by sequence: that before, the packet
     order: list[int] = field(default_factory=list)  # heap of the sequences that wait
     since_ns: int = 0  # how long the first of them has waited, steady
+    early: int | None = None  # which keys did not open the first of them; None: it was not tried
 
 
 class RelayInlet:
@@ -85,14 +87,16 @@ class RelayInlet:
     def service(self) -> list[Delivery]:
         """Return the packets that can be taken now, in the order of each sender."""
         deliveries: list[Delivery] = []
-        for row in self._reader.read(self._number, _ROWS_PER_SERVICE):
+        room = _MOST_WAITING - sum(len(stream.waiting) for stream in self._streams.values())
+        for row in self._reader.read(self._number, max(min(_ROWS_PER_SERVICE, room), 0)):
             self._number = row.number
             deliveries += self._take(row)
         now_ns = self._clock.steady_ns()
         for board, stream in self._streams.items():
-            if stream.waiting and now_ns - stream.since_ns >= self._wait_ns:
+            late = stream.waiting and now_ns - stream.since_ns >= self._wait_ns
+            if late and not self._too_early(stream):
                 deliveries += self._release(board, stream)
-                deliveries += self._follow(board, stream)
+            deliveries += self._follow(board, stream)
         return deliveries
 
     def close(self) -> None:
@@ -115,8 +119,11 @@ class RelayInlet:
             counts.refused["stale boot"] += 1
             return []
         if boot_id != stream.boot_id:
-            while stream.waiting:
+            while stream.waiting and not self._too_early(stream):
                 released += self._release(source, stream)
+            counts.lost += len(stream.waiting)
+            stream.waiting.clear()
+            stream.order.clear()
             stream.old_boots.add(stream.boot_id)
             stream.boot_id, stream.taken = boot_id, 0
         if sequence <= stream.taken:
@@ -134,25 +141,39 @@ class RelayInlet:
     def _follow(self, board: int, stream: _Stream) -> list[Delivery]:
         """Take what waits and has nothing before it any more."""
         released: list[Delivery] = []
-        while stream.order and stream.waiting[stream.order[0]][0] <= stream.taken:
+        while stream.order and stream.waiting[stream.order[0]][0] <= stream.taken and not self._too_early(stream):
             released += self._release(board, stream)
         return released
 
+    def _too_early(self, stream: _Stream) -> bool:
+        """Return whether the first packet that waits needs keys that are not known yet."""
+        if self._opener is None or stream.early != self._opener.generation:
+            stream.early = None
+        return stream.early is not None
+
     def _release(self, board: int, stream: _Stream) -> list[Delivery]:
         """Take the first packet that waits, with what is missing before it given up."""
-        sequence = heappop(stream.order)
-        _, delivery = stream.waiting.pop(sequence)
-        stream.since_ns = self._clock.steady_ns()
+        sequence = stream.order[0]
+        _, delivery = stream.waiting[sequence]
         counts = self.stats[board]
-        counts.lost += sequence - 1 - stream.taken
-        stream.taken = sequence
+        refused: WireError | None = None
         if self._opener:
             try:
                 delivery = self._opener.open(delivery)
             except WireError as error:
+                refused = error
                 counts.refused[error.reason] += 1
                 self.refusals.add(f"packet {sequence} of node {board} refused, {error.reason}: {error}")
-                return []
+        if isinstance(refused, EarlyError):
+            stream.early = self._opener.generation if self._opener else None
+            return []
+        heappop(stream.order)
+        del stream.waiting[sequence]
+        stream.since_ns = self._clock.steady_ns()
+        counts.lost += sequence - 1 - stream.taken
+        stream.taken = sequence
+        if refused:
+            return []
         counts.received += 1
         return [delivery]
 

@@ -80,6 +80,7 @@ class RelayProcess:
             raise ConfigError(f"security.keys: wanted keys of node {config.node}, came {self._security.own.node_id}")
         self._seals = Seals(self._security) if self._security else None
         self._standing = Standing(self._security) if self._security else None
+        self._generation = 0
         with contextlib.ExitStack() as opened:
             self._store = opened.enter_context(contextlib.closing(Store(config.store, config.node, config.durable)))
             self._trace = None
@@ -295,8 +296,12 @@ class RelayProcess:
     def _refresh(self, now_ns: int, steady_ns: int) -> None:
         """Use keys that changed since, cut who is not believed any more, bound what is kept, tell what was lost."""
         if self._security and self._seals and self._standing:
-            if self._security.refresh():
+            self._security.refresh()
+            if self._generation != self._security.generation:  # the gatekeeper reads them, too
+                self._generation = self._security.generation
                 self._seals.renew()
+                self.relay.open_again(now_ns)
+                self._settle_ns = self._settle_ns or steady_ns
             lines = [*self._standing.review(), *(way.review(steady_ns) for way in self._ways.values())]
             for line in filter(None, lines):
                 self._refused(line)

@@ -1,9 +1,9 @@
 """Seals of a relay: what is made here is sealed to its destination, what is for this node is opened."""
 
-from lookdown.wire.errors import ConfigError, WireError
+from lookdown.wire.errors import ConfigError, EarlyError, WireError
 from lookdown.wire.keys import next_start
 from lookdown.wire.relay.bundle import Bundle
-from lookdown.wire.sealed import Opener, Sealer
+from lookdown.wire.sealed import EARLY, Opener, Sealer
 from lookdown.wire.security import Security
 
 
@@ -34,8 +34,19 @@ class Seals:
         return bundle._replace(payload=sealer.seal(bundle.payload, bundle.header()))
 
     def open(self, bundle: Bundle) -> bytes:
-        """Return the payload of a bundle for this node; WireError if it was not sealed by its source for it."""
-        opened = self._opener.open(bundle.payload, bundle.header())
+        """Return the payload of a bundle for this node.
+
+        Raises
+        ------
+        WireError
+            It was not sealed by its source for this node; EarlyError: it was, with keys that are not known yet.
+        """
+        try:
+            opened = self._opener.open(bundle.payload, bundle.header())
+        except WireError as error:
+            if error.reason == EARLY:
+                raise EarlyError(EARLY, str(error)) from None
+            raise
         if opened.sender_id != bundle.source:
             raise WireError("forged", f"sealed by node {opened.sender_id}, said to be from {bundle.source}")
         return opened.payload

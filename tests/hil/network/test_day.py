@@ -38,3 +38,25 @@ def test_what_cannot_be_is_refused(tmp_path: Path, capsys: Any) -> None:
     assert "Walker design wanted" in capsys.readouterr().err
     assert main(["network", "--out", str(tmp_path), "--hours", "0"]) == 2
     assert "hours: wanted more than 0" in capsys.readouterr().err
+
+
+def test_a_load_that_fills_stores_costs_the_lowest_priorities_and_each_loss_is_counted() -> None:
+    """Few satellites, far more octets than they can carry to the ground in time."""
+    plan = DayPlan(
+        walker="75:24/4/1",
+        hours=1.5,
+        messages=1200,
+        octets=60_000,
+        lifetime_s=1200.0,
+        deaths=0,
+        capacity_octets=1024 * 1024,
+    )
+    result = run_day(plan, contacts_of(plan))
+    sent, relays = result.figures["messages"], result.figures["relays"]
+    assert sent["delivered twice"] == 0
+    assert plan.capacity_octets * 0.9 < result.peak_octets.max() <= plan.capacity_octets
+    lost = sent["sent"] - sent["delivered"] - sent["held at the end"]
+    assert 0 < lost <= relays["dropped"] + relays["expired"]
+    by_priority = [len(delays) for delays in result.delays_s]
+    assert by_priority[3] > by_priority[0]
+    assert relays["dropped"] > 0
