@@ -136,7 +136,7 @@ def test_a_satellite_five_seconds_late_does_the_live_picture_no_harm(world, reco
         scene = scene_of(world, seed=seed, false_plots=2.0)
         scene.pointing_rad = 15e-6
         reports = list(scene.reports(20.0))
-        parameters = scene.parameters(hold_s=0.25, late_every_s=0.5)
+        parameters = scene.parameters(hold_s=0.25, late_every_s=1.0)
         ways = {
             "in time": reports,
             "late": come(reports, round(4.7 * SECOND_NS)),
