@@ -325,8 +325,8 @@ class Fusion:
             life.note_hits(new, everyone, other, before, crossings.plot_b, parameters)
             life.note_hits(new, everyone, sensor, look, crossings.plot_a, parameters)
             self._table.extend(new)
-            free = np.setdiff1d(free, crossings.plot_a)
-            self._leftover[other] = (before, np.setdiff1d(kept, crossings.plot_b))
+            free = _without(free, crossings.plot_a, len(report.sights))
+            self._leftover[other] = (before, _without(kept, crossings.plot_b, len(before.report.sights)))
         self._leftover[sensor] = (look, free)
         tentative = np.flatnonzero(~self._table.live)
         excess = len(tentative) - parameters.max_tentative
@@ -348,3 +348,10 @@ class Fusion:
             oldest_ns = report.time_ns - round(self._parameters.late_s * 1e9)
             self._births = {birth: name for birth, name in self._births.items() if name[0] >= oldest_ns}
         return names
+
+
+def _without(plots: Int, gone: Int, count: int) -> Int:
+    """Leave some of ``count`` plots out of a selection."""
+    left = np.ones(count, np.bool_)
+    left[gone] = False
+    return plots[left[plots]]

@@ -24,6 +24,7 @@ from lookdown.wire.messages import Float, TrackStatus
 
 _SIGMAS = 3.0  # how sure an impossible state must be
 _MERGE_HITS = 4  # a tentative track younger than this has too broad a covariance to be told from another
+_REACH = 3.0  # of two tracks, in sums of their variances: farther apart they are not compared
 _SAME = float(chdtri(6, 0.5))  # tracks of the same plots differ by less than independent ones would
 
 
@@ -165,12 +166,20 @@ def duplicates(table: TrackTable, parameters: Parameters) -> list[tuple[int, int
     rows = np.flatnonzero(table.live | (table.hits >= _MERGE_HITS))
     rank = np.lexsort((table.track_id[rows], -table.score[rows], ~table.live[rows]))
     rows = rows[rank]
-    # Within three times the sum of both variances: gates of tracks about tracks, found without looking at all pairs.
-    places = table.state[rows, :3].copy()
-    reach2 = np.trace(table.covariance[rows, :3, :3], axis1=1, axis2=2)[:, None, None] * np.eye(3)
-    near = gate_pairs(places, reach2, np.ones(len(rows), np.bool_), places, reach2, 3.0, 0.0)
-    ahead = near.plot > near.track
-    better, worse = near.track[ahead], near.plot[ahead]
+    # Found by gates of tracks about tracks, not by looking at all pairs: live ones within merge_distance_m, tentative
+    # ones within three times the sum of both variances.
+    live, places = table.live[rows], table.state[rows, :3].copy()
+    reach2 = np.trace(table.covariance[rows, :3, :3], axis1=1, axis2=2)
+    wide = reach2[:, None, None] * np.eye(3)
+    narrow = np.tile(np.eye(3) * parameters.merge_distance_m**2 / (2.0 * _REACH), (len(rows), 1, 1))
+    near = gate_pairs(places, narrow, live, places, narrow, _REACH, 0.0)
+    far = gate_pairs(places, wide, ~live, places, wide, _REACH, 0.0)
+    better, worse = np.concatenate([near.track, far.plot]), np.concatenate([near.plot, far.track])
+    square = np.sum((places[better] - places[worse]) ** 2, axis=1)
+    right = (better < worse) & (live[worse] == (np.arange(len(better)) < len(near.plot)))
+    right &= square < _REACH * (reach2[better] + reach2[worse])
+    order = np.lexsort((worse[right], better[right]))
+    better, worse = better[right][order], worse[right][order]
     if not better.size:
         return []
     difference = table.state[rows[better]] - table.state[rows[worse]]

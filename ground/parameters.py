@@ -35,7 +35,7 @@ class Parameters:
     # Ingest
     hold_s: float = 10.0  # data time for which a sensor that lags is waited for
     late_s: float = 5.0  # a report so much older than what was fused still counts: fusion goes back for it
-    late_every_s: float = 0.5  # data time for which late reports are gathered, since going back costs
+    late_every_s: float = 1.0  # data time for which late reports are gathered, since going back costs
     max_gap_s: float = 60.0  # longest silence of a sensor before its time is doubted
     min_altitude_m: float = 200e3  # of a sensor, over the ellipsoid
     max_altitude_m: float = 40_000e3

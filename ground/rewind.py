@@ -1,6 +1,6 @@
 """Rewind: reports that come after later ones were fused still count, as if they had come in time.
 
-Fusion keeps its past: what it knew every half second, and the reports since. A report that is at most ``late_s`` late
+Fusion keeps its past: what it knew every second, and the reports since. A report that is at most ``late_s`` late
 waits until ``late_every_s`` of data time has passed, so that several are served at once; then fusion goes back to what
 it knew before the earliest of them and fuses all reports since in order of time. Tracks, scores and hits are then those
 of reports that came in order, bit for bit; a track keeps the identity that was told, because it is remembered which two
@@ -20,7 +20,7 @@ from lookdown.ground.tracks import TrackTable
 from lookdown.wire.messages import TrackStatus
 
 _SECOND_NS = 1_000_000_000
-_EPOCH_NS = _SECOND_NS // 2  # between two snapshots
+_EPOCH_NS = _SECOND_NS  # between two snapshots
 
 
 @dataclass(slots=True)

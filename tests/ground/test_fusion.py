@@ -198,6 +198,32 @@ def test_crossing_movers_keep_their_identity(world):
         assert np.linalg.norm(error[-1, 3:]) < 30.0
 
 
+def test_a_third_satellite_leaves_hardly_a_ghost(world):
+    """Sixty movers in 36 km: lines of two satellites cross wrongly again and again, those of three hardly ever."""
+    false, held = {}, {}
+    places = ((38.0, 4.0, 70.0), (42.0, 15.0, 80.0), (35.0, 12.0, 60.0))
+    for satellites in (2, 3):
+        scene, rng = (
+            world(seed=0, false_plots=5.0, rate_hz=5.0, sub_points=places[:satellites]),
+            np.random.default_rng(0),
+        )
+        for _ in range(60):
+            scene.add_mover(
+                *rng.uniform(-18e3, 18e3, 2), rng.uniform(8e3, 12e3), rng.uniform(200, 260), rng.uniform(0, 360)
+            )
+        chosen = scene.parameters(max_tentative=400, max_pair_plots=110)
+        fusion, ingest = Fusion(chosen), Ingest(chosen)
+        for report in scene.reports(12.0):
+            fusion.step(ingest.offer(report))
+        truth, live = scene.truth(fusion.save().time_ns), fusion.table.state[fusion.table.live, :3]
+        apart_m = np.linalg.norm(live[:, None] - truth[None, :, :3], axis=2)
+        false[satellites] = int(np.count_nonzero(apart_m.min(axis=1) > 400.0))
+        held[satellites] = int(np.count_nonzero(apart_m.min(axis=0) <= 400.0))
+    assert held[3] == 60
+    assert false[3] <= 1
+    assert false[2] >= 3  # what the third is there for
+
+
 def test_a_track_coasts_resumes_and_drops(world):
     scene = world(seed=5, false_plots=1.0)
     scene.add_mover(-12e3, 0.0, 10e3, 240.0, 90.0)
