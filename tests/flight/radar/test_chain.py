@@ -65,11 +65,23 @@ def test_strong_and_weak_in_one_direction_and_bin() -> None:
     assert plots["range_m"] / RADAR.cell_m == pytest.approx([100, 450], abs=1)
 
 
-def test_side_lobes_of_a_strong_target_are_no_plots() -> None:
-    strong = replace(MOVER, snr_db=20.0)
-    result = stepped(chain_of(RADAR), seen(strong, clutter=None))
-    assert len(result.plots) == 1
-    assert result.n_side_lobes >= 0
+def test_a_strong_target_is_one_plot() -> None:
+    """Up to 50 dB after integration."""
+    strong = replace(MOVER, snr_db=30.0)
+    assert len(stepped(chain_of(RADAR), seen(strong, clutter=None)).plots) == 1
+
+
+def test_side_lobes_are_told_by_where_they_lie() -> None:
+    chain = chain_of(RADAR)
+    setup = chain._setup((0, 1, 2, 3))
+    power = setup.power[0]
+    power[:] = 1
+    power[8, 300], power[20, 100] = 1e6, 1e3  # two targets
+    power[20, 300], power[8, 340] = 50, 300  # at the first one's range, and in its Doppler bin and reach
+    peaks, sizes, left_out = chain._clusters(setup, np.flatnonzero(power > 5))
+    assert peaks.tolist() == [8 * 600 + 300, 20 * 600 + 100]
+    assert sizes.tolist() == [1, 1]
+    assert left_out == 2
 
 
 @pytest.mark.parametrize("fill", [0.0, np.nan, 1e-4])
