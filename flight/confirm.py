@@ -5,8 +5,8 @@ Five things look like a target in one frame and are none:
 - a pixel that optics cannot make: its filtered spot is narrower than that of a point of light (`Confirmation.lone`);
 - ground that came into view a moment ago, whose background is a frame or two (`Confirmation.young`);
 - the edge of ground that is brighter than the detector can tell (`Confirmation.clipped`);
-- a particle's hit, a flash of sunlit sea: there in one frame alone, without a partner in the two frames before
-  (`Confirmation.confirmed`, `lookdown.kernels.partners`);
+- a particle's hit, a flash of sunlit sea: there in one frame alone, without a partner in the two frames before, or the
+  three where flashes come thick (`Confirmation.confirmed`, `lookdown.kernels.partners`);
 - what a mover left in its own background (`lookdown.flight.trails`).
 """
 
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lookdown.flight.registration import Location
+from lookdown.kernels.flashes import count_flashes, find_thick
 from lookdown.kernels.judge import aim_plots, find_clipped, find_lone, find_young
 from lookdown.kernels.partners import find_partners
 
@@ -26,6 +27,19 @@ PARTNER_SHARE = 0.4
 
 TOGETHER = 3.0
 """Parts of that SNR that both partners must have together: noise seldom shows much in two frames."""
+
+THREE = 5.5
+"""Parts of that SNR that three partners must have together where flashes come thick."""
+
+FLASH_SNR = 5.0
+"""SNR from which on a plot without partners counts as a flash."""
+
+FLASHES = 0.5
+"""Flashes a frame in the nine blocks about a place from which on they come thick: a hundred times what noise
+makes."""
+
+FLASH_BLOCK_PX, FLASH_MEMORY_FRAMES = 32, 30.0
+"""Side of a block, and frames over which counts fade to 1/e [px, frames]."""
 
 TOGETHER_AT_START = 1.5
 """The same while backgrounds settle and SNR grows from frame to frame."""
@@ -88,17 +102,22 @@ class Confirmation:
     """
 
     def __init__(self, rows: int, cols: int, capacity: int, ratios: tuple[float, float]) -> None:
-        self.snr, self._before, self._older = (np.zeros((rows, cols), np.float32) for _ in range(3))
-        self._lone, self._young, self._found, self._clipped = (np.zeros(capacity, np.uint8) for _ in range(4))
-        self._places, self._least = np.zeros((capacity, 4), np.int32), np.zeros(capacity, np.float32)
+        self.snr, self._before, self._older, self._oldest = (np.zeros((rows, cols), np.float32) for _ in range(4))
+        self._lone, self._young, self._found, self._clipped, self._strict = (
+            np.zeros(capacity, np.uint8) for _ in range(5)
+        )
+        self._places, self._least = np.zeros((capacity, 6), np.int32), np.zeros(capacity, np.float32)
         pixel, self._light = ratios
         self._widest = pixel + NARROW_SHARE * (self._light - pixel)
         self._shift = (0.0, 0.0)  # where the middle of the frame before lay in the one before it
+        self._older_shift = (0.0, 0.0)
+        blocks = -(-rows // FLASH_BLOCK_PX), -(-cols // FLASH_BLOCK_PX)
+        self._flashes = np.zeros(blocks, np.float32)
         self.frames = 0
 
     def start(self) -> None:
         """Begin a frame: the maps move on by one."""
-        self._older, self._before, self.snr = self._before, self.snr, self._older
+        self._oldest, self._older, self._before, self.snr = self._older, self._before, self.snr, self._oldest
 
     def lone(self, plots: NDArray[Any], filtered: Image) -> NDArray[np.uint8]:
         """Tell which plots are single pixels.
@@ -200,16 +219,21 @@ class Confirmation:
         n = len(plots)
         found = self._found[:n]
         if self.frames > 0 and n:
-            aim_plots(plots, *shift, *self._shift, PARTNER_SHARE, self._places[:n], self._least[:n])
+            places, least, strict = self._places[:n], self._least[:n], self._strict[:n]
+            aim_plots(plots, *shift, *self._shift, *self._older_shift, PARTNER_SHARE, places, least)
+            find_thick(plots, self._flashes, FLASH_BLOCK_PX, FLASHES * FLASH_MEMORY_FRAMES, strict)
             older = self._older if self.frames > 1 else None
+            oldest = self._oldest if self.frames > 2 else None
             settled = self.frames > SETTLED_FRAMES + 2  # both frames before, too
             together = TOGETHER if settled else TOGETHER_AT_START
-            find_partners(self._before, older, self._places[:n], self._least[:n], together, reach_px, found)
+            find_partners(self._before, older, oldest, places, least, strict, together, THREE, reach_px, found)
+            count_flashes(plots, found, FLASH_SNR, FLASH_BLOCK_PX, self._flashes)
         else:
             found.fill(1)
         return found
 
     def end(self, shift: tuple[float, float], new: bool) -> None:
         """End a frame that was registered with this shift, or that has no background (``new``)."""
-        self._shift = shift
+        self._older_shift, self._shift = self._shift, shift
+        self._flashes *= np.float32(1.0 - 1.0 / FLASH_MEMORY_FRAMES)
         self.frames = 1 if new else self.frames + 1

@@ -37,6 +37,8 @@ def aim_plots(
     col_shift: float,
     older_row_shift: float,
     older_col_shift: float,
+    oldest_row_shift: float,
+    oldest_col_shift: float,
     share: float,
     places: NDArray[np.int32],
     least: NDArray[np.float32],

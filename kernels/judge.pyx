@@ -199,7 +199,10 @@ cdef inline int whole(double place) noexcept nogil:
     return <int>rint(min(max(place, -1e9), 1e9))
 
 
-def aim_plots(plots, row_shift, col_shift, older_row_shift, older_col_shift, share, places, least):
+def aim_plots(
+    plots, row_shift, col_shift, older_row_shift, older_col_shift, oldest_row_shift, oldest_col_shift, share, places,
+    least
+):
     """Say where partners of plots are looked for and how strong they must be.
 
     Parameters
@@ -210,10 +213,12 @@ def aim_plots(plots, row_shift, col_shift, older_row_shift, older_col_shift, sha
         Where the middle of the frame lies in the frame before [px].
     older_row_shift, older_col_shift : float
         Where the middle of that one lies in the one before it [px].
+    oldest_row_shift, oldest_col_shift : float
+        And where the middle of that one lies in the one before it [px].
     share : float
         Part of a plot's snr that a partner must have, 0 to 1.
-    places : ndarray of int32, shape (n, 4)
-        Where each plot's ground lay: (row, col) in the frame before and in the older one [px].
+    places : ndarray of int32, shape (n, 6)
+        Where each plot's ground lay: (row, col) in the frame before and in the two older ones [px].
     least : ndarray of float32, shape (n,)
         ``share`` of the snr, with the sign of the amplitude.
 
@@ -227,19 +232,23 @@ def aim_plots(plots, row_shift, col_shift, older_row_shift, older_col_shift, sha
     cdef double along = require_number("col_shift", col_shift, -1e9, 1e9)
     cdef double older_down = require_number("older_row_shift", older_row_shift, -1e9, 1e9)
     cdef double older_along = require_number("older_col_shift", older_col_shift, -1e9, 1e9)
+    cdef double oldest_down = require_number("oldest_row_shift", oldest_row_shift, -1e9, 1e9)
+    cdef double oldest_along = require_number("oldest_col_shift", oldest_col_shift, -1e9, 1e9)
     cdef float part = require_number("share", share, 0.0, 1.0)
     cdef int[:, ::1] to
     cdef float[::1] size = require_array("least", least, "float32", plots.shape, out=True)
     cdef Py_ssize_t k
     if plots.shape[0] == 0:
         return
-    to = require_array("places", places, "int32", (plots.shape[0], 4), out=True)
+    to = require_array("places", places, "int32", (plots.shape[0], 6), out=True)
     with nogil:
         for k in range(p.shape[0]):
             to[k, 0] = whole(p[k].row + down)
             to[k, 1] = whole(p[k].col + along)
             to[k, 2] = whole(p[k].row + down + older_down)
             to[k, 3] = whole(p[k].col + along + older_along)
+            to[k, 4] = whole(p[k].row + down + older_down + oldest_down)
+            to[k, 5] = whole(p[k].col + along + older_along + oldest_along)
             size[k] = copysignf(part * p[k].snr, p[k].amplitude)
 
 

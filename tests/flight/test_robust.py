@@ -15,7 +15,7 @@ N_FRAMES = 120
 HELD = {
     "none": (5.0, 0.95),
     "cloud edges": (4.0, 0.45),
-    "glint": (4.5, 0.9),
+    "glint": (5.0, 0.9),
     "limb and stars": (4.0, 0.8),
     "rolling pattern": (5.0, 0.6),
     "bad pixels": (4.5, 0.95),

@@ -336,6 +336,7 @@ ELSEWHERE = {"stack_velocities", "refine_paths", "find_partners", "peak_levels",
 ELSEWHERE |= {"find_lone", "find_young", "find_clipped", "aim_plots", "keep_plots", "score_plots", "rank_plots"}
 ELSEWHERE |= {"ground_shift", "sum_field", "place_field", "learn_field", "learn_affine"}  # on tiles: test_field.py
 ELSEWHERE |= {"tile_squares", "find_sliding"}  # on tiles: test_sliding.py
+ELSEWHERE |= {"find_thick", "count_flashes"}  # test_flashes.py
 ELSEWHERE |= {"forgive_peaks", "forgive_pixels", "sum_peaks", "sampled_quantile"}
 ELSEWHERE |= {"advance", "correct", "gate_plots", "share_out", "weigh_pairs", "match_moments"}  # test_tracks.py
 ELSEWHERE |= {"forecast", "revise"}  # on tracks: test_unscented.py

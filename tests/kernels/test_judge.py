@@ -104,11 +104,12 @@ def test_clipped_plots_are_those_of_the_twin(n: int, rows: int, cols: int, seed:
 
 def test_partners_are_looked_for_where_the_ground_was() -> None:
     plots = crowd(30, 50, 60, 1)
-    places, least = np.full((30, 4), 7, np.int32), np.full(30, 7, np.float32)
-    aim_plots(plots, 0.25, -1.5, 0.5, 3.0, 0.4, places, least)
+    places, least = np.full((30, 6), 7, np.int32), np.full(30, 7, np.float32)
+    aim_plots(plots, 0.25, -1.5, 0.5, 3.0, -2.0, 0.25, 0.4, places, least)
     before = np.stack((plots["row"], plots["col"]), 1).astype(np.float64) + np.array((0.25, -1.5))
     older = before + np.array((0.5, 3.0))
-    np.testing.assert_array_equal(places, np.rint(np.concatenate((before, older), 1)))
+    oldest = older + np.array((-2.0, 0.25))
+    np.testing.assert_array_equal(places, np.rint(np.concatenate((before, older, oldest), 1)))
     np.testing.assert_array_equal(least, np.copysign(np.float32(0.4) * plots["snr"], plots["amplitude"]))
 
 
@@ -137,7 +138,8 @@ GIVEN = {
     },
     aim_plots: {
         "plots": np.zeros(3, PLOT_DTYPE), "row_shift": 0.0, "col_shift": 0.0, "older_row_shift": 0.0,
-        "older_col_shift": 0.0, "share": 0.4, "places": np.zeros((3, 4), np.int32), "least": np.zeros(3, np.float32),
+        "older_col_shift": 0.0, "oldest_row_shift": 0.0, "oldest_col_shift": 0.0, "share": 0.4,
+        "places": np.zeros((3, 6), np.int32), "least": np.zeros(3, np.float32),
     },
     keep_plots: {"plots": np.zeros(3, PLOT_DTYPE), "kept": np.ones(3, np.uint8)},
 }  # fmt: skip

@@ -16,12 +16,19 @@ def maps(*spots: tuple[int, int, float]) -> np.ndarray:
 
 
 def found(
-    before: np.ndarray, older: np.ndarray | None, *places: tuple[int, int, float], reach: int = 6, together: float = 3.0
+    before: np.ndarray,
+    older: np.ndarray | None,
+    *places: tuple[int, int, float],
+    oldest: np.ndarray | None = None,
+    strict: bool = False,
+    reach: int = 6,
+    together: float = 3.0,
 ) -> list[int]:
-    at = np.array([(r, c, r, c) for r, c, _ in places], np.int32).reshape(-1, 4)
+    at = np.array([(r, c, r, c, r, c) for r, c, _ in places], np.int32).reshape(-1, 6)
     least = np.array([size for *_, size in places], np.float32)
+    harder = np.full(len(places), strict, np.uint8)
     out = np.full(len(places), 7, np.uint8)
-    find_partners(before, older, at, least, together, reach, out)
+    find_partners(before, older, oldest, at, least, harder, together, 5.0, reach, out)
     return out.tolist()
 
 
@@ -43,6 +50,15 @@ def test_both_frames_together_must_show_three_times_what_a_partner_must() -> Non
     assert found(maps((20, 23, 4.1)), maps((20, 26, 2.1)), (20, 20, 4.0), together=1.5) == [1]
 
 
+def test_where_flashes_come_thick_three_lie_on_a_line_and_show_five_times_what_a_partner_must() -> None:
+    before, older = maps((20, 23, 7.0)), maps((20, 26, 7.0))
+    cases = (((20, 29, 6.1), 1), ((22, 31, 6.1), 1), ((20, 29, 5.9), 0), ((20, 26, 6.1), 0), ((20, 29, -6.1), 0))
+    for spot, wanted in cases:
+        assert found(before, older, (20, 20, 4.0), oldest=maps(spot), strict=True) == [wanted]
+        assert found(before, older, (20, 20, 4.0), oldest=maps(spot)) == [1]
+    assert found(before, older, (20, 20, 4.0), strict=True) == [1]
+
+
 def test_beyond_the_border_nothing_speaks_against_a_plot() -> None:
     before = maps((20, 3, 5.0))
     assert found(before, maps(), (20, 8, 4.0), (-9, 8, 4.0)) == [1, 1]
@@ -54,8 +70,11 @@ def test_beyond_the_border_nothing_speaks_against_a_plot() -> None:
         ("reach", 65),
         ("together", 1.4),
         ("reach", 1.5),
-        ("places", np.zeros((2, 4), np.int32)),
-        ("places", np.zeros((1, 4))),
+        ("three", 1.4),
+        ("places", np.zeros((2, 6), np.int32)),
+        ("places", np.zeros((1, 6))),
+        ("oldest", np.zeros((3, 3), np.float32)),
+        ("strict", np.zeros(2, np.uint8)),
         ("older", np.zeros((3, 3), np.float32)),
         ("before", np.zeros(3, np.float32)),
         ("found", np.zeros(2, np.uint8)),
@@ -64,8 +83,9 @@ def test_beyond_the_border_nothing_speaks_against_a_plot() -> None:
 )
 def test_what_makes_no_sense_is_refused_by_name(name: str, value: object) -> None:
     given = {
-        "before": maps(), "older": maps(), "places": np.zeros((1, 4), np.int32), "least": np.ones(1, np.float32),
-        "together": 3.0, "reach": 6, "found": np.zeros(1, np.uint8),
+        "before": maps(), "older": maps(), "oldest": maps(), "places": np.zeros((1, 6), np.int32),
+        "least": np.ones(1, np.float32), "strict": np.zeros(1, np.uint8), "together": 3.0, "three": 5.0, "reach": 6,
+        "found": np.zeros(1, np.uint8),
     }  # fmt: skip
     with pytest.raises(ValueError, match=f"{name}: wanted"):
         find_partners(*(given | {name: value}).values())
