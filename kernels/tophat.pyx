@@ -16,61 +16,77 @@ cdef enum:
     SIDE = 5
 
 
-cdef inline float lesser(float a, float b) noexcept nogil:
-    return a if a < b else b
-
-
-cdef inline float greater(float a, float b) noexcept nogil:
-    return a if a > b else b
-
-
 cdef cloned_wide least_down(
     RowIn a, RowIn b, RowIn c, RowIn d, RowIn e, RowIn f, RowOut upper, RowOut lower, Py_ssize_t n
 ) noexcept nogil:
     """Least of five rows and of the five one further down, which share four."""
     cdef Py_ssize_t i
-    cdef float x
+    cdef float x, y
     for i in range(n):
-        x = lesser(lesser(b[i], c[i]), lesser(d[i], e[i]))
-        upper[i] = lesser(x, a[i])
-        lower[i] = lesser(x, f[i])
+        x = b[i] if b[i] < c[i] else c[i]
+        y = d[i] if d[i] < e[i] else e[i]
+        x = x if x < y else y
+        upper[i] = x if x < a[i] else a[i]
+        lower[i] = x if x < f[i] else f[i]
 
 
 cdef cloned_wide most_down(
     RowIn a, RowIn b, RowIn c, RowIn d, RowIn e, RowIn f, RowOut upper, RowOut lower, Py_ssize_t n
 ) noexcept nogil:
     cdef Py_ssize_t i
-    cdef float x
+    cdef float x, y
     for i in range(n):
-        x = greater(greater(b[i], c[i]), greater(d[i], e[i]))
-        upper[i] = greater(x, a[i])
-        lower[i] = greater(x, f[i])
+        x = b[i] if b[i] > c[i] else c[i]
+        y = d[i] if d[i] > e[i] else e[i]
+        x = x if x > y else y
+        upper[i] = x if x > a[i] else a[i]
+        lower[i] = x if x > f[i] else f[i]
 
 
 # Along a row; x has two more pixels behind, so that out[i] is of the five from x[i] on.
 
 cdef cloned_wide least_along(RowIn x, RowOut out, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
+    cdef float y, z
     for i in range(n):
-        out[i] = lesser(lesser(lesser(x[i], x[i + 1]), lesser(x[i + 2], x[i + 3])), x[i + 4])
+        y = x[i] if x[i] < x[i + 1] else x[i + 1]
+        z = x[i + 2] if x[i + 2] < x[i + 3] else x[i + 3]
+        y = y if y < z else z
+        y = y if y < x[i + 4] else x[i + 4]
+        out[i] = y
 
 
 cdef cloned_wide most_along(RowIn x, RowOut out, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
+    cdef float y, z
     for i in range(n):
-        out[i] = greater(greater(greater(x[i], x[i + 1]), greater(x[i + 2], x[i + 3])), x[i + 4])
+        y = x[i] if x[i] > x[i + 1] else x[i + 1]
+        z = x[i + 2] if x[i + 2] > x[i + 3] else x[i + 3]
+        y = y if y > z else z
+        y = y if y > x[i + 4] else x[i + 4]
+        out[i] = y
 
 
 cdef cloned_wide height_along(RowIn x, RowIn frame, RowOut out, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
+    cdef float y, z
     for i in range(n):
-        out[i] = frame[i] - greater(greater(greater(x[i], x[i + 1]), greater(x[i + 2], x[i + 3])), x[i + 4])
+        y = x[i] if x[i] > x[i + 1] else x[i + 1]
+        z = x[i + 2] if x[i + 2] > x[i + 3] else x[i + 3]
+        y = y if y > z else z
+        y = y if y > x[i + 4] else x[i + 4]
+        out[i] = frame[i] - y
 
 
 cdef cloned_wide depth_along(RowIn x, RowIn frame, RowOut out, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
+    cdef float y, z
     for i in range(n):
-        out[i] = lesser(lesser(lesser(x[i], x[i + 1]), lesser(x[i + 2], x[i + 3])), x[i + 4]) - frame[i]
+        y = x[i] if x[i] < x[i + 1] else x[i + 1]
+        z = x[i + 2] if x[i + 2] < x[i + 3] else x[i + 3]
+        y = y if y < z else z
+        y = y if y < x[i + 4] else x[i + 4]
+        out[i] = y - frame[i]
 
 
 cdef inline Py_ssize_t within(Py_ssize_t row, Py_ssize_t rows) noexcept nogil:
