@@ -185,7 +185,7 @@ def learn_affine(normals, prior_px, local):
     cdef double[6] b
     cdef double[3] u
     cdef double down, along
-    cdef int k, l
+    cdef int k, o
     with nogil:
         for k in range(6):
             b[k] = 0
@@ -199,10 +199,10 @@ def learn_affine(normals, prior_px, local):
                 for k in range(3):
                     b[k] += u[k] * sums[i, j, 3]
                     b[3 + k] += u[k] * sums[i, j, 4]
-                    for l in range(3):
-                        a[k][l] += u[k] * u[l] * sums[i, j, 0]
-                        a[3 + k][l] += u[k] * u[l] * sums[i, j, 1]
-                        a[3 + k][3 + l] += u[k] * u[l] * sums[i, j, 2]
+                    for o in range(3):
+                        a[k][o] += u[k] * u[o] * sums[i, j, 0]
+                        a[3 + k][o] += u[k] * u[o] * sums[i, j, 1]
+                        a[3 + k][3 + o] += u[k] * u[o] * sums[i, j, 2]
         solve_symmetric(a, b)
         for i in range(n):
             u[1] = (i + 0.5) / n - 0.5

@@ -98,7 +98,9 @@ def require_taps(name, taps):
     """Return symmetric filter taps as the kernel needs them, else raise ValueError."""
     require_array(name, taps, "float32", 1)
     require_odd(f"length of {name}", taps.size, 1, 63)
-    if not (taps == taps[::-1]).all():
+    cdef const float[::1] t = taps
+    cdef Py_ssize_t k, last = t.shape[0] - 1
+    if not all([t[k] == t[last - k] for k in range(last // 2 + 1)]):
         raise ValueError(f"{name}: wanted symmetric taps, got {taps}; average them with their mirror image")
     return taps
 

@@ -16,34 +16,77 @@ cdef enum:
     SIDE = 5
 
 
-cdef cloned_wide least_row(
-    RowIn a, RowIn b, RowIn c, RowIn d, RowIn e, RowOut out, Py_ssize_t n
+cdef cloned_wide least_down(
+    RowIn a, RowIn b, RowIn c, RowIn d, RowIn e, RowIn f, RowOut upper, RowOut lower, Py_ssize_t n
 ) noexcept nogil:
+    """Least of five rows and of the five one further down, which share four."""
     cdef Py_ssize_t i
     cdef float x, y
     for i in range(n):
-        x = a[i] if a[i] < b[i] else b[i]
-        y = c[i] if c[i] < d[i] else d[i]
+        x = b[i] if b[i] < c[i] else c[i]
+        y = d[i] if d[i] < e[i] else e[i]
         x = x if x < y else y
-        out[i] = x if x < e[i] else e[i]
+        upper[i] = x if x < a[i] else a[i]
+        lower[i] = x if x < f[i] else f[i]
 
 
-cdef cloned_wide most_row(
-    RowIn a, RowIn b, RowIn c, RowIn d, RowIn e, RowOut out, Py_ssize_t n
+cdef cloned_wide most_down(
+    RowIn a, RowIn b, RowIn c, RowIn d, RowIn e, RowIn f, RowOut upper, RowOut lower, Py_ssize_t n
 ) noexcept nogil:
     cdef Py_ssize_t i
     cdef float x, y
     for i in range(n):
-        x = a[i] if a[i] > b[i] else b[i]
-        y = c[i] if c[i] > d[i] else d[i]
+        x = b[i] if b[i] > c[i] else c[i]
+        y = d[i] if d[i] > e[i] else e[i]
         x = x if x > y else y
-        out[i] = x if x > e[i] else e[i]
+        upper[i] = x if x > a[i] else a[i]
+        lower[i] = x if x > f[i] else f[i]
 
 
-cdef cloned_wide less_row(RowIn x, RowIn y, RowOut out, Py_ssize_t n) noexcept nogil:
+# Along a row; x has two more pixels behind, so that out[i] is of the five from x[i] on.
+
+cdef cloned_wide least_along(RowIn x, RowOut out, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
+    cdef float y, z
     for i in range(n):
-        out[i] = x[i] - y[i]
+        y = x[i] if x[i] < x[i + 1] else x[i + 1]
+        z = x[i + 2] if x[i + 2] < x[i + 3] else x[i + 3]
+        y = y if y < z else z
+        y = y if y < x[i + 4] else x[i + 4]
+        out[i] = y
+
+
+cdef cloned_wide most_along(RowIn x, RowOut out, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef float y, z
+    for i in range(n):
+        y = x[i] if x[i] > x[i + 1] else x[i + 1]
+        z = x[i + 2] if x[i + 2] > x[i + 3] else x[i + 3]
+        y = y if y > z else z
+        y = y if y > x[i + 4] else x[i + 4]
+        out[i] = y
+
+
+cdef cloned_wide height_along(RowIn x, RowIn frame, RowOut out, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef float y, z
+    for i in range(n):
+        y = x[i] if x[i] > x[i + 1] else x[i + 1]
+        z = x[i + 2] if x[i + 2] > x[i + 3] else x[i + 3]
+        y = y if y > z else z
+        y = y if y > x[i + 4] else x[i + 4]
+        out[i] = frame[i] - y
+
+
+cdef cloned_wide depth_along(RowIn x, RowIn frame, RowOut out, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef float y, z
+    for i in range(n):
+        y = x[i] if x[i] < x[i + 1] else x[i + 1]
+        z = x[i + 2] if x[i + 2] < x[i + 3] else x[i + 3]
+        y = y if y < z else z
+        y = y if y < x[i + 4] else x[i + 4]
+        out[i] = y - frame[i]
 
 
 cdef inline Py_ssize_t within(Py_ssize_t row, Py_ssize_t rows) noexcept nogil:
@@ -51,51 +94,53 @@ cdef inline Py_ssize_t within(Py_ssize_t row, Py_ssize_t rows) noexcept nogil:
     return min(max(row, 0), rows - 1)
 
 
-cdef void extreme_row(
-    bint least, const float* a, const float* b, const float* c, const float* d, const float* e, float* padded,
-    float* out, Py_ssize_t n
+cdef void extremes_down(
+    bint least, const float* x, Py_ssize_t width, Py_ssize_t turn, Py_ssize_t r, Py_ssize_t rows, float* upper,
+    float* lower, Py_ssize_t n
 ) noexcept nogil:
-    """Least or most of the squares about a row of pixels, from the five rows that they reach over."""
+    """Least or most down the columns about rows ``r`` and ``r + 1`` of ``x``, which comes round after ``turn`` rows.
+
+    ``upper`` and ``lower`` repeat their ends twice on either side.
+    """
     cdef Py_ssize_t k
-    cdef float* middle = padded + HALF
+    cdef Row[SIDE + 1] at
+    for k in range(SIDE + 1):
+        at[k] = x + within(r + k - HALF, rows) % turn * width
     if least:
-        least_row(a, b, c, d, e, middle, n)
+        least_down(at[0], at[1], at[2], at[3], at[4], at[5], upper + HALF, lower + HALF, n)
     else:
-        most_row(a, b, c, d, e, middle, n)
+        most_down(at[0], at[1], at[2], at[3], at[4], at[5], upper + HALF, lower + HALF, n)
     for k in range(HALF):
-        padded[k] = middle[0]
-        middle[n + k] = middle[n - 1]
-    if least:
-        least_row(padded, padded + 1, padded + 2, padded + 3, padded + 4, out, n)
-    else:
-        most_row(padded, padded + 1, padded + 2, padded + 3, padded + 4, out, n)
+        upper[k], upper[n + HALF + k] = upper[HALF], upper[n + HALF - 1]
+        lower[k], lower[n + HALF + k] = lower[HALF], lower[n + HALF - 1]
 
 
 cdef void top_hat(
     const float* x, Py_ssize_t rows, Py_ssize_t cols, bint white, float* scratch, float* y
 ) noexcept nogil:
+    """Two rows at a time, and of the least (most, if not ``white``) of squares those six rows that are needed."""
     cdef Py_ssize_t r, k, done = 0, width = row_stride(cols + 2 * HALF)
-    cdef float* padded = scratch + SIDE * width
-    cdef float* opened = padded + width
-    cdef Row[SIDE] at
-    for r in range(rows):
-        while done <= within(r + HALF, rows):
-            for k in range(SIDE):
-                at[k] = x + within(done + k - HALF, rows) * cols
-            extreme_row(white, at[0], at[1], at[2], at[3], at[4], padded, scratch + (done % SIDE) * width, cols)
-            done += 1
-        for k in range(SIDE):
-            at[k] = scratch + (within(r + k - HALF, rows) % SIDE) * width
-        extreme_row(not white, at[0], at[1], at[2], at[3], at[4], padded, opened, cols)
-        if white:
-            less_row(x + r * cols, opened, y + r * cols, cols)
-        else:
-            less_row(opened, x + r * cols, y + r * cols, cols)
+    cdef float* padded = scratch + (SIDE + 1) * width
+    for r in range(0, rows, 2):
+        while done <= within(r + HALF + 1, rows):
+            extremes_down(white, x, cols, rows, done, rows, padded, padded + width, cols)
+            for k in range(min(rows - done, 2)):
+                if white:
+                    least_along(padded + k * width, scratch + (done + k) % (SIDE + 1) * width, cols)
+                else:
+                    most_along(padded + k * width, scratch + (done + k) % (SIDE + 1) * width, cols)
+            done += 2
+        extremes_down(not white, scratch, width, SIDE + 1, r, rows, padded, padded + width, cols)
+        for k in range(min(rows - r, 2)):
+            if white:
+                height_along(padded + k * width, x + (r + k) * cols, y + (r + k) * cols, cols)
+            else:
+                depth_along(padded + k * width, x + (r + k) * cols, y + (r + k) * cols, cols)
 
 
 def top_hat_scratch_size(cols):
     """Floats of scratch that `white_top_hat` and `black_top_hat` need for ``cols`` columns."""
-    return (SIDE + 2) * row_stride(cols + 2 * HALF)
+    return (SIDE + 3) * row_stride(cols + 2 * HALF)
 
 
 cdef filtered(frame, bint white, scratch, out):
