@@ -156,8 +156,8 @@ cdef void solve_symmetric(double[6][6] a, double[6] b) noexcept nogil:
 def learn_affine(normals, prior_px, local):
     """Take one least-squares step with the normal equations of all tiles together: an affine displacement of the frame.
 
-    With u = (1, row, col), rows and columns from -0.5 to 0.5 over the tiles, tile by tile ``d = (p . u, q . u)``; p and q
-    minimise the squares of all tiles, held by a prior.
+    With u = (1, row, col), rows and columns from -0.5 to 0.5 over the tiles, tile by tile ``d = (p . u, q . u)``; p and
+    q minimise the squares of all tiles, held by a prior.
 
     Parameters
     ----------
@@ -189,8 +189,8 @@ def learn_affine(normals, prior_px, local):
     with nogil:
         for k in range(6):
             b[k] = 0
-            for l in range(6):
-                a[k][l] = prior if k == l else 0
+            for o in range(6):
+                a[k][o] = prior if k == o else 0
         u[0] = 1
         for i in range(n):
             u[1] = (i + 0.5) / n - 0.5
