@@ -215,8 +215,8 @@ def chain_table(entries: list[dict[str, Any]], bytes_per_s: float | None) -> str
         mode = " with pointing" if "with pointing" in e["stage"] else ""
         parts.append(table((f"ms of each stage{mode}", "size", *stages), lines))
         parts += [
-            f"{e['size']}{mode}: beside {name}, {same['plots']} plots compared, {same['different']} differ by a pixel on "
-            f"the threshold, places at most {same['largest_difference_px']:.1g} px apart."
+            f"{e['size']}{mode}: beside {name}, {same['plots']} plots compared, {same['different']} differ by a pixel "
+            f"on the threshold, places at most {same['largest_difference_px']:.1g} px apart."
             for name, same in e["compared"].items()
         ]
     parts += [ledger_table(e, bytes_per_s) for e in entries if e.get("ledger")]

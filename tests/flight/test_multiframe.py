@@ -271,7 +271,7 @@ def test_the_stage_leaves_the_rest_of_the_chain_as_it_is() -> None:
         one, other = plain.step(frame), both.step(frame)
         if other.window is None:
             assert one.plots.tobytes() == other.plots.tobytes()
-    assert plain._mean.tobytes() == both._mean.tobytes()
+    assert plain._background.mean.tobytes() == both._background.mean.tobytes()
     assert plain.last_window() is None
 
 
