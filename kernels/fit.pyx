@@ -8,10 +8,9 @@ extraction gave. Where the spot explains the window less well than noise lets ex
 chi^2 per degree of freedom. The noise is read from score and filtered residual: by how much the one falls beside the
 peak while the other does.
 
-What a report leaves weakest need not be fitted: such a plot keeps the place that extraction gave, a closed form whose
-sigma says what it is worth, and is flagged UNFITTED. What one spot does not explain is tried with several
-(``parting.pxd``); what they do not explain either is no light of points: that plot keeps its place and is flagged
-EXTENDED.
+What one spot does not explain is tried with several (``parting.pxd``); what they do not explain either is no light of
+points: that plot keeps its place and is flagged EXTENDED. Of very many plots the weakest are not fitted: they keep the
+place that extraction gave, a closed form whose sigma says what it is worth, and are flagged UNFITTED.
 """
 
 from libc.math cimport fabs, sqrt

@@ -21,7 +21,10 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from lookdown.flight.calibration import Calibration
 from lookdown.flight.config import ChainParameters
+from lookdown.geo.attitude import stare_attitude
+from lookdown.geo.earth import geodetic_to_ecef
 from lookdown.kernels.fit import fit_plots
+from lookdown.wire.messages import SensorState
 from tests.bench import peers_local, peers_moving, peers_register, peers_score
 from tests.bench.ledger import ledger
 from tests.bench.measure import SIZES, contest
@@ -36,7 +39,7 @@ PARAMETERS = ChainParameters()
 STAGES = {
     "calibrate": ("calibrate", "convert", "replace_bad"),
     "despike": ("remove_spikes",),
-    "register": ("estimate_shift",),
+    "register": ("estimate_shift", "resample", "tile_normals"),
     "score": ("score_and_renew", "matched_filter", "whiten", "renew_background"),
     "extract": ("count_peaks", "tail_histogram", "map_scores", "extract_plots", "fit_plots"),
 }
@@ -86,6 +89,8 @@ def numba_kernels(rows: int, cols: int) -> dict[str, Callable[..., Any]]:
         "replace_bad": peers_moving.BadPixels().replace,
         "remove_spikes": peers_moving.remove_spikes,
         "estimate_shift": peers_register.estimate_shift_numba,
+        "resample": peers_moving.Resample(cols).field,
+        "tile_normals": peers_local.tile_normals,
         "score_and_renew": score(lines.subtract, peers_score.filter_numba, whiten, lines.renew, rows, cols),
         "matched_filter": peers_score.filter_numba,
         "whiten": whiten,
@@ -160,11 +165,11 @@ def compare(ours: np.ndarray, theirs: np.ndarray, borderline: int, where: str) -
     return alone, float(apart[same].max(initial=0))
 
 
-def check(ours: Any, peer: Any, frames: list[np.ndarray]) -> tuple[int, int, float]:
+def check(ours: Any, peer: Any, frames: list[np.ndarray], states: list[SensorState | None]) -> tuple[int, int, float]:
     """Step two chains through the frames side by side; return plots, those that differ, largest difference [px]."""
     plots, different, worst = 0, 0, 0.0
-    for k, samples in enumerate(frames):
-        mine, other = ours.step(samples), peer.step(samples)
+    for k, (samples, state) in enumerate(zip(frames, states, strict=True)):
+        mine, other = ours.step(samples, state), peer.step(samples, state)
         assert mine.flags == other.flags, f"frame {k}: {mine.flags}, by the peer {other.flags}"
         snr = np.abs(ours._extraction.snr)
         borderline = int(np.count_nonzero(np.abs(snr / PARAMETERS.threshold - 1) < BORDERLINE))
@@ -177,22 +182,36 @@ def check(ours: Any, peer: Any, frames: list[np.ndarray]) -> tuple[int, int, flo
     return plots, different, worst
 
 
-def runner(chain: Any, frames: list[np.ndarray]) -> Callable[[], None]:
+def runner(chain: Any, frames: list[np.ndarray], states: list[SensorState | None]) -> Callable[[], None]:
     """One call is a few frames, there and back through all, so that the ground moves on smoothly."""
-    order = itertools.cycle(frames[::-1] + frames)
+    pairs = list(zip(frames, states, strict=True))
+    order = itertools.cycle(pairs[::-1] + pairs)
 
     def run() -> None:
-        for samples in itertools.islice(order, FRAMES_PER_CALL):
-            chain.step(samples)
+        for samples, state in itertools.islice(order, FRAMES_PER_CALL):
+            chain.step(samples, state)
 
     return run
 
 
+def pointing(n: int) -> list[SensorState | None]:
+    """A sensor in orbit that stares at a place: the view turns and nears, and every tile has a displacement."""
+    aim = geodetic_to_ecef(0.7, 0.2, 0.0)
+    up, east = aim / np.linalg.norm(aim), np.array([-np.sin(0.2), np.cos(0.2), 0.0])
+    states: list[SensorState | None] = []
+    for k in range(n):
+        position = aim + up * 800e3 + east * 7e3 * 0.02 * k
+        states.append(SensorState(position, 7e3 * east, stare_attitude(position, 7e3 * east, aim), 10.0, 1e-5, 3e-5))
+    return states
+
+
+@pytest.mark.parametrize("pointed", [False, True], ids=["image alone", "with pointing"])
 @pytest.mark.parametrize("size", SIZES)
-def test_chain(benchmark: BenchmarkFixture, size: str) -> None:
+def test_chain(benchmark: BenchmarkFixture, size: str, pointed: bool) -> None:
     rows, cols = SIZES[size]
     scene = MovingScene(rows, cols, seed=20)
     frames = [scene.frame(k) for k in range(N_FRAMES)]
+    states = pointing(N_FRAMES) if pointed else [None] * N_FRAMES
     calibration = scene.gain, scene.offset, scene.bad
 
     def start(module: ModuleType) -> Any:
@@ -201,12 +220,14 @@ def test_chain(benchmark: BenchmarkFixture, size: str) -> None:
     # Each table of kernels has buffers of one chain; the clocked chains see each frame once, after all else.
     tables = {"Numba": numba_kernels(rows, cols), "OpenCV + Numba": opencv_kernels(rows, cols)}
     peers = {name: start(modules(lambda kernel, _, table=table: table[kernel])) for name, table in tables.items()}
-    found = {name: check(start(modules(lambda _, kernel: kernel)), peer, frames) for name, peer in peers.items()}
+    found = {
+        name: check(start(modules(lambda _, kernel: kernel)), peer, frames, states) for name, peer in peers.items()
+    }
     ours = start(modules(lambda _, kernel: kernel))
-    for samples in frames:
-        ours.step(samples)
+    for samples, state in zip(frames, states, strict=True):
+        ours.step(samples, state)
     spent = {
-        name: shares(start, frames, replace)
+        name: shares(start, frames, states, replace)
         for name, replace in (
             ("ours", lambda _, kernel: kernel),
             ("Numba", lambda kernel, _: tables["Numba"][kernel]),
@@ -214,15 +235,15 @@ def test_chain(benchmark: BenchmarkFixture, size: str) -> None:
     }
     contest(
         benchmark,
-        "chain, raw frame to plots",
+        "chain with pointing, raw frame to plots" if pointed else "chain, raw frame to plots",
         size,
-        runner(ours, frames),
-        {name: runner(peer, frames) for name, peer in peers.items()},
+        runner(ours, frames, states),
+        {name: runner(peer, frames, states) for name, peer in peers.items()},
         lambda *_: 0.0,
-        GOAL_NS[size],
+        None if pointed else GOAL_NS[size],
         per_call=FRAMES_PER_CALL,
         stage_ms=spent,
-        ledger=ledger(modules, start, frames[:8]),
+        **({} if pointed else {"ledger": ledger(modules, start, frames[:8])}),
         compared={
             name: {"plots": plots, "different": different, "largest_difference_px": worst}
             for name, (plots, different, worst) in found.items()
@@ -233,6 +254,7 @@ def test_chain(benchmark: BenchmarkFixture, size: str) -> None:
 def shares(
     start: Callable[[ModuleType], Any],
     frames: list[np.ndarray],
+    states: list[SensorState | None],
     replace: Callable[[str, Callable[..., Any]], Callable[..., Any]],
 ) -> dict[str, float]:
     """Return the median time of each stage and of the Python between them [ms per frame]."""
@@ -252,10 +274,10 @@ def shares(
 
     chain = start(modules(clocked))
     steps = []
-    for samples in frames:
+    for samples, state in zip(frames, states, strict=True):
         spent.clear()
         begin = time.perf_counter()
-        chain.step(samples)
+        chain.step(samples, state)
         total = time.perf_counter() - begin
         steps.append({**spent, "between": total - sum(spent.values())})
     return {stage: 1e3 * median(step.get(stage, 0.0) for step in steps) for stage in (*STAGES, "between")}

@@ -212,10 +212,11 @@ def chain_table(entries: list[dict[str, Any]], bytes_per_s: float | None) -> str
     for e in entries:
         stages = list(e["stage_ms"]["ours"])
         lines = [(name, e["size"], *(f"{times[s]:.2f}" for s in stages)) for name, times in e["stage_ms"].items()]
-        parts.append(table(("ms of each stage", "size", *stages), lines))
+        mode = " with pointing" if "with pointing" in e["stage"] else ""
+        parts.append(table((f"ms of each stage{mode}", "size", *stages), lines))
         parts += [
-            f"{e['size']}: beside {name}, {same['plots']} plots compared, {same['different']} differ by a pixel on the "
-            f"threshold, places at most {same['largest_difference_px']:.1g} px apart."
+            f"{e['size']}{mode}: beside {name}, {same['plots']} plots compared, {same['different']} differ by a pixel "
+            f"on the threshold, places at most {same['largest_difference_px']:.1g} px apart."
             for name, same in e["compared"].items()
         ]
     parts += [ledger_table(e, bytes_per_s) for e in entries if e.get("ledger")]

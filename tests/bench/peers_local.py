@@ -65,6 +65,11 @@ def normals_loop(frame, residual, predicted, scale, clip2, tile, out):
             sums[4] += bc
 
 
+def tile_normals(frame, residual, predicted, scale, clip, out):
+    """With the call of our kernel."""
+    normals_loop(frame, residual, predicted, F(scale), F(clip**2), -(-frame.shape[0] // out.shape[0]), out)
+
+
 def normals_numba(
     frame: np.ndarray, residual: np.ndarray, predicted: np.ndarray, scale: float, clip: float, tile: int
 ) -> Run:

@@ -118,6 +118,89 @@ def resample_row(x, r, row, col, down, along, first, last, work, out):
 
 
 @compiled
+def plan_runs(field, sign, row_step, col_step, cubic, tile_cols, cols, runs, down, along):
+    """Tiles of a row that move by the same whole pixels as runs of columns, with the taps of each column."""
+    count = 0
+    for j in range(field.shape[0]):
+        first, last = j * tile_cols, min((j + 1) * tile_cols, cols)
+        if first >= cols:
+            break
+        row, col = sign * np.float64(field[j, 0]) + row_step, sign * np.float64(field[j, 1]) + col_step
+        p, q, near_row, near_col = np.floor(row), np.floor(col), np.rint(row), np.rint(col)
+        row_taps = keys(row - p) if cubic else linear(row - p)
+        col_taps = keys(col - q) if cubic else linear(col - q)
+        for k in range(row_taps.size):
+            down[k, first:last] = row_taps[k]
+            along[k, first:last] = col_taps[k]
+        if (
+            count > 0
+            and runs[count - 1, 2] == p
+            and runs[count - 1, 3] == q
+            and runs[count - 1, 4] == near_row
+            and runs[count - 1, 5] == near_col
+        ):
+            runs[count - 1, 1] = last
+            continue
+        runs[count, 0], runs[count, 1], runs[count, 2], runs[count, 3] = first, last, int(p), int(q)
+        runs[count, 4], runs[count, 5] = int(near_row), int(near_col)
+        count += 1
+    return count
+
+
+@compiled
+def blend_each(a, b, c, d, ta, tb, tc, td, out):
+    for i in range(out.size):
+        out[i] = (ta[i] * a[i] + tb[i] * b[i]) + (tc[i] * c[i] + td[i] * d[i])
+
+
+@compiled
+def blend_two_each(a, b, ta, tb, out):
+    for i in range(out.size):
+        out[i] = ta[i] * a[i] + tb[i] * b[i]
+
+
+@compiled
+def resample_run(x, r, run, cubic, down, along, work, out):
+    """`resample_row` with taps for each column; a column is first blended down with the taps of its own."""
+    rows, cols = x.shape
+    first, last, row, col = run[0], run[1], run[2], run[3]
+    before, taps = (1, 4) if cubic else (0, 2)
+    n, top = last - first, rows - 1
+    wide, start = n + taps - 1, first + col - before
+    a = x[min(max(r + row - before, 0), top)]
+    b = x[min(max(r + row - before + 1, 0), top)]
+    c = x[min(max(r + row - before + 2, 0), top)]
+    d = x[min(max(r + row - before + 3, 0), top)]
+    left = min(max(-start, before), before + n)
+    right = max(min(cols - start, before + n), left)
+    for k in range(wide):
+        if left <= k < right:
+            continue
+        i, t = min(max(start + k, 0), cols - 1), first + min(max(k - before, 0), n - 1)
+        if cubic:
+            work[k] = (down[0, t] * a[i] + down[1, t] * b[i]) + (down[2, t] * c[i] + down[3, t] * d[i])
+        else:
+            work[k] = down[0, t] * a[i] + down[1, t] * b[i]
+    if right > left:
+        s, e, t, u = start + left, start + right, first + left - before, first + right - before
+        if cubic:
+            blend_each(
+                a[s:e], b[s:e], c[s:e], d[s:e], down[0, t:u], down[1, t:u], down[2, t:u], down[3, t:u],
+                work[left:right],
+            )  # fmt: skip
+        else:
+            blend_two_each(a[s:e], b[s:e], down[0, t:u], down[1, t:u], work[left:right])
+    t, u = first, last
+    if cubic:
+        blend_each(
+            work[:n], work[1 : n + 1], work[2 : n + 2], work[3 : n + 3], along[0, t:u], along[1, t:u], along[2, t:u],
+            along[3, t:u], out[t:u],
+        )  # fmt: skip
+    else:
+        blend_two_each(work[:n], work[1 : n + 1], along[0, t:u], along[1, t:u], out[t:u])
+
+
+@compiled
 def subtract_row(frame, mean, above, below, left, right, noise, age, factor, floor, residual, predicted):
     for i in range(frame.size):
         w = F(age[i])
@@ -130,19 +213,29 @@ def subtract_row(frame, mean, above, below, left, right, noise, age, factor, flo
 
 
 @compiled
-def subtract_loop(frame, mean, noise, age, field, factor, floor, lines, work, residual, predicted):
+def subtract_loop(
+    frame, mean, noise, age, field, factor, floor, lines, work, runs, down, along, residual, predicted
+):  # fmt: skip
     rows, cols = frame.shape
     n, m = field.shape[:2]
     tile_rows, tile_cols = (rows + n - 1) // n, (cols + m - 1) // m
+    counts = np.zeros(2, np.int64)
     for r in range(rows + 1):
         if r < rows:
             row = lines[r % 3]
-            for j in range(m):
-                first, last = j * tile_cols, min((j + 1) * tile_cols, cols)
-                if first < cols:
-                    down, along = np.float64(field[r // tile_rows, j, 0]), np.float64(field[r // tile_rows, j, 1])
-                    p, q = int(np.floor(down)), int(np.floor(along))
-                    resample_row(mean, r, p, q, keys(down - p), keys(along - q), first, last, work, row[1 : cols + 1])
+            which = (r // tile_rows) % 2
+            if r % tile_rows == 0:
+                counts[which] = plan_runs(
+                    field[r // tile_rows], 1.0, 0.0, 0.0, True, tile_cols, cols, runs[which], down, along
+                )
+            for j in range(counts[which]):
+                run = runs[which, j]
+                if m > 1:
+                    resample_run(mean, r, run, True, down, along, work, row[1 : cols + 1])
+                else:
+                    resample_row(
+                        mean, r, run[2], run[3], down[:, 0].copy(), along[:, 0].copy(), 0, cols, work, row[1 : cols + 1]
+                    )
             row[0] = row[1]
             row[cols + 1] = row[cols]
         if r == 0:
@@ -151,12 +244,9 @@ def subtract_loop(frame, mean, noise, age, field, factor, floor, lines, work, re
         row = lines[k % 3]
         above = lines[(k + 2) % 3] if k > 0 else row
         below = lines[r % 3] if r < rows else row
-        for j in range(m):
-            first, last = j * tile_cols, min((j + 1) * tile_cols, cols)
-            if first >= cols:
-                continue
-            q = k + int(np.rint(field[k // tile_rows, j, 0]))
-            s = int(np.rint(field[k // tile_rows, j, 1]))
+        which = (k // tile_rows) % 2
+        for j in range(counts[which]):
+            first, last, q, s = runs[which, j, 0], runs[which, j, 1], k + runs[which, j, 4], runs[which, j, 5]
             left = min(max(-s, first), last)
             right = min(max(cols - s, left), last)
             if not 0 <= q < rows:
@@ -180,11 +270,13 @@ class Lines:
     def __init__(self, cols: int) -> None:
         self.lines = np.empty((3, cols + 2), np.float32)
         self.work, self.back, self.near = (np.empty(cols + 4, np.float32) for _ in range(3))
+        self.runs = np.zeros((2, cols, 6), np.int64)
+        self.down, self.along = np.empty((4, cols), np.float32), np.empty((4, cols), np.float32)
 
     def subtract(self, frame, mean, noise, age, field, blur, variance_floor, _scratch, residual, predicted):
         subtract_loop(
             frame, mean, noise, age, field, F(0.25 * blur**2), F(variance_floor), self.lines, self.work,
-            residual, predicted,
+            self.runs, self.down, self.along, residual, predicted,
         )  # fmt: skip
 
     def renew(
@@ -193,7 +285,7 @@ class Lines:
     ):  # fmt: skip
         renew_loop(
             frame, residual, variance, mean, noise, age, field, row_step, col_step, F(age_limit),
-            self.work, self.back, self.near, new_mean, new_noise, new_age,
+            self.work, self.back, self.near, self.runs[0], self.down, self.along, new_mean, new_noise, new_age,
         )  # fmt: skip
 
 
@@ -212,22 +304,28 @@ def renew_row(residual, variance, mean, noise, age, limit, new_mean, new_noise, 
 @compiled
 def renew_loop(
     frame, residual, variance, mean, noise, age, field, row_step, col_step, limit,
-    work, back, near, new_mean, new_noise, new_age,
+    work, back, near, runs, row_taps, col_taps, new_mean, new_noise, new_age,
 ):  # fmt: skip
     rows, cols = frame.shape
     n, m = field.shape[:2]
     tile_rows, tile_cols = (rows + n - 1) // n, (cols + m - 1) // m
+    count = 0
     for r in range(rows):
-        for j in range(m):
-            first, last = j * tile_cols, min((j + 1) * tile_cols, cols)
-            if first >= cols:
-                continue
-            down = row_step - np.float64(field[r // tile_rows, j, 0])
-            along = col_step - np.float64(field[r // tile_rows, j, 1])
-            p, s = int(np.floor(down)), int(np.floor(along))
-            near_row, near_col = int(np.rint(down)), int(np.rint(along))
+        if r % tile_rows == 0:
+            count = plan_runs(
+                field[r // tile_rows], -1.0, row_step, col_step, False, tile_cols, cols, runs, row_taps, col_taps
+            )
+        for j in range(count):
+            run = runs[j]
+            first, last, p, s, near_row, near_col = run[0], run[1], run[2], run[3], run[4], run[5]
+            # Of a run that is several tiles, the first speaks for where it ends.
+            down = row_step - np.float64(field[r // tile_rows, first // tile_cols, 0])
+            along = col_step - np.float64(field[r // tile_rows, first // tile_cols, 1])
             down_taps, along_taps = linear(down - p), linear(along - s)
-            resample_row(residual, r, p, s, down_taps, along_taps, first, last, work, back)
+            if m > 1:
+                resample_run(residual, r, run, False, row_taps, col_taps, work, back)
+            else:
+                resample_row(residual, r, p, s, down_taps, along_taps, first, last, work, back)
             line = variance[min(max(r + near_row, 0), rows - 1)]
             left = min(max(-near_col, first), last)
             right = min(max(cols - near_col, left), last)
@@ -251,7 +349,10 @@ def renew_loop(
                     zeros += np.int32(w == 0)
                 fresh = fresh or zeros > 0
             if fresh:
-                resample_row(frame, r, p, s, down_taps, along_taps, first, last, work, back)
+                if m > 1:
+                    resample_run(frame, r, run, False, row_taps, col_taps, work, back)
+                else:
+                    resample_row(frame, r, p, s, down_taps, along_taps, first, last, work, back)
                 for c in range(first, last):
                     if c < left or c >= right or age[q, c + col_step] == 0:
                         new_mean[r, c] = back[c]
@@ -263,7 +364,10 @@ def renew_loop(
                 right = min(max(int(np.floor(cols - 1 + BEYOND_PX - along)) + 1, left), last)
             if left > first or right < last:
                 # What the frame does not show stays as it was.
-                resample_row(frame, r, p, s, down_taps, along_taps, first, last, work, back)
+                if m > 1:
+                    resample_run(frame, r, run, False, row_taps, col_taps, work, back)
+                else:
+                    resample_row(frame, r, p, s, down_taps, along_taps, first, last, work, back)
                 for c in range(first, last):
                     if left <= c < right:
                         continue
@@ -281,9 +385,10 @@ def renew_loop(
 def screen(x, left, right, above, below, least):
     found = np.int32(0)
     for i in range(x.size):
-        along = x[i] - F(0.5) * (left[i] + right[i])
-        down = x[i] - F(0.5) * (above[i] + below[i])
-        found += np.int32(max(along * along, down * down) > least)
+        low_along, high_along = min(left[i], right[i]), max(left[i], right[i])
+        low_down, high_down = min(above[i], below[i]), max(above[i], below[i])
+        low, high = max(low_along, low_down), min(high_along, high_down)
+        found += np.int32((x[i] - max(low, high) > least) | (min(low, high) - x[i] > least))
     return found
 
 
@@ -327,7 +432,7 @@ def replace_spike(x, r, c, sigma, level, ratio, far):
 def spikes_loop(x, sigma, level, ratio, found):
     rows, cols = x.shape
     far = np.empty(16, np.float32)
-    least = ((F(1) - ratio) * level * sigma) ** 2
+    least = (F(1) - ratio) * level * sigma
     n = 0
     for r in range(rows):
         row, above, below = x[r], x[max(r - 1, 0)], x[min(r + 1, rows - 1)]
@@ -342,9 +447,10 @@ def spikes_loop(x, sigma, level, ratio, found):
                 continue
             for c in range(start, stop):
                 if 0 < c < cols - 1:
-                    along = row[c] - F(0.5) * (row[c - 1] + row[c + 1])
-                    down = row[c] - F(0.5) * (above[c] + below[c])
-                    if max(along * along, down * down) <= least:
+                    low_along, high_along = min(row[c - 1], row[c + 1]), max(row[c - 1], row[c + 1])
+                    low_down, high_down = min(above[c], below[c]), max(above[c], below[c])
+                    low, high = max(low_along, low_down), min(high_along, high_down)
+                    if row[c] - max(low, high) <= least and min(low, high) - row[c] <= least:
                         continue
                 if replace_spike(x, r, c, sigma, level, ratio, far):
                     if n < found.size:
@@ -355,6 +461,40 @@ def spikes_loop(x, sigma, level, ratio, found):
 
 def remove_spikes(frame, sigma, level, ratio, found):
     return spikes_loop(frame, F(sigma), F(level), F(ratio), found)
+
+
+@compiled
+def lagrange(t):
+    taps = np.empty(4, np.float32)
+    taps[0] = -t * (t - 1) * (t - 2) / 6
+    taps[1] = (t + 1) * (t - 1) * (t - 2) / 2
+    taps[2] = -t * (t + 1) * (t - 2) / 2
+    taps[3] = t * (t + 1) * (t - 1) / 6
+    return taps
+
+
+@compiled
+def resample_loop(source, field, work, out):
+    rows, cols = source.shape
+    n, m = field.shape[:2]
+    tile_rows, tile_cols = (rows + n - 1) // n, (cols + m - 1) // m
+    for r in range(rows):
+        for j in range(m):
+            first, last = j * tile_cols, min((j + 1) * tile_cols, cols)
+            if first < cols:
+                down, along = np.float64(field[r // tile_rows, j, 0]), np.float64(field[r // tile_rows, j, 1])
+                p, q = int(np.floor(down)), int(np.floor(along))
+                resample_row(source, r, p, q, lagrange(down - p), lagrange(along - q), first, last, work, out[r])
+
+
+class Resample:
+    """Row buffer of one frame size."""
+
+    def __init__(self, cols: int) -> None:
+        self.work = np.empty(cols + 4, np.float32)
+
+    def field(self, source, field, _scratch, out):
+        resample_loop(source, field, self.work, out)
 
 
 def calibrate_opencv(samples, gain, offset, out):

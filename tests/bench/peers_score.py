@@ -33,49 +33,90 @@ def tail_histogram(z, step, per_unit, counts):
 
 
 @compiled
-def peak_loop(z, side, least, per_e, keep, counts):
-    rows, cols = z.shape
-    counts *= keep
-    last = counts.shape[2] - 1
-    for r in range(rows):
-        for c in range(cols):
-            size = abs(z[r, c])
-            if size <= least:
-                continue
-            if 0 < c < cols - 1 and (abs(z[r, c - 1]) >= size or abs(z[r, c + 1]) > size):
-                continue
-            is_peak = True
-            for i in range(max(r - 1, 0), min(r + 2, rows)):
-                for j in range(max(c - 1, 0), min(c + 2, cols)):
-                    other = abs(z[i, j])
-                    if other > size or (other == size and (i < r or (i == r and j < c))):
-                        is_peak = False
-                        break
-                if not is_peak:
-                    break
-            if is_peak:
-                counts[r // side, c // side, min(int(np.log(size / least) * per_e), last)] += F(1)
-
-
-def count_peaks(z, side, least, per_e, keep, counts):
-    peak_loop(z, side, F(least), F(per_e), F(keep), counts)
+def mark_peaks(above, here, below, least, marks):
+    """Mark the peaks of a row with a pixel on either side; eight neighbours without a branch, so that it vectorises."""
+    for i in range(marks.size):
+        size = abs(here[i + 1])
+        before = max(max(abs(above[i]), abs(above[i + 1])), max(abs(above[i + 2]), abs(here[i])))
+        behind = max(max(abs(below[i]), abs(below[i + 1])), max(abs(below[i + 2]), abs(here[i + 2])))
+        marks[i] = np.uint8((size > before) & (size >= behind) & (size > least))
 
 
 @compiled
-def map_loop(z, side, level, power, least, out):
+def is_peak(z, r, c, size):
+    rows, cols = z.shape
+    for i in range(max(r - 1, 0), min(r + 2, rows)):
+        for j in range(max(c - 1, 0), min(c + 2, cols)):
+            other = abs(z[i, j])
+            if other > size or (other == size and (i < r or (i == r and j < c))):
+                return False
+    return True
+
+
+@compiled
+def peak_loop(z, side, least, per_e, keep, marks, counts):
+    rows, cols = z.shape
+    counts *= keep
+    last = counts.shape[2] - 1
+    eights = marks.view(np.uint64)
+    for r in range(rows):
+        edge = r == 0 or r == rows - 1
+        for c in range(0, cols, 1 if edge else cols - 1):
+            size = abs(z[r, c])
+            if size > least and is_peak(z, r, c, size):
+                counts[r // side, c // side, min(int(np.log(size / least) * per_e), last)] += F(1)
+        if edge:
+            continue
+        mark_peaks(z[r - 1], z[r], z[r + 1], least, marks[: cols - 2])
+        for k in range((cols - 2 + 7) // 8):
+            if eights[k]:
+                for c in range(8 * k + 1, min(8 * k + 9, cols - 1)):
+                    if marks[c - 1]:
+                        size = abs(z[r, c])
+                        counts[r // side, c // side, min(int(np.log(size / least) * per_e), last)] += F(1)
+
+
+MARKS = np.zeros(1 << 16, np.uint8)
+
+
+def count_peaks(z, side, least, per_e, keep, counts):
+    peak_loop(z, side, F(least), F(per_e), F(keep), MARKS, counts)
+
+
+@compiled
+def scale_row(z, factor, least, out):
+    """Scale a row and count what lies beyond the level; without a branch, so that it vectorises."""
+    found = np.int32(0)
+    for i in range(z.size):
+        y = z[i] * factor[i]
+        out[i] = y
+        found += np.int32(abs(y) > least)
+    return found
+
+
+@compiled
+def map_loop(z, side, level, power, least, factor, out):
     rows, cols = z.shape
     for r in range(rows):
-        for j in range(level.shape[1]):
-            factor = least / level[r // side, j] if level[r // side, j] > 0 else F(0)
-            exponent = power[r // side, j]
-            for c in range(j * side, min((j + 1) * side, cols)):
-                y = z[r, c] * factor
-                size = abs(y)
-                out[r, c] = y if size <= least else np.copysign(least * (size / least) ** exponent, y)
+        if r % side == 0:
+            for c in range(cols):
+                one = level[r // side, c // side]
+                factor[c] = least / one if one > 0 else F(0)
+        for first in range(0, cols, 64):
+            stop = min(first + 64, cols)
+            if scale_row(z[r, first:stop], factor[first:stop], least, out[r, first:stop]):
+                for c in range(first, stop):
+                    y = out[r, c]
+                    size = abs(y)
+                    if size > least:
+                        out[r, c] = np.copysign(least * (size / least) ** power[r // side, c // side], y)
+
+
+FACTORS = np.zeros(1 << 16, np.float32)
 
 
 def map_scores(z, side, level, power, least, out):
-    map_loop(z, side, level, power, F(least), out)
+    map_loop(z, side, level, power, F(least), FACTORS[: z.shape[1]], out)
 
 
 @compiled
