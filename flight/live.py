@@ -18,6 +18,7 @@ import zmq
 
 from lookdown.flight.board import Board, Reporter
 from lookdown.flight.config import FlightConfig
+from lookdown.flight.notify import Notifier
 from lookdown.wire.clock import NS_PER_S, Clock, SystemClock
 from lookdown.wire.end_to_end import PacketSealer
 from lookdown.wire.errors import ConfigError, WireError
@@ -135,11 +136,15 @@ class Live:
         Times health and the wait at the end.
     wake : socket
         Becomes readable when the process shall end.
+    notifier : Notifier or None
+        Who is told once a second that the loop goes round.
     """
 
     def __init__(
-        self, board: Board, frames: FrameReceiver, link: LinkSender, clock: Clock, wake: socket.socket
-    ) -> None:
+        self, board: Board, frames: FrameReceiver, link: LinkSender, clock: Clock, wake: socket.socket,
+        notifier: Notifier | None = None,
+    ) -> None:  # fmt: skip
+        self._notifier = notifier
         self._board, self._frames, self._link, self._clock, self._wake = board, frames, link, clock, wake
         self._poller = zmq.Poller()
         self._poller.register(frames.socket, zmq.POLLIN)
@@ -212,6 +217,8 @@ class Live:
                 self._board.link_refused(count, total, refusals[-1]), EVENTS.priority, self._clock.now_ns()
             )
             self._refusals_told = total
+        if self._notifier:
+            self._notifier.alive(f"{self._board.frames_processed} frames, {self._link.held} packets held")
         given_up = self._link.stats.dropped
         self._link.offer(self._board.health(given_up), HEALTH.priority, self._clock.now_ns())
         if given_up > self._given_up_told:
@@ -293,9 +300,13 @@ def run(
             sealer=sealer,
         )
         stack.callback(link.close)
-        live = Live(board, frames, link, clock, wake)
+        notifier = Notifier()
+        stack.callback(notifier.close)
+        live = Live(board, frames, link, clock, wake, notifier)
+        notifier.ready(f"takes frames at {config.frames_endpoint}")
         while not live.ended_by:
             live.turn()
+        notifier.stopping()
         flushed = live.flush(flush_s)
         refused = dict(link.stats.refused)  # asdict would count its pairs
         link_counters = {

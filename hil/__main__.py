@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from lookdown.hil.budget import add_budget, run_budget
 from lookdown.hil.network.command import add_commands, run_contacts, run_network
 from lookdown.hil.station.command import (
     add_replay,
@@ -29,6 +30,8 @@ _EXAMPLES = """examples:
   lookdown-hil run scenarios/default.toml --out build/slow --pace 0.5
   lookdown-hil run scenarios/default.toml --out build/secured --secure
   lookdown-hil rig config/rig/process.toml scenarios/rig/faults.toml --out build/rig
+  lookdown-hil replay build/rig
+  lookdown-hil budget --rate 10
   lookdown-hil render scenarios/default.toml --out frames.h5
   lookdown-hil picture scenarios/default.toml --out default.png
   lookdown-hil roc scenarios/default.toml --out build/roc
@@ -95,6 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_roc(commands)
     add_station_commands(commands, _pace)
     add_replay(commands)
+    add_budget(commands)
     add_commands(commands)
     return parser
 
@@ -243,6 +247,7 @@ _COMMANDS = {
     "picture": _picture,
     "roc": _roc,
     "replay": run_replay,
+    "budget": run_budget,
     "sign": run_sign,
     "verify": run_verify,
     "contacts": run_contacts,

@@ -80,6 +80,7 @@ METRICS: dict[str, tuple[str, str]] = {
     "fault.reports_twice": ("1", "rig: frames of which the ground has more than one report"),
     "fault.reports_missing": ("1", "rig: frames given whole of which the ground has no report"),
     "fault.packets_damaged": ("1", "rig: packets on the ground that cannot be read"),
+    "tests.failed": ("1", "rig: tests that failed, of those whose results were handed over"),
 }
 
 

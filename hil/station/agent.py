@@ -21,6 +21,7 @@ from typing import Any
 
 _ROOM_OCTETS = 64 * 1024
 _TAIL_OCTETS = 2048
+_TRY_S = 18.0
 
 
 def parts_of(spool: Path) -> list[Path]:
@@ -88,6 +89,14 @@ class Agent:
         return {"machine": uname.machine, "system": f"{uname.system} {uname.release}", "cores": os.cpu_count(),
                 "python": platform.python_version(), "model": model, "memory_mb": _memory_mb(),
                 "home": str(Path.home())}  # fmt: skip
+
+    def do_try(self, command: list[str]) -> dict[str, Any]:
+        """Run a command that ends by itself; tell how it ended and what it said."""
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=_TRY_S, check=False)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return {"status": None, "out": "", "log": str(error)}
+        return {"status": done.returncode, "out": done.stdout, "log": done.stderr}
 
     def do_room(self, path: str) -> dict[str, Any]:
         """Make a folder and tell the room on its disk [octets]."""

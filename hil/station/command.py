@@ -29,6 +29,9 @@ def add_station_commands(commands: Any, pace: Any) -> None:
         "--frames", type=Path, metavar="FILE.h5", help="take these frames (lookdown-hil render), not new ones"
     )
     rig.add_argument("--compare", type=Path, metavar="DIR", help="show the run beside an earlier one")
+    rig.add_argument(
+        "--tests", type=Path, action="append", default=[], metavar="JUNIT.xml", help="show these tests, too"
+    )
     rig.add_argument("--sign", type=Path, metavar="KEYS", help="sign what it leaves with the keys of a node")
 
     sign = commands.add_parser(
@@ -91,8 +94,10 @@ def run_rig(options: argparse.Namespace, command: str, summarise: Any) -> int:
     from lookdown.hil.signing import sign_run
     from lookdown.hil.station.config import load_rig
     from lookdown.hil.station.session import KEPT, Session
+    from lookdown.hil.station.tests_table import read_tests
 
     earlier = (options.compare, read_report(options.compare)) if options.compare else None
+    tests = read_tests(options.tests)
     rig, budgets = load_rig(options.rig)
     scenario = load_scenario(options.scenario)
     progress = RigProgress()
@@ -101,7 +106,7 @@ def run_rig(options: argparse.Namespace, command: str, summarise: Any) -> int:
     with progress:
         progress.step(f"{scenario.title} ({options.scenario}) on {rig.title or rig.target.kind}")
         session.have_frames(options.frames, progress.rendered)
-        report = session.run(command, earlier)
+        report = session.run(command, earlier, tests)
     summarise(report.judged, report.score.figures)
     if report.failure:
         print(f"lookdown-hil: the run ended early: {report.failure}", file=sys.stderr)

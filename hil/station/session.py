@@ -25,6 +25,7 @@ from lookdown.hil.station.result import Result, board_figures, judge_budgets, la
 from lookdown.hil.station.section import sections
 from lookdown.hil.station.stepped import SteppedRun
 from lookdown.hil.station.target import Stated, Vitals
+from lookdown.hil.station.tests_table import Tested, judge_tests, tests_section
 from lookdown.hil.station.watch import Watch
 from lookdown.wire.config import load_config
 
@@ -77,12 +78,18 @@ class Session:
         self._late: int | None = None
         self._counters: dict[str, Any] = {}
         self._reached = 0
+        self._tests: dict[str, Tested] = {}
 
     def have_frames(self, kept: Path | None, show: Any) -> None:
         """Render the frames, or take those of a file; see `lookdown.hil.station.frames.have_frames`."""
         have_frames(self._scenario, self._path, self._folder / FRAMES, show, kept)
 
-    def run(self, command: str, earlier: tuple[Path, Mapping[str, Any]] | None = None) -> Report:
+    def run(
+        self,
+        command: str,
+        earlier: tuple[Path, Mapping[str, Any]] | None = None,
+        tests: Mapping[str, Tested] | None = None,
+    ) -> Report:
         """Run it and write its report.
 
         Parameters
@@ -91,7 +98,10 @@ class Session:
             The command that started it, for the record.
         earlier : tuple or None
             A run to compare with: its folder, and its report as it was before this run.
+        tests : mapping or None
+            Results of tests to be shown, of `lookdown.hil.station.tests_table.read_tests`.
         """
+        self._tests = dict(tests or {})
         shutil.copy2(self._path, self._folder / "run" / "scenario.toml")
         (self._folder / "ground").mkdir(exist_ok=True)
         with Frames(self._folder / FRAMES) as frames:
@@ -165,7 +175,10 @@ class Session:
             *judge_budgets(self._budgets, figures, target.kind),
             *(reaction.as_judged() for reaction in reactions),
             *judge.accounts(),
+            *([judge_tests(self._tests)] if self._tests else []),
         ]
+        if self._tests:
+            figures["tests"] = {"failed": sum(of.failed for of in self._tests.values())}
         result = Result(
             scenario, self._under_test, target.kind, target.host, self._machine, plots, tracks, board, reactions,
             self._incidents, len(self._untested), self._reached,
@@ -177,7 +190,7 @@ class Session:
 
         def add(comparison: str) -> Addition:
             return Addition(
-                judged, figures, sections(result, course, watch, history, judged, comparison),
+                judged, figures, self._sections(result, course, watch, history, judged, comparison),
                 {"target": f"{target.kind} {target.host}".strip(), "rig": self._rig.title},
                 course.withheld | self._untested,
             )  # fmt: skip
@@ -188,6 +201,10 @@ class Session:
             said = comparison_section(earlier[1], read_report(self._folder), earlier[0])
             report = report_run(scenario, self._path, outcome, command, add(said))
         return report
+
+    def _sections(self, *arguments: Any) -> list[str]:
+        found = sections(*arguments)
+        return [*found, tests_section(self._tests)] if self._tests else found
 
     @staticmethod
     def _fault(reaction: Any) -> dict[str, Any]:

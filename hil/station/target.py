@@ -149,6 +149,15 @@ class LiveBoard:
         forwards = (self._near, self._there, self._ground_there, self._ground_here) if self.tunnelled else None
         self._agent = AgentLink(self.target, forwards)
         machine = dict(self.agent.machine)
+        code = "import platform, lookdown.flight.live; print(platform.machine(), platform.python_version())"
+        tried = self.agent.ask("try", command=[self.python, "-c", code])
+        if tried["status"] != 0:
+            said = (tried["log"].strip().splitlines() or ["no word"])[-1]
+            raise RigError(
+                f"{self.name}: {self.python} has no lookdown that runs there ({said}); install the bundle of make "
+                "board (docs/board.md), or set python in [target]"
+            )
+        machine["machine"], machine["python"] = tried["out"].split()
         self.folder = f"{self.target.folder}/flight-{self.sensor_id}" if self.remote else str(self._local)
         if self.remote and not self.folder.startswith("/"):
             self.folder = f"{machine['home']}/{self.folder}"

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import lookdown.flight
 from lookdown.flight.chain import Chain
 from lookdown.flight.cleaning import Cleaning
 from lookdown.flight.config import ChainParameters
@@ -25,7 +26,8 @@ from tests.bench.scenes import MovingScene
 ROWS, COLS = 256, 320
 ROW_BYTES = 4 * COLS
 SETTLED_FRAMES, WATCHED_FRAMES = 12, 6
-ROOT = Path(__file__).resolve().parents[2]
+# Where the rooms are that run: the checkout, or what was installed on an emulated board.
+ROOT = Path(lookdown.flight.__file__).resolve().parents[1]
 OWN = tuple(f"{ROOT / room}/" for room in ("flight", "geo", "wire", "kernels"))
 
 

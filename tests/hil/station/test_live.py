@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+import zmq
 
 from lookdown.hil.faults.reactions import Judge
 from lookdown.hil.rig import RigError
 from lookdown.hil.station.config import TargetConfig
 from lookdown.hil.station.reach import AgentLink
-from lookdown.hil.station.target import free_port
+from lookdown.hil.station.target import LiveBoard, free_port
 from tests.hil.station.conftest import Prepared, Ran, Silent
 
 
@@ -143,6 +144,22 @@ def test_a_board_that_cannot_be_reached_is_named_with_what_ssh_said(tmp_path: Pa
     nobody = TargetConfig("ssh", host="nobody@127.0.0.1", ssh_options=("-p", str(free_port())))
     with pytest.raises(RigError, match=r"nobody@127.0.0.1: cannot be reached \(.*refused.*\); check host"):
         AgentLink(nobody)
+
+
+def test_a_target_without_lookdown_is_named_with_what_it_said(short: Prepared, tmp_path: Path) -> None:
+    for python, said in (("/usr/bin/false", "no word"), ("/none/python", "No such file"), (sys.executable, "")):
+        target = TargetConfig(python=python)
+        board = LiveBoard(3, target, tmp_path, 1, zmq.Context.instance(), 0.1, settable=False)
+        try:
+            if not said:
+                assert board.reach()["machine"]
+                continue
+            with pytest.raises(
+                RigError, match=rf"{python} has no lookdown that runs there .*{said}.*install the bundle"
+            ):
+                board.reach()
+        finally:
+            board.close()
 
 
 @pytest.mark.proof

@@ -60,6 +60,27 @@ def test_the_report_tells_faults_budgets_and_comparison(folder: Path, short: Pre
     assert "http://" not in page.replace("http://www.w3.org", "")
 
 
+def test_tests_are_shown_and_one_that_fails_fails_the_report(
+    short: Prepared, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    junit = tmp_path / "tests.xml"
+    junit.write_text(
+        '<testsuites><testsuite><testcase classname="tests.a" name="good" time="1.5"/>'
+        '<testcase classname="tests.a" name="gone"><skipped/></testcase>'
+        '<testcase classname="tests.b" name="bad &lt;1&gt;"><failure>no</failure></testcase></testsuite></testsuites>'
+    )
+    out = tmp_path / "out"
+    arguments = ["rig", str(IN_PROCESS), str(short.path), "--out", str(out), "--frames", str(short.frames)]
+    assert main([*arguments, "--tests", str(junit)]) == 1
+    (asked,) = [one for one in json.loads((out / "report.json").read_text())["requirements"] if one["id"] == "TESTS-1"]
+    assert (asked["verdict"], asked["value"]) == ("fail", 1.0)
+    assert asked["evidence"] == "1 passed, 1 skipped; failed: tests.b: bad <1>"
+    assert "bad &lt;1&gt;" in (out / "report.html").read_text()
+    junit.write_text("<testsuites/>")
+    assert main([*arguments, "--tests", str(junit)]) == 2
+    assert "came a file without any" in capsys.readouterr().err
+
+
 def test_what_differs_between_two_reports_is_named() -> None:
     before = {"requirements": [{"id": "A", "verdict": "pass"}, {"id": "B", "verdict": "pass"}], "link": {"lost": 0}}
     now = {"requirements": [{"id": "A", "verdict": "fail"}, {"id": "C", "verdict": "pass"}], "link": {"lost": 3},
