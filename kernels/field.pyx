@@ -156,8 +156,8 @@ cdef void solve_symmetric(double[6][6] a, double[6] b) noexcept nogil:
 def learn_affine(normals, prior_px, local):
     """Take one least-squares step with the normal equations of all tiles together: an affine displacement of the frame.
 
-    With u = (1, row, col), rows and columns from -0.5 to 0.5 over the tiles, tile by tile ``d = (p . u, q . u)``; p and q
-    minimise the squares of all tiles, held by a prior.
+    With u = (1, row, col), rows and columns from -0.5 to 0.5 over the tiles, tile by tile ``d = (p . u, q . u)``; p and
+    q minimise the squares of all tiles, held by a prior.
 
     Parameters
     ----------
@@ -185,12 +185,12 @@ def learn_affine(normals, prior_px, local):
     cdef double[6] b
     cdef double[3] u
     cdef double down, along
-    cdef int k, l
+    cdef int k, h
     with nogil:
         for k in range(6):
             b[k] = 0
-            for l in range(6):
-                a[k][l] = prior if k == l else 0
+            for h in range(6):
+                a[k][h] = prior if k == h else 0
         u[0] = 1
         for i in range(n):
             u[1] = (i + 0.5) / n - 0.5
@@ -199,10 +199,10 @@ def learn_affine(normals, prior_px, local):
                 for k in range(3):
                     b[k] += u[k] * sums[i, j, 3]
                     b[3 + k] += u[k] * sums[i, j, 4]
-                    for l in range(3):
-                        a[k][l] += u[k] * u[l] * sums[i, j, 0]
-                        a[3 + k][l] += u[k] * u[l] * sums[i, j, 1]
-                        a[3 + k][3 + l] += u[k] * u[l] * sums[i, j, 2]
+                    for h in range(3):
+                        a[k][h] += u[k] * u[h] * sums[i, j, 0]
+                        a[3 + k][h] += u[k] * u[h] * sums[i, j, 1]
+                        a[3 + k][3 + h] += u[k] * u[h] * sums[i, j, 2]
         solve_symmetric(a, b)
         for i in range(n):
             u[1] = (i + 0.5) / n - 0.5

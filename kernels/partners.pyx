@@ -4,9 +4,9 @@ A mover shines in every frame; a particle's hit or a flash of the sea in one. A 
 frame before has a peak of the same polarity at some x + d (both relative to the background), ``|d_row|``, ``|d_col|``
 up to ``reach``, of at least ``share s``, and the frame before that one has half as much within 2 px of x + 2 d: while a
 background settles, SNR grows from frame to frame. Noise has that somewhere within reach of nearly any plot, but seldom
-much of it in both: together they must show ``together share s``. Where flashes come thick, two of them lie on a line with
-a third now and then; there (``strict``) the frame before those two must go on along the line, within 2 px of x + 3 d, and
-all three show ``three share s``.
+much of it in both: together they must show ``together share s``. Where flashes come thick, two of them lie on a line
+with a third now and then; there (``strict``) the frame before those two must go on along the line, within 2 px of
+x + 3 d, and all three show ``three share s``.
 """
 
 from libc.math cimport INFINITY
@@ -92,7 +92,7 @@ def find_partners(before, older, oldest, places, least, strict, together, three,
     oldest : ndarray of float32, shape (rows, cols), or None
         That of the frame before that one; without it two are.
     places : ndarray of int32, shape (n, 6)
-        Where the background under each plot lay (row, col) in the frame before, in the older and in the oldest one [px].
+        Where the background under each plot lay (row, col) in the frame before, the older and the oldest one [px].
     least : ndarray of float32, shape (n,)
         SNR that a partner must have, with the sign of the plot.
     strict : ndarray of uint8, shape (n,)

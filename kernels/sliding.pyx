@@ -1,12 +1,12 @@
 """Tiles of layers that slide over the ground: their residual is explained by a displacement, tile beside tile.
 
-With the normal equations ``A d = b`` of a tile (`lookdown.kernels.local_shift`) and ``E`` the sum of its squared residuals
-over their variance, one displacement explains
+With the normal equations ``A d = b`` of a tile (`lookdown.kernels.local_shift`) and ``E`` the sum of its squared
+residuals over their variance, one displacement explains
 
     X = b' (A + I / prior^2)^-1 b
 
-of E, chi^2 with two degrees of freedom where nothing moves. A tile slides if ``X > max(chi2, share E)``; it is part of a
-layer if enough of the tiles about it slide, those next to it left out.
+of E, chi^2 with two degrees of freedom where nothing moves. A tile slides if ``X > max(chi2, share E)``; it is part of
+a layer if enough of the tiles about it slide, those next to it left out.
 """
 
 from libc.string cimport memset
@@ -117,7 +117,8 @@ def find_sliding(normals, squares, prior_px, chi2, share, around, own, layer_sha
     cdef const double[:, ::1] square = require_array("squares", squares, "float64", normals.shape[:2])
     cdef double prior = require_number("prior_px", prior_px, 1e-6, 1e6) ** -2
     cdef double least = require_number("chi2", chi2, 0, 1e30), part = require_number("share", share, 0, 1)
-    cdef Py_ssize_t far = require_integer("around", around, 3, 255) // 2, near = require_integer("own", own, 1, 253) // 2
+    cdef Py_ssize_t far = require_integer("around", around, 3, 255) // 2
+    cdef Py_ssize_t near = require_integer("own", own, 1, 253) // 2
     cdef double wanted = require_number("layer_share", layer_share, 0, 1)
     cdef unsigned char[:, ::1] single = require_array("alone", alone, "uint8", normals.shape[:2], out=True)
     cdef unsigned char[:, ::1] y = require_array("tiles", tiles, "uint8", alone.shape, out=True, apart_from=(alone,))
