@@ -185,12 +185,12 @@ def learn_affine(normals, prior_px, local):
     cdef double[6] b
     cdef double[3] u
     cdef double down, along
-    cdef int k, o
+    cdef int k, h
     with nogil:
         for k in range(6):
             b[k] = 0
-            for o in range(6):
-                a[k][o] = prior if k == o else 0
+            for h in range(6):
+                a[k][h] = prior if k == h else 0
         u[0] = 1
         for i in range(n):
             u[1] = (i + 0.5) / n - 0.5
@@ -199,10 +199,10 @@ def learn_affine(normals, prior_px, local):
                 for k in range(3):
                     b[k] += u[k] * sums[i, j, 3]
                     b[3 + k] += u[k] * sums[i, j, 4]
-                    for o in range(3):
-                        a[k][o] += u[k] * u[o] * sums[i, j, 0]
-                        a[3 + k][o] += u[k] * u[o] * sums[i, j, 1]
-                        a[3 + k][3 + o] += u[k] * u[o] * sums[i, j, 2]
+                    for h in range(3):
+                        a[k][h] += u[k] * u[h] * sums[i, j, 0]
+                        a[3 + k][h] += u[k] * u[h] * sums[i, j, 1]
+                        a[3 + k][3 + h] += u[k] * u[h] * sums[i, j, 2]
         solve_symmetric(a, b)
         for i in range(n):
             u[1] = (i + 0.5) / n - 0.5

@@ -5,8 +5,8 @@ residuals over their variance, one displacement explains
 
     X = b' (A + I / prior^2)^-1 b
 
-of E, chi^2 with two degrees of freedom where nothing moves. A tile slides if ``X > max(chi2, share E)``; it is part
-of a layer if enough of the tiles about it slide, those next to it left out.
+of E, chi^2 with two degrees of freedom where nothing moves. A tile slides if ``X > max(chi2, share E)``; it is part of
+a layer if enough of the tiles about it slide, those next to it left out.
 """
 
 from libc.string cimport memset
