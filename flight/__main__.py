@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from lookdown.wire.errors import ConfigError
 
 if TYPE_CHECKING:
+    from lookdown.flight.config import FlightConfig
     from lookdown.flight.offline import Summary
 
 _UNUSABLE = 2
@@ -16,6 +17,7 @@ _UNUSABLE = 2
 _EXAMPLES = """examples:
   lookdown-flight process clip.mp4 --plots plots.jsonl --view view.mp4
   lookdown-flight process frames.npy --plots - --threshold 6 | head
+  lookdown-flight process CPI.h5 --plots plots.jsonl
   lookdown-flight run --config config/flight.toml
 """
 
@@ -40,7 +42,8 @@ def _parser() -> argparse.ArgumentParser:
         "source",
         type=Path,
         metavar="SOURCE",
-        help="video, .npy [frames, rows, cols], HDF5 or NetCDF, image, folder of images, or FITS cube",
+        help="video, .npy [frames, rows, cols], HDF5 or NetCDF, image, folder of images, FITS cube, or HDF5 with a "
+        "dataset cpi of radar intervals (docs/radar.md)",
     )
     process.add_argument(
         "--plots", metavar="OUT.jsonl", required=True, help="where the plots go, a line a frame; - is standard output"
@@ -77,6 +80,7 @@ def _process(options: argparse.Namespace) -> int:
     from lookdown.flight.config import FlightConfig
     from lookdown.flight.factory import make_chain
     from lookdown.flight.offline import process_recording
+    from lookdown.flight.radar.sources import holds_intervals
     from lookdown.flight.sources import open_recording
     from lookdown.wire.config import load_config
 
@@ -88,6 +92,8 @@ def _process(options: argparse.Namespace) -> int:
         config = replace(config, chain=replace(config.chain, multi_frame=multi_frame))
     if options.rate is not None and not options.rate > 0:
         raise ConfigError(f"--rate: wanted frames per second above 0, came {options.rate}")
+    if holds_intervals(options.source):
+        return _process_intervals(options, config)
     recording = open_recording(options.source, options.rate, options.dataset)
     terminal = sys.stderr.isatty()
 
@@ -108,6 +114,38 @@ def _process(options: argparse.Namespace) -> int:
         f"{summary.frames} frames, {summary.plots} plots, {summary.refused} frames refused, "
         f"{summary.left_out} plots left out; chain {1e3 * summary.chain_s / summary.frames:.2f} ms per frame, "
         f"with reading and writing {rate_hz:.0f} frames/s ({rate_hz / recording.rate_hz:.1f} times its rate)"
+    )
+    print(f"\r{said}" if terminal else said, file=sys.stderr)
+    return _UNUSABLE if summary.broken else 0
+
+
+def _process_intervals(options: argparse.Namespace, config: "FlightConfig") -> int:
+    from dataclasses import replace
+
+    from lookdown.flight.radar.offline import process_intervals
+    from lookdown.flight.radar.sources import open_intervals
+
+    for name in ("view", "multi_frame", "rate", "dataset"):
+        if getattr(options, name):
+            raise ConfigError(f"--{name.replace('_', '-')}: is for images; {options.source} holds radar intervals")
+    parameters = config.radar
+    if options.threshold is not None:
+        try:
+            parameters = replace(parameters, threshold=options.threshold)
+        except ValueError as error:
+            raise ConfigError(f"--threshold: {error}") from None
+    terminal = sys.stderr.isatty()
+
+    def show(summary: "Summary", n_frames: int | None) -> None:
+        sys.stderr.write(f"\r{summary.frames + summary.refused} of {n_frames} intervals, {summary.plots} plots ")
+        sys.stderr.flush()
+
+    plots_path = None if options.plots == "-" else Path(options.plots)
+    recording = open_intervals(options.source)
+    summary = process_intervals(recording, parameters, plots_path, show=show if terminal else None)
+    said = (
+        f"{summary.frames} intervals, {summary.plots} plots, {summary.refused} intervals refused, "
+        f"{summary.left_out} plots left out; chain {1e3 * summary.chain_s / summary.frames:.2f} ms per interval"
     )
     print(f"\r{said}" if terminal else said, file=sys.stderr)
     return _UNUSABLE if summary.broken else 0

@@ -134,7 +134,7 @@ class PulseCompressor:
         return out
 
     def echo(self, lag: NDArray[np.float64]) -> NDArray[np.complex128]:
-        """Return the response to an echo of amplitude 1 at distances behind its beginning [cell], of their shape [1]."""
+        """Return the response to an echo of amplitude 1 at distances behind its beginning [cell]."""
         return np.asarray(np.exp(2j * np.pi * np.multiply.outer(lag, self._frequency)) @ self._echo, np.complex128)
 
     def echo_slope(self, lag: NDArray[np.float64]) -> NDArray[np.complex128]:

@@ -7,6 +7,7 @@ it is live, its endpoints. `config/flight.toml` is the commented example.
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lookdown.flight.radar.config import RadarParameters
 from lookdown.wire.security import SecurityConfig
 
 
@@ -146,6 +147,8 @@ class FlightConfig:
         Gain, offset, bad pixels and distortion.
     security : SecurityConfig
         Keys of the link to the ground.
+    radar : RadarParameters
+        The radar chain.
     """
 
     sensor_id: int = 1
@@ -159,6 +162,7 @@ class FlightConfig:
     chain: ChainParameters = field(default_factory=ChainParameters)
     calibration: CalibrationFiles = field(default_factory=CalibrationFiles)
     security: SecurityConfig = field(default_factory=SecurityConfig)
+    radar: RadarParameters = field(default_factory=RadarParameters)
 
     def __post_init__(self) -> None:
         """Refuse values that no sensor has."""

@@ -10,7 +10,7 @@ Carlson 1988, IEEE Trans. AES 24). Where R is known, z of noise and clutter has 
 
 Ranges are parted into blocks; those of a block are filtered by weights trained on all cells but its own block and the
 two beside it, so no target within a block whitens itself; further cells, such as those of known targets, can be left
-out by name. Neighbouring Doppler bins share most products: each bin is multiplied with itself and the two before it once.
+out by name. Neighbouring Doppler bins share most products: each is multiplied with itself and the two before it once.
 Sums of a block run in float32 over 8 lanes, those over blocks and the Cholesky factor in float64. A range cell that is
 not finite in some channel and bin neither trains nor passes: its z is 0 in all bins.
 """

@@ -1,6 +1,6 @@
 """What the radar chain must know: the radar that made an interval, and how its movers are looked for."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -91,7 +91,7 @@ class RadarParameters:
     loading : float
         Part of the mean diagonal that is added to the covariance [1].
     block : int
-        Ranges that share their weights, a multiple of 8 [cell].
+        Ranges that share their weights at most, a multiple of 8; a tenth of all if that is less [cell].
     beams_rad : tuple of float
         Directions looked in, off broadside, positive toward the leading channel [rad].
     cfar : str
@@ -115,7 +115,7 @@ class RadarParameters:
 
     threshold: float = 5.0
     max_plots: int = 256
-    doppler_side_lobes_db: float = 40.0
+    doppler_side_lobes_db: float = 50.0
     range_side_lobes_db: float = 35.0
     bins: int = 3
     loading: float = 1e-4
@@ -159,8 +159,3 @@ class RadarParameters:
         for name, good, want in wanted:
             if not good:
                 raise ValueError(f"{name}: wanted {want}, got {getattr(self, name)}; change it in [radar]")
-
-    @classmethod
-    def names(cls) -> tuple[str, ...]:
-        """Names of all parameters."""
-        return tuple(f.name for f in fields(cls))

@@ -7,10 +7,12 @@ import pytest
 from scipy.io import loadmat
 
 from lookdown.flight.compression import PulseCompressor, chirp
+from lookdown.flight.radar.taper import pulse_weights
 from lookdown.kernels.adaptive import adaptive_filter, adaptive_scratch_size
 from lookdown.kernels.doppler import doppler, doppler_scratch_size, doppler_turns
 
 SPACING_M, WAVELENGTH_M = 0.333, 299_792_458 / 435e6
+RANGE_SIDE_LOBES_DB, DOPPLER_SIDE_LOBES_DB = 35.0, 30.0
 DOPPLER_BIN = 4  # 156 Hz of 625, in 16 bins
 
 
@@ -36,10 +38,11 @@ def compressed_spectrum(recordings: Path) -> np.ndarray:
     """Channels, 16 Doppler bins, and the 304 range cells that have a whole echo."""
     rows = loadmat(recordings / "mountaintop" / "t38pre01v1_cpi_6.mat")["cpi1"]
     cpi = np.ascontiguousarray(rows.reshape(16, 403, 14).transpose(2, 0, 1), np.complex64)
-    compressed = PulseCompressor(chirp(500e3, 100e-6, 1e6), 403)(cpi)
+    compressed = PulseCompressor(chirp(500e3, 100e-6, 1e6), 403, 0.5, RANGE_SIDE_LOBES_DB)(cpi)
     out = np.empty((14, 16, compressed.shape[2]), np.complex64)
     scratch = np.empty(doppler_scratch_size(16), np.float32)
-    doppler(compressed, 0, np.ones(16, np.float32), doppler_turns(16), scratch, out, None)
+    weights = pulse_weights(16, DOPPLER_SIDE_LOBES_DB).astype(np.float32)
+    doppler(compressed, 0, weights, doppler_turns(16), scratch, out, None)
     return out
 
 
@@ -60,6 +63,9 @@ def test_the_target_is_plain_after(spectrum: np.ndarray) -> None:
     power = adapted(spectrum, 14)
     assert abs(int(power.argmax()) - 147) <= 1
     assert 10 * np.log10(power.max() / np.median(power)) >= 29
+    beside = power.copy()
+    beside[142:153] = 0
+    assert 10 * np.log10(power.max() / beside.max()) >= 20
     angles = np.arange(-60, 61)
     response = [adapted(spectrum, angle)[147] for angle in angles]
     assert abs(angles[int(np.argmax(response))] - 14) <= 2
