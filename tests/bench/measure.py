@@ -18,6 +18,7 @@ Run = Callable[[], Any]
 
 SIZES = {"512x640": (512, 640), "1024x1024": (1024, 1024)}
 RADAR_SIZES = {"1024x256": (1024, 256), "1024x1024": (1024, 1024)}
+INTERVAL_SIZES = {"4x128x2048": (4, 128, 2048)}
 FEWEST_ROUNDS, MOST_ROUNDS = 9, 61
 BUDGET_S = 1.2  # what the rounds of one entry may take, if the fewest take no longer
 LONG_S = 0.2
@@ -72,7 +73,7 @@ def contest(
     benchmark : BenchmarkFixture
         Takes our times; `extra_info` takes the rest.
     stage, size : str
-        Names of the entry; size is a key of `SIZES` or `RADAR_SIZES`.
+        Names of the entry; size is a key of `SIZES`, `RADAR_SIZES` or `INTERVAL_SIZES`.
     ours, peers : callable
         Each does one frame (or `per_call` frames) and returns its result.
     agree : callable
@@ -86,7 +87,7 @@ def contest(
     notes : object
         Further entries of `extra_info`.
     """
-    pixels = int(np.prod((SIZES | RADAR_SIZES)[size])) * per_call
+    pixels = int(np.prod((SIZES | RADAR_SIZES | INTERVAL_SIZES)[size])) * per_call
     result = ours()
     differences = {name: agree(result, run()) for name, run in peers.items()}
     once = {name: first_look(run) for name, run in peers.items()}
