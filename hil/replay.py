@@ -5,10 +5,8 @@ ground's part takes the packets that the run stored, in their order, and compare
 """
 
 import json
-import sqlite3
 import tempfile
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lookdown.ground.config import GroundConfig
+from lookdown.ground.history import HISTORY_NAME
 from lookdown.ground.offline import fuse_recording, make_pipeline, reports_in
+from lookdown.ground.query import HistoryReader
 from lookdown.ground.tracks import UPDATE_DTYPE
 from lookdown.hil.differences import Differences, Tolerance, compare_reports, compare_updates
 from lookdown.hil.plan import Scenario
@@ -115,7 +115,7 @@ def replay_run(
         with Frames(kept) as frames:
             now = _step(scenario, frames, folder, _under_test(run, scenario), show)
     reports = compare_reports(before, now, tolerance)
-    updates = _history(run / "ground" / "history.sqlite")
+    updates = _history(run / "ground")
     return Replayed(reports, compare_updates(updates, _fused_again(run)) if len(updates) else [], len(updates))
 
 
@@ -160,19 +160,11 @@ def _report(run: Path) -> dict[str, Any]:
     return tree
 
 
-def _history(path: Path) -> NDArray[np.void]:
+def _history(folder: Path) -> NDArray[np.void]:
     """Read the track updates of a history."""
-    if not path.is_file():
+    if not (folder / HISTORY_NAME).is_file():
         return np.zeros(0, UPDATE_DTYPE)
-    names = ("track_id", "time_ns", "status", "hits", "misses", "sensor_id")
-    with closing(sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)) as connection:
-        rows = connection.execute(f"SELECT x_m, y_m, z_m, {', '.join(names)} FROM track_updates").fetchall()
-    updates = np.zeros(len(rows), UPDATE_DTYPE)
-    for at, row in enumerate(rows):
-        updates["position_m"][at] = row[:3]
-        for name, value in zip(names, row[3:], strict=True):
-            updates[name][at] = value
-    return updates
+    return HistoryReader(folder).updates()
 
 
 def _fused_again(run: Path) -> NDArray[np.void]:

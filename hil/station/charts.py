@@ -1,14 +1,14 @@
 """Charts of the station: latency by percentile, faults and reactions over frames, plots and tracks over frames."""
 
-import sqlite3
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
+from lookdown.ground.history import HISTORY_NAME
+from lookdown.ground.query import HistoryReader
 from lookdown.hil.faults.reactions import Reaction
 from lookdown.hil.figures import GRID, INK, SOFT, WIDTH_IN, as_svg, house_style, satellite_colour
 from lookdown.hil.station.latency import Latency
@@ -107,10 +107,8 @@ def frames_chart(
 
 def updated_tracks(history: Path, frame_of: Mapping[int, int]) -> list[tuple[int, int]]:
     """Return (frame, confirmed tracks updated at its time); ``frame_of`` gives the frame of a time, TAI [ns]."""
-    if not history.is_file():
+    if not (history / HISTORY_NAME).is_file():
         return []
-    with closing(sqlite3.connect(f"file:{history}?mode=ro", uri=True)) as connection:
-        rows = connection.execute(
-            "SELECT time_ns, COUNT(DISTINCT track_id) FROM track_updates WHERE status = 1 GROUP BY time_ns"
-        ).fetchall()
+    sql = "SELECT time_ns, count(DISTINCT track_id) FROM track_updates WHERE status = 1 GROUP BY time_ns"
+    rows = HistoryReader(history).query(sql).fetchall()
     return [(frame_of[time_ns], count) for time_ns, count in rows if time_ns in frame_of]

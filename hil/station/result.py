@@ -1,12 +1,12 @@
 """What a run of the station adds to its report: the board's figures, its budgets, the faults and their reactions."""
 
-import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lookdown.ground.history import HISTORY_NAME
+from lookdown.ground.query import HistoryReader
 from lookdown.hil.faults.reactions import Reaction
 from lookdown.hil.plan import Scenario
 from lookdown.hil.requirements import Judged, Requirement, figure
@@ -87,12 +87,10 @@ def latencies(
 
 
 def _fused(history: Path, sensor_id: int) -> Iterable[tuple[int, int, int]]:
-    if not history.is_file():
+    if not (history / HISTORY_NAME).is_file():
         return []
-    with closing(sqlite3.connect(f"file:{history}?mode=ro", uri=True)) as connection:
-        return connection.execute(
-            "SELECT frame_id, origin_ns, fused_ns FROM reports WHERE sensor_id = ? AND origin_ns > 0", (sensor_id,)
-        ).fetchall()
+    sql = "SELECT frame_id, origin_ns, fused_ns FROM reports WHERE origin_ns > 0"
+    return HistoryReader(history).query(f"{sql} AND sensor_id = {sensor_id}").fetchall()
 
 
 def board_figures(

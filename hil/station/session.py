@@ -160,7 +160,8 @@ class Session:
         earlier: tuple[Path, Mapping[str, Any]] | None,
     ) -> Report:
         scenario, target = self._scenario, self._rig.target
-        recording, history = self._folder / "ground" / "received.ldrec", self._folder / "ground" / "history.sqlite"
+        history = self._folder / "ground"
+        recording = history / "received.ldrec"
         plots, tracks = latencies(course, watch, history, self._under_test)
         board = board_figures(plots, tracks, self._vitals, self._late, self._counters, self._wall_s)
         judge = Judge(course, watch, scenario.sensor.camera, self._reached, self._untested, len(self._incidents))

@@ -36,15 +36,15 @@ class SteppedRun:
     ground : Parameters
         Of the ground's fusion.
     folder : Path
-        Where ``received.ldrec`` and ``history.sqlite`` go; it exists.
+        Where the recording ``received.ldrec`` and the history go; it exists.
     """
 
     def __init__(self, course: Course, configs: dict[int, Path], ground: Parameters, folder: Path) -> None:
         self._course = course
         self.clock = SteppedClock(course.scenario.start_ns)
-        self.recording, self.history = folder / "received.ldrec", folder / "history.sqlite"
+        self.recording = folder / "received.ldrec"
         self._recorder = Recorder(self.recording)
-        self._history = History(self.history)
+        self._history = History(folder)
         self._inbox = Inbox([satellite.id for satellite in course.scenario.satellite])
         self._pipeline = Pipeline(ground)
         self.stalled = False
