@@ -8,6 +8,9 @@ import numpy as np
 from tests.ground.conftest import World
 from tests.ground.kind_tracks import calibration_error, classify
 
+LEAST_TRACKS = 20
+"""A bin with fewer is counted in the error, but not drawn."""
+
 
 def main(path: str) -> None:
     """Draw and print, tracks of held-out seeds."""
@@ -23,11 +26,16 @@ def main(path: str) -> None:
             posterior = np.concatenate([part[1][age_s] for part in parts])
             error, rows = calibration_error(posterior, kind)
             right = float(np.mean(posterior.argmax(axis=1) == kind))
-            axis.plot(rows[:, 0], rows[:, 1], "o-", ms=4, label=f"{age_s:.0f} s: error {error:.3f}, right {right:.2f}")
+            confidence, share, count = rows[rows[:, 2] >= LEAST_TRACKS].T
+            spread = 1.96 * np.sqrt(np.maximum(share * (1 - share), 1 / count) / count)
+            name = f"{age_s:.0f} s: error {error:.3f}, right {right:.2f}"
+            axis.errorbar(confidence, share, spread, fmt="o-", ms=4, lw=1.2, capsize=2, label=name)
             print("with" if brightness else "without", "brightness", age_s, round(error, 3), round(right, 3))
         axis.plot([0.2, 1], [0.2, 1], color="0.6", lw=1)
         axis.set(
-            xlabel="posterior of the most probable kind", title="with brightness" if brightness else "motion alone"
+            ylim=(0.2, 1.05),
+            xlabel="posterior of the most probable kind",
+            title="with brightness" if brightness else "motion alone",
         )
         axis.legend(loc="upper left", fontsize=8)
         axis.grid(alpha=0.3)
