@@ -166,12 +166,12 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if options.command == "process":
             return _process(options)
+        from lookdown.flight.checksums import check_checksums
         from lookdown.flight.config import FlightConfig
         from lookdown.flight.live import run
-        from lookdown.flight.sealing import check_seal
         from lookdown.wire.config import load_config
 
-        check_seal(options.config)
+        check_checksums(options.config)
         return run(load_config(options.config, FlightConfig))
     except (ConfigError, SourceError, OSError) as error:
         print(f"lookdown-flight: {error}", file=sys.stderr)

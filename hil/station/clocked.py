@@ -8,9 +8,9 @@ usage: python clocked.py FLIGHT.toml OFFSET
 import sys
 from pathlib import Path
 
+from lookdown.flight.checksums import check_checksums
 from lookdown.flight.config import FlightConfig
 from lookdown.flight.live import run
-from lookdown.flight.sealing import check_seal
 from lookdown.wire.clock import NS_PER_S, SystemClock
 from lookdown.wire.config import load_config
 from lookdown.wire.errors import ConfigError
@@ -37,7 +37,7 @@ def main() -> int:
     """Run the onboard process."""
     config, offset = map(Path, sys.argv[1:3])
     try:
-        check_seal(config)
+        check_checksums(config)
         return run(load_config(config, FlightConfig), clock=SetClock(offset))
     except ConfigError as error:
         print(f"lookdown-flight: {error}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""What an onboard process is started with: its configuration, its calibration, and the seal over both."""
+"""What an onboard process is started with: its configuration, its calibration, and the checksums of both."""
 
 import hashlib
 import io
@@ -39,7 +39,7 @@ def flight_files(
     Returns
     -------
     dict of str to bytes
-        By name: configuration, map of bad pixels, seal.
+        By name: configuration, map of bad pixels, checksums.
     """
     table = bad_pixels_name(sensor_id)
     config = {
@@ -56,8 +56,8 @@ def flight_files(
     buffer = io.BytesIO()
     np.save(buffer, frames.known_bad(sensor_id))
     files = {CONFIG: tomli_w.dumps(config).encode(), table: buffer.getvalue()}
-    seal = "".join(f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in files.items())
-    return {**files, f"{CONFIG}.sha256": seal.encode()}
+    sums = "".join(f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in files.items())
+    return {**files, f"{CONFIG}.sha256": sums.encode()}
 
 
 def write_ground(scenario: Scenario, folder: Path, endpoint: str, picture_endpoint: str = "") -> Path:

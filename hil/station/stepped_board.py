@@ -10,9 +10,9 @@ from random import Random
 from typing import Any
 
 from lookdown.flight.board import Board
+from lookdown.flight.checksums import check_checksums
 from lookdown.flight.config import FlightConfig
 from lookdown.flight.report import make_reporter
-from lookdown.flight.sealing import check_seal
 from lookdown.hil.station.agent import limit_octets, parts_of
 from lookdown.wire.clock import NS_PER_S, SteppedClock
 from lookdown.wire.config import load_config
@@ -85,7 +85,7 @@ class SteppedBoard:
         ConfigError
             It refuses to start.
         """
-        check_seal(self.config)
+        check_checksums(self.config)
         config = load_config(self.config, FlightConfig)
         self.sensor_id = config.sensor_id
         self.starts += 1

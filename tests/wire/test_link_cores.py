@@ -3,6 +3,7 @@
 import random
 import struct
 from collections import deque
+from pathlib import Path
 
 import google_crc32c
 import pytest
@@ -15,7 +16,7 @@ from lookdown.wire.errors import WireError
 from lookdown.wire.inbox import UNKNOWN, Inbox
 from lookdown.wire.outbox import LinkLimits, Outbox
 from lookdown.wire.packet import MAX_PACKET_OCTETS
-from lookdown.wire.spool import Kept
+from lookdown.wire.spool import Kept, Spool
 
 SMALL = LinkLimits(window=4, batch=1, capacity=10, resend_after_s=1.0)
 
@@ -191,7 +192,7 @@ def test_a_restarted_sender_starts_anew_and_its_old_self_is_refused() -> None:
 DATA_MESSAGE = Envelope(DATA, 7, 1, 3, 1, 2, 5, b"packet").encode()
 
 
-def test_a_journal_that_lost_its_last_writes_blocks_nothing() -> None:
+def test_a_journal_that_lost_its_last_writes_blocks_nothing(tmp_path: Path) -> None:
     """The supply fails: the receiver has stored more of a start than the torn journal knows of."""
     first = Outbox(7, 1)
     inbox = Inbox()
@@ -201,7 +202,13 @@ def test_a_journal_that_lost_its_last_writes_blocks_nothing() -> None:
         first.sent(0)
         inbox.accept(message, 0)
     inbox.commit()
-    torn = Outbox(7, 1, held=[(n + 1, 0, 0, b"packet %d" % n) for n in range(3)])
+    spool = Spool(tmp_path / "spool", 7, 1)
+    for n in range(3):
+        spool.add(n + 1, 0, 0, b"packet %d" % n)
+    spool.close()
+    spool = Spool(tmp_path / "spool", 7, 2)
+    (left,) = spool.left
+    torn = Outbox(7, left.boot_id, journal=spool, held=left.lanes, acknowledged=left.acknowledged)
     message = torn.next()
     assert message is not None
     torn.sent(0)
@@ -209,6 +216,7 @@ def test_a_journal_that_lost_its_last_writes_blocks_nothing() -> None:
     ((_, acknowledgement),) = inbox.acknowledgements()
     torn.acknowledge(acknowledgement, 0)
     assert (torn.held, torn.counts.refused) == (0, {})
+    spool.close()
 
 
 @pytest.mark.parametrize(

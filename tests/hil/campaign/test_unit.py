@@ -130,7 +130,7 @@ def test_each_plot_is_a_hit_an_echo_or_false() -> None:
     assert near.sum() == pytest.approx(np.pi * 64 + 7 * 14 + 130, rel=0.15)
 
 
-@pytest.mark.parametrize(("one_frame_plots", "frames", "apart"), [(True, 20, 0.03), (False, 100, 0.05)])
+@pytest.mark.parametrize(("one_frame_plots", "frames", "apart"), [(True, 60, 0.03), (False, 100, 0.05)])
 def test_one_run_at_the_lowest_threshold_counts_what_a_run_at_each_does(
     small_plan: Callable[..., Scenario], one_frame_plots: bool, frames: int, apart: float
 ) -> None:
