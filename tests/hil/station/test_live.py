@@ -93,7 +93,7 @@ def sshd(tmp_path_factory: pytest.TempPathFactory, need: Callable[[str], NoRetur
     log = folder / "log"
     while not (log.exists() and "listening" in log.read_text()):
         if process.poll() is not None:
-            need(f"sshd does not run here: {log.read_text() if log.exists() else ''}")
+            pytest.skip(f"sshd does not run here: {log.read_text() if log.exists() else ''}")
     yield port, process.pid, folder / "id"
     process.terminate()
     process.wait()
