@@ -135,6 +135,10 @@ class FlightConfig:
         ZeroMQ endpoint of the ground process; needed by ``run`` alone.
     spool : Path or None
         Database that keeps packets until the ground has stored them, through the death of the process; None: memory.
+    trace : Path or None
+        File in which what happens to each packet is noted (``lookdown-wire trace``); None: nowhere.
+    trace_octets : int
+        Octets that it may take on disk; beyond, its older half goes.
     link_bits_per_s : float
         Rate at which messages leave for the ground at most; 0 for no bound [bit/s].
     rows, cols : int
@@ -155,6 +159,8 @@ class FlightConfig:
     frames_endpoint: str = ""
     ground_endpoint: str = ""
     spool: Path | None = None
+    trace: Path | None = None
+    trace_octets: int = 256 * 1024 * 1024
     link_bits_per_s: float = 0.0
     rows: int = 0
     cols: int = 0
@@ -172,6 +178,8 @@ class FlightConfig:
             raise ValueError(f"bit_depth: wanted 1 to 16, got {self.bit_depth}; samples are uint16")
         if not 0.0 <= self.link_bits_per_s < float("inf"):
             raise ValueError(f"link_bits_per_s: wanted a rate, or 0 for no bound; got {self.link_bits_per_s}")
+        if self.trace_octets < 1:
+            raise ValueError(f"trace_octets: wanted at least 1, got {self.trace_octets}; leave out trace to have none")
         if self.rows < 0 or self.cols < 0:
             raise ValueError(
                 f"rows, cols: wanted sizes, or 0 for that of the first frame; got {self.rows}, {self.cols}"

@@ -29,6 +29,7 @@ from lookdown.wire.security import UNSECURED, security_of
 from lookdown.wire.sockets import attach
 from lookdown.wire.spool import Spool
 from lookdown.wire.topics import END, EVENTS, FRAMES, HEALTH, REPORTS
+from lookdown.wire.trace_file import TraceFile
 
 _HEALTH_EVERY_NS = NS_PER_S
 _FLUSH_S = 10.0  # wait at the end for the ground's acknowledgements
@@ -288,6 +289,7 @@ def run(
         stack.callback(frames.close)
         limits = LinkLimits(bits_per_s=config.link_bits_per_s)
         spool = Spool(config.spool, config.sensor_id, draw_boot_id()) if config.spool else None
+        trace = TraceFile(config.trace, config.sensor_id, config.trace_octets) if config.trace else None
         link = LinkSender(
             context,
             config.ground_endpoint,
@@ -298,6 +300,7 @@ def run(
             security=security,
             peer=config.security.peer,
             sealer=sealer,
+            trace=trace,
         )
         stack.callback(link.close)
         notifier = Notifier()

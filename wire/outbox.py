@@ -7,7 +7,7 @@ the packets given up here: ``offered = received + lost`` on the other side, to t
 """
 
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from heapq import merge
 from itertools import islice
@@ -28,6 +28,8 @@ _LONGEST_BACKOFF = 8
 _LAST_SEQUENCE = 2**64 - 1
 Seal: TypeAlias = Callable[[int, int, int, int, bytes], bytes]
 """Given sender, boot, sequence, origin [ns] and a packet, returns it sealed, `SEALED_OCTETS` longer."""
+Note: TypeAlias = Callable[[str, Sequence[int]], None]
+"""Told of an event and the sequences that it befell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,9 @@ class Outbox:
         Highest sequence of which the journal knows that the receiver stored it.
     seal : callable or None
         Seals a packet when it is offered; None: it is sent as it is.
+    note : callable or None
+        Told of each event with the sequences that it befell: ``created`` (offered), ``spooled``, ``sent``,
+        ``custody`` (acknowledged) and ``dropped`` (given up).
     """
 
     def __init__(
@@ -137,9 +142,10 @@ class Outbox:
         held: tuple[Lane, ...] | None = None,
         acknowledged: int = 0,
         seal: Seal | None = None,
+        note: Note | None = None,
     ) -> None:
         self.counts = SenderCounts()
-        self._seal = seal
+        self._seal, self._note = seal, note
         self._sender_id = sender_id
         self._boot_id = boot_id
         self._limits = limits or LinkLimits()
@@ -220,6 +226,8 @@ class Outbox:
         if self._journal:
             self._journal.add(sequence, priority, origin_ns, packet)
             self._fresh.append(sequence)
+        if self._note:
+            self._note("created", (sequence,))
         kept = True
         while self._held > self._capacity or self._octets > self._capacity_octets:
             lowest = next((lane for lane in self._waiting if lane), None)
@@ -237,6 +245,8 @@ class Outbox:
         if written and sum(map(len, self._waiting)) > self._limits.window:
             for sequence in self._fresh:
                 self._content.pop(sequence, None)
+        if self._note and written:
+            self._note("spooled", self._fresh)
         self._fresh.clear()
 
     def next(self) -> bytes | None:
@@ -258,6 +268,8 @@ class Outbox:
         """Note that the message of `next` went out, at steady time ``now_ns``."""
         if self._cursor == 0:
             self._timer_ns = now_ns
+        if self._note:
+            self._note("sent", [held.sequence for held in self._next])
         count = len(self._next)
         if self._cursor < len(self._in_window):
             self.counts.resent += count
@@ -288,25 +300,28 @@ class Outbox:
         except WireError as error:
             self.counts.refused[error.reason] += 1
             return
-        released = 0
+        stored = []
         while self._in_window and self._in_window[0][0].sequence <= envelope.sequence:
-            self._octets -= len(self._in_window.popleft()[0].packet)
-            released += 1
-        self._cursor = max(self._cursor - released, 0)
+            held, _ = self._in_window.popleft()
+            self._octets -= len(held.packet)
+            stored.append(held.sequence)
+        self._cursor = max(self._cursor - len(stored), 0)
         for lane in self._waiting:  # what an earlier process sent, and this one has not yet sent again
             while lane and lane.first <= envelope.sequence:
                 sequence, octets = lane.pop()
                 self._content.pop(sequence, None)
                 self._octets -= octets
-                released += 1
-        if released:
-            self._held -= released
-            self.counts.acknowledged += released
+                stored.append(sequence)
+        if stored:
+            self._held -= len(stored)
+            self.counts.acknowledged += len(stored)
             self._acknowledged = envelope.sequence
             self._timer_ns = now_ns
             self._backoff = 1
             if self._journal:
                 self._journal.acknowledge(self._boot_id, envelope.sequence)
+            if self._note:
+                self._note("custody", stored)
 
     def go_back(self) -> None:
         """Send all in flight again: the connection is new, so what was on it may be gone."""
@@ -370,6 +385,8 @@ class Outbox:
         self.counts.dropped += 1
         if self._journal:
             self._journal.give_up(sequence)
+        if self._note:
+            self._note("dropped", (sequence,))
         return sequence
 
     def _last_promised(self) -> int:

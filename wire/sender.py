@@ -3,7 +3,7 @@
 import contextlib
 import secrets
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import zmq
@@ -11,12 +11,14 @@ import zmq
 from lookdown.wire.clock import NS_PER_S, Clock
 from lookdown.wire.end_to_end import PacketSealer
 from lookdown.wire.errors import ConfigError
-from lookdown.wire.outbox import LinkLimits, Outbox, SenderCounts
+from lookdown.wire.outbox import LinkLimits, Note, Outbox, SenderCounts
 from lookdown.wire.pacing import Pacer
 from lookdown.wire.packet import MAX_PACKET_OCTETS
+from lookdown.wire.relay.bundle import Key
 from lookdown.wire.security import Refusals, Security, Watch
 from lookdown.wire.sockets import attach, prepare
 from lookdown.wire.spool import Spool
+from lookdown.wire.trace_file import TraceFile
 
 _ACKNOWLEDGEMENTS_PER_SERVICE = 1000
 _RETRY_NS = NS_PER_S // 2  # after a refused connection
@@ -48,6 +50,8 @@ class LinkSender:
         With security: the node that the receiver is.
     sealer : PacketSealer or None
         Seals each packet when it is offered; what waits in a spool goes out as it was offered.
+    trace : TraceFile or None
+        Where to note what happens to each packet; closed with the sender.
 
     Raises
     ------
@@ -68,19 +72,25 @@ class LinkSender:
         security: Security | None = None,
         peer: int = 0,
         sealer: PacketSealer | None = None,
+        trace: TraceFile | None = None,
     ) -> None:
         limits = limits or LinkLimits()
         boot_id = boot_id or (spool.boot_id if spool else draw_boot_id())
-        self._spool = spool
+        self._spool, self._trace = spool, trace
+        self._sender_id, self._clock = sender_id, clock
         # One after the other: the receiver hears a start of a sender no more when it has heard a later one.
         self._outboxes = deque(
-            Outbox(sender_id, left.boot_id, limits, journal=spool, held=left.lanes, acknowledged=left.acknowledged)
+            Outbox(
+                sender_id, left.boot_id, limits, journal=spool, held=left.lanes, acknowledged=left.acknowledged,
+                note=self._noting(left.boot_id),
+            )
             for left in (spool.left if spool else ())
-        )
+        )  # fmt: skip
         seal = sealer.seal if sealer else None
-        self._newest = Outbox(sender_id, boot_id, _less(limits, self._outboxes), journal=spool, seal=seal)
+        self._newest = Outbox(
+            sender_id, boot_id, _less(limits, self._outboxes), journal=spool, seal=seal, note=self._noting(boot_id)
+        )
         self._outboxes.append(self._newest)
-        self._clock = clock
         self._pacer = Pacer(limits.bits_per_s)
         self._blocked = self._paced = False
         self.connections = 0
@@ -127,6 +137,8 @@ class LinkSender:
             self._outbox.acknowledge(b"".join(parts), now_ns)
         self._outbox.expire(now_ns)
         self._send()
+        if self._trace:
+            self._trace.flush()
 
     def register(self, poller: zmq.Poller) -> None:
         """Tell a poller of the owner when `service` would have something to do; call again before each poll."""
@@ -165,6 +177,8 @@ class LinkSender:
         """Close sockets and spool; without a spool, what is not acknowledged is gone."""
         if self._spool:
             self._spool.close()
+        if self._trace:
+            self._trace.close()
         self._watch.close()
         self._socket.close(linger=0)
 
@@ -222,6 +236,19 @@ class LinkSender:
             if self._spool:
                 self._spool.forget(done.boot_id)
         return self._outboxes[0]
+
+    def _noting(self, boot_id: int) -> Note | None:
+        """Return what notes the events of a start."""
+        trace = self._trace
+        if trace is None:
+            return None
+
+        def note(event: str, sequences: Sequence[int]) -> None:
+            now_ns, peer = self._clock.now_ns(), self._peer if event in ("sent", "custody") else 0
+            for sequence in sequences:
+                trace.note(now_ns, event, Key(self._sender_id, boot_id, sequence), peer)
+
+        return note
 
     def _send(self) -> None:
         """Send until nothing is to be sent, the rate is used up or the socket takes no more."""

@@ -5,10 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zmq
 
 from lookdown.wire.__main__ import main
+from lookdown.wire.clock import SystemClock
 from lookdown.wire.envelope import Delivery
+from lookdown.wire.link import LinkReceiver, LinkSender
+from lookdown.wire.outbox import LinkLimits
 from lookdown.wire.recording import Recorder
+from lookdown.wire.spool import Spool
+from lookdown.wire.trace import EVENTS
+from lookdown.wire.trace_file import TraceFile
 
 NAME = "7-00000000000000ff-3"
 
@@ -56,3 +63,38 @@ def test_what_is_no_identifier_or_unknown_is_told(logs: list[str], capsys: Any) 
     assert "nothing is known of 8-00000000000000ff-3" in capsys.readouterr().err
     assert main(["trace", "/nowhere.jsonl"]) == 2
     assert "no such file" in capsys.readouterr().err
+
+
+def test_a_packet_of_a_board_is_followed_from_its_offer_to_the_ground(tmp_path: Path, capsys: Any) -> None:
+    address, seen = f"ipc://{tmp_path}/ground", tmp_path / "received.ldrec"
+    trace, limits = tmp_path / "board.jsonl", LinkLimits(window=1, batch=1, capacity=2)
+    with zmq.Context() as context, Recorder(seen) as recorder:
+        sender = LinkSender(
+            context, address, 7, SystemClock(), spool=Spool(tmp_path / "spool", 7, 0xFF), limits=limits,
+            trace=TraceFile(trace, 7, 10_000),
+        )  # fmt: skip
+        for n in range(3):  # one more than there is room for: the oldest goes
+            sender.offer(b"packet %d" % n, origin_ns=SystemClock().now_ns())
+            sender.service(0)
+        receiver = LinkReceiver(context, address, SystemClock(), [7])
+        while not sender.idle:
+            sender.service(10)
+            for delivery in receiver.service(10):
+                recorder.append(delivery)
+            receiver.commit()
+        sender.close()
+        receiver.close()
+    main(["trace", str(trace), str(seen)])
+    ways: dict[str, list[str]] = {}
+    name = ""
+    for line in capsys.readouterr().out.splitlines():
+        if line.startswith(" "):
+            ways[name] += [word for word in line.split("ms  ")[1].split() if word in (*EVENTS, "dropped")]
+        else:
+            name = line.split()[0]
+            ways[name] = []
+    whole = ["created", "created", "spooled", "sent", "custody", "seen"]
+    assert ways.pop("7-00000000000000ff-1") == ["created", "spooled", "dropped"]
+    assert {name: sorted(way) for name, way in ways.items()} == {
+        f"7-00000000000000ff-{n}": sorted(whole) for n in (2, 3)
+    }

@@ -28,11 +28,11 @@ from lookdown.wire.relay.routing import Network
 from lookdown.wire.relay.seals import Seals
 from lookdown.wire.relay.store import Store
 from lookdown.wire.relay.told import Told
-from lookdown.wire.relay.trace import TraceFile
 from lookdown.wire.relay.way import SOCKET, Way
 from lookdown.wire.security import UNSECURED, Gatekeeper, security_of
 from lookdown.wire.sockets import attach, prepare
 from lookdown.wire.standing import Standing
+from lookdown.wire.trace_file import TraceFile
 
 _LOG = logging.getLogger(__name__)
 _MESSAGES_PER_TURN = 256

@@ -17,8 +17,8 @@ from lookdown.wire.relay.config import RelayConfig
 from lookdown.wire.relay.live import RelayProcess
 from lookdown.wire.relay.plan import Contact, write_plan
 from lookdown.wire.relay.store import Store, read_deliveries
-from lookdown.wire.relay.trace import TraceFile
 from lookdown.wire.trace import Traces
+from lookdown.wire.trace_file import TraceFile
 
 T0_NS = 1_790_000_000 * NS_PER_S
 DAY_NS = 86_400 * NS_PER_S

@@ -1,4 +1,4 @@
-"""The file in which a relay notes what happened to bundles, bounded on disk: the oldest half goes when it is full."""
+"""The file in which a node notes what happened to messages, bounded on disk: the oldest half goes when it is full."""
 
 import os
 import stat
@@ -15,7 +15,7 @@ class TraceFile:
     path : Path
         Where to write. Older lines are in ``<name>.1``, which is replaced when the file is full.
     node : int
-        The relay.
+        Who notes.
     max_octets : int
         Octets that both files may take together; what is no file, such as a named pipe, is not bounded.
     """
