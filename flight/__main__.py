@@ -54,6 +54,12 @@ def _parser() -> argparse.ArgumentParser:
         "--threshold", type=float, metavar="SNR", help="smallest calibrated SNR of a plot (default: 5, or the config's)"
     )
     process.add_argument(
+        "--suppression",
+        metavar="NAME",
+        help="what takes the background away: recursive, median, double_difference or top_hat (docs/detection.md says "
+        "when to choose which; default: recursive, or the config's)",
+    )
+    process.add_argument(
         "--multi-frame",
         action="store_true",
         help="also find targets too weak for one frame, along straight paths through 16 (or as the config says)",
@@ -88,6 +94,11 @@ def _process(options: argparse.Namespace) -> int:
     config = load_config(options.config, FlightConfig) if options.config else FlightConfig()
     if options.threshold is not None:
         config = replace(config, chain=replace(config.chain, threshold=options.threshold))
+    if options.suppression is not None:
+        try:
+            config = replace(config, chain=replace(config.chain, suppression=options.suppression))
+        except ValueError as error:
+            raise ConfigError(f"--{error}") from None
     if options.multi_frame:
         multi_frame = replace(config.chain.multi_frame, enabled=True)
         config = replace(config, chain=replace(config.chain, multi_frame=multi_frame))
@@ -126,7 +137,7 @@ def _process_intervals(options: argparse.Namespace, config: "FlightConfig") -> i
     from lookdown.flight.radar.offline import process_intervals
     from lookdown.flight.radar.sources import open_intervals
 
-    for name in ("view", "multi_frame", "rate", "dataset"):
+    for name in ("view", "suppression", "multi_frame", "rate", "dataset"):
         if getattr(options, name):
             raise ConfigError(f"--{name.replace('_', '-')}: is for images; {options.source} holds radar intervals")
     parameters = config.radar

@@ -15,6 +15,7 @@ from lookdown.flight.memory import MemoryLimit
 from lookdown.flight.psf import PointSpread
 from lookdown.flight.registration import Location, Registration
 from lookdown.flight.regrid import lay_on_frame
+from lookdown.flight.suppression import Suppression
 from lookdown.kernels.renew import renew_background
 from lookdown.kernels.restart import restart_young
 from lookdown.kernels.sampled import sampled_quantile
@@ -64,7 +65,8 @@ class Background:
     age : ndarray of uint8, shape (rows, cols)
         Frames that each place holds.
     residual, filtered : ndarray of float32, shape (rows, cols)
-        What the present frame leaves over the background, before and after the matched filter [frame unit].
+        What the present frame leaves over the background, or after the suppression that was chosen in its place
+        (`lookdown.flight.suppression`), before and after the matched filter [frame unit].
     z : ndarray of float32, shape (rows, cols)
         Its score [1].
     """
@@ -80,7 +82,7 @@ class Background:
         shape = rows, cols
         self._parameters, self._spread = parameters, spread
         self.frames = 0
-        self.residual, self.filtered, self.z = (np.zeros(shape, np.float32) for _ in range(3))
+        self._residual, self._filtered, self._z = (np.zeros(shape, np.float32) for _ in range(3))
         self._predicted, self._variance = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
         self.mean, self._next_mean = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
         self.noise, self._next_noise = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
@@ -88,6 +90,11 @@ class Background:
         self._scratch = np.zeros(score_scratch_size(cols, spread.taps.size, parameters.window_px), np.float32)
         self._noise_step = max(1, round((rows * cols / NOISE_SAMPLES) ** 0.5))
         self._sample = np.zeros(self.noise[:: self._noise_step, :: self._noise_step].size, np.float32)
+        self._other: Suppression | None = None
+        self.residual, self.filtered, self.z = self._residual, self._filtered, self._z
+        if parameters.suppression != "recursive":
+            self._other = other = Suppression(parameters, rows, cols, spread, self._scratch)
+            self.residual, self.filtered, self.z = other.residual, other.filtered, other.z
         self._memory = MemoryLimit(rows, cols, parameters.background_frames)
         self._registration = Registration(rows, cols, parameters.background_height_m, distortion)
 
@@ -137,22 +144,26 @@ class Background:
         """
         if not self.frames:
             self._start(frame, variance_floor)
+            if self._other:
+                self._other.start(frame, self._residual, variance_floor)
         else:
             self._follow(frame, found, variance_floor)
+            if self._other:
+                self._other.score(frame, found.shift, variance_floor)
             if pointed:
-                self._registration.follow_tiles(frame, self.residual, self._predicted, self._spread.white_gain)
+                self._registration.follow_tiles(frame, self._residual, self._predicted, self._spread.white_gain)
         self.frames += 1
 
     def revise(self, frame: Image, found: Location, pointed: bool) -> None:
         """After the frame was judged: forget where it contradicts a young background, and where the ground slides."""
         if self.frames > 1:
             young = YOUNG_AT_START if self.frames <= SETTLED_FRAMES else YOUNG_LATER
-            restart_young(self.z, found.field, *found.step, HOLD_SCORE, young, self.age)
+            restart_young(self._z, found.field, *found.step, HOLD_SCORE, young, self.age)
         if pointed:
             self._memory.apply(self.noise, self.age)
         elif self.frames > 1:
             sliding = self._registration.sliding
-            if sliding.find(frame, self.residual, self._predicted, self._spread.white_gain):
+            if sliding.find(frame, self._residual, self._predicted, self._spread.white_gain):
                 self._memory.forget_sliding(self.noise, sliding.tiles, self.age)
 
     def _follow(self, frame: Image, found: Location, variance_floor: float) -> None:
@@ -174,10 +185,10 @@ class Background:
             found.step[1],
             self._parameters.background_frames,
             self._scratch,
-            self.residual,
+            self._residual,
             self._predicted,
-            self.filtered,
-            self.z,
+            self._filtered,
+            self._z,
             self._next_mean,
             self._next_noise,
             self._next_age,
@@ -187,24 +198,24 @@ class Background:
     def _start(self, frame: Image, variance_floor: float) -> None:
         """Score a frame without background: the residual is the frame itself, no noise is predicted. It starts one."""
         # A level near 0 keeps the sums of squares small.
-        np.subtract(frame, np.float32(np.median(frame[:: 1 + frame.shape[0] // 64])), self.residual)
+        np.subtract(frame, np.float32(np.median(frame[:: 1 + frame.shape[0] // 64])), self._residual)
         self._predicted.fill(0.0)
         self.age.fill(0)
         taps = self._spread.taps
-        matched_filter(self.residual, taps, taps, self._scratch, self.filtered)
+        matched_filter(self._residual, taps, taps, self._scratch, self._filtered)
         whiten(
-            self.filtered,
+            self._filtered,
             self._predicted,
             self._parameters.window_px,
             self._parameters.guard_px,
             variance_floor,
             self._scratch,
             self._variance,
-            self.z,
+            self._z,
         )
         renew_background(
             frame,
-            self.residual,
+            self._residual,
             self._variance,
             self.mean,
             self.noise,

@@ -5,10 +5,14 @@ it is live, its endpoints. `config/flight.toml` is the commented example.
 """
 
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 
 from lookdown.flight.radar.config import RadarParameters
 from lookdown.wire.security import SecurityConfig
+
+SUPPRESSIONS = "recursive", "median", "double_difference", "top_hat"
+"""What may take the background away (`lookdown.flight.suppression`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,9 @@ class ChainParameters:
         Plots that a report may hold; the weakest beyond are counted and left out.
     psf_sigma_px : float
         One sigma of the point-spread function, optics and detector together [px].
+    suppression : str
+        What takes the background away: ``recursive`` (mean and noise that follow the ground), ``median`` (of the five
+        frames before), ``double_difference`` (from two frames before) or ``top_hat`` (the frame alone).
     background_frames : int
         Memory of the background's recursive mean and variance, 2 to 255 [frames].
     window_px, guard_px : int
@@ -77,6 +84,7 @@ class ChainParameters:
     threshold: float = 5.0
     max_plots: int = 256
     psf_sigma_px: float = 0.9
+    suppression: str = "recursive"
     background_frames: int = 100
     window_px: int = 17
     guard_px: int = 7
@@ -99,6 +107,10 @@ class ChainParameters:
         for name, good, want in wanted:
             if not good:
                 raise ValueError(f"{name}: wanted {want}, got {getattr(self, name)}; change it in [chain]")
+        if self.suppression not in SUPPRESSIONS:
+            nearest = get_close_matches(str(self.suppression), SUPPRESSIONS, n=1, cutoff=0.5)
+            hint = f"did you mean '{nearest[0]}'? " if nearest else ""
+            raise ValueError(f"suppression: unknown name '{self.suppression}'; {hint}Known: {', '.join(SUPPRESSIONS)}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ import pytest
 import lookdown.flight
 from lookdown.flight.chain import Chain
 from lookdown.flight.cleaning import Cleaning
-from lookdown.flight.config import ChainParameters
+from lookdown.flight.config import SUPPRESSIONS, ChainParameters
 from lookdown.geo.attitude import stare_attitude
 from lookdown.geo.earth import geodetic_to_ecef
 from lookdown.wire.messages import SensorState
@@ -89,9 +89,9 @@ class Ledger:
         return [f"{line}: {size} bytes" for size, line in found]
 
 
-def steady(pointing: bool) -> Ledger:
+def steady(pointing: bool, suppression: str = "recursive") -> Ledger:
     frames, states = scene(SETTLED_FRAMES + WATCHED_FRAMES, pointing)
-    chain = Chain(ChainParameters(), ROWS, COLS)
+    chain = Chain(ChainParameters(suppression=suppression), ROWS, COLS)
     ledger = Ledger()
     tracemalloc.start()
     try:
@@ -128,6 +128,12 @@ def test_the_ledger_charges_the_line_that_allocates(monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize("pointing", [False, True], ids=["image alone", "with pointing"])
 def test_a_step_in_steady_state_allocates_nothing_of_the_size_of_a_row(pointing: bool) -> None:
     offenders = steady(pointing).offenders(ROW_BYTES)
+    assert not offenders, "allocated in a step:\n" + "\n".join(offenders)
+
+
+@pytest.mark.parametrize("suppression", SUPPRESSIONS[1:])
+def test_other_suppressions_allocate_nothing_of_that_size_either(suppression: str) -> None:
+    offenders = steady(False, suppression).offenders(ROW_BYTES)
     assert not offenders, "allocated in a step:\n" + "\n".join(offenders)
 
 
