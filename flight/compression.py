@@ -98,7 +98,7 @@ class PulseCompressor:
         self._noise = np.abs(spectrum) ** 2 * weight**2 / length
         self.loss_db = float(-20 * np.log10(self._echo.sum()))
         self._response = (np.conj(spectrum) * weight).astype(np.complex64)
-        self._work = np.empty((AT_A_TIME, length), np.complex64)
+        self._work = np.zeros((AT_A_TIME, length), np.complex64)
 
     def __call__(self, cpi: NDArray[np.complex64], out: NDArray[np.complex64] | None = None) -> NDArray[np.complex64]:
         """Return the compressed interval, shape (channels, pulses, ranges).
@@ -126,8 +126,10 @@ class PulseCompressor:
             for p in range(0, len(received), AT_A_TIME):  # a few pulses at a time stay in the cache
                 part = received[p : p + AT_A_TIME]
                 work = self._work[: len(part)]
+                work[:, : self.samples] = part  # padded here: the library would do so row by row
+                work[:, self.samples :] = 0
                 # NumPy's stubs know double precision alone.
-                np.fft.fft(part, self._work.shape[1], axis=1, out=work)  # type: ignore[arg-type]
+                np.fft.fft(work, axis=1, out=work)  # type: ignore[arg-type]
                 work *= self._response
                 np.fft.ifft(work, axis=1, out=work)  # type: ignore[arg-type]
                 compressed[p : p + AT_A_TIME] = work[:, : self.ranges]

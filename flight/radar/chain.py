@@ -19,20 +19,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lookdown.flight.compression import PulseCompressor
 from lookdown.flight.radar.config import RadarParameters, RadarSensor
-from lookdown.flight.radar.detection import Detector, gaussian_sigma, gaussian_tail
-from lookdown.flight.radar.fit import Fit, PlotFit
+from lookdown.flight.radar.detection import gaussian_sigma, offset_of
+from lookdown.flight.radar.fit import Fits
 from lookdown.flight.radar.intake import take
 from lookdown.flight.radar.plots import RADAR_PLOT_DTYPE, RadarFlag, RadarFrame, RadarPlotFlag, RadarResult
-from lookdown.flight.radar.taper import pulse_weights
-from lookdown.kernels.adaptive import adaptive_filter, adaptive_scratch_size
+from lookdown.flight.radar.tables import Setup
+from lookdown.kernels.adaptive import adaptive_filter
 from lookdown.kernels.cluster import label_clusters
-from lookdown.kernels.doppler import doppler, doppler_scratch_size, doppler_turns
+from lookdown.kernels.doppler import doppler
 from lookdown.wire.messages import SensorState
-
-BLOCKS_AT_LEAST = 10
-"""Blocks of ranges that are filtered apart at least, if there are ranges enough."""
 
 DOPPLER_MARGIN_DB, RANGE_MARGIN_DB = 12.0, 6.0
 """Above the designed side lobes, what still counts as one: the adaptive filter adds three bins up, and lifts side
@@ -49,42 +45,6 @@ SPILL_LEVEL = 4.0
 
 CLEAR_SHARE = 0.25
 """Share of the Doppler bins, those of least power, that show the floor [1]."""
-
-
-class _Setup:
-    """All that depends on which channels are good: tables and buffers."""
-
-    def __init__(self, sensor: RadarSensor, parameters: RadarParameters, channels: tuple[int, ...], shape: Any) -> None:
-        pulses, samples = shape[1:]
-        self.channel_m = np.asarray(sensor.channel_m, np.float64)[list(channels)]
-        band = sensor.bandwidth_hz / sensor.sample_rate_hz
-        self.compressor = PulseCompressor(sensor.pulse, samples, band, parameters.range_side_lobes_db)
-        ranges = self.compressor.ranges
-        self.dopplers = max(2, 1 << (pulses - 1).bit_length())
-        self.bins = parameters.bins if self.dopplers >= parameters.bins else 1
-        weights = pulse_weights(pulses, parameters.doppler_side_lobes_db)
-        self.weights = weights.astype(np.float32)
-        self.turns = doppler_turns(self.dopplers)
-        self.doppler_scratch = np.zeros(doppler_scratch_size(self.dopplers), np.float32)
-        # A block and its neighbours do not train it: of few ranges blocks must be small.
-        self.block = min(parameters.block, max(8, ranges // BLOCKS_AT_LEAST // 8 * 8))
-        n = len(channels)
-        self.compressed = np.zeros((n, pulses, ranges), np.complex64)
-        self.spectrum = np.zeros((n, self.dopplers, ranges), np.complex64)
-        self.scratch = np.zeros(adaptive_scratch_size(n, ranges, self.bins, self.block), np.float32)
-        self.power = np.zeros((len(parameters.beams_rad), self.dopplers, ranges), np.float32)
-        offset = np.arange(self.bins) - self.bins // 2
-        spread = np.exp(-2j * np.pi / self.dopplers * np.outer(offset, np.arange(pulses))) @ weights
-        place = 2 * np.pi / sensor.wavelength_m * (self.channel_m - self.channel_m.mean())
-        self.steering = [
-            np.ascontiguousarray(np.outer(spread, np.exp(1j * place * np.sin(beam))), np.complex64)
-            for beam in parameters.beams_rad
-        ]
-        self.fit = PlotFit(
-            self.compressor, self.channel_m, sensor.wavelength_m, pulses, parameters.doppler_side_lobes_db
-        )
-        pfa = gaussian_tail(parameters.threshold) / len(parameters.beams_rad)
-        self.detector = Detector(parameters, (self.dopplers, ranges), pfa)
 
 
 class RadarChain:
@@ -113,7 +73,7 @@ class RadarChain:
                 f"channel_m: wanted a place for each of the {shape[0]} channels, got {len(sensor.channel_m)}"
             )
         self.parameters, self.sensor, self.shape = parameters, sensor, shape
-        self._setups: dict[tuple[int, ...], _Setup] = {}
+        self._setups: dict[tuple[int, ...], Setup] = {}
         self._dopplers = self._setup(tuple(range(shape[0]))).dopplers
         self._floor = np.inf
 
@@ -166,12 +126,12 @@ class RadarChain:
             s.power[0] if len(s.power) == 1 else s.power.max(axis=0),
         )  # fmt: skip
 
-    def _setup(self, channels: tuple[int, ...]) -> _Setup:
+    def _setup(self, channels: tuple[int, ...]) -> Setup:
         if channels not in self._setups:
-            self._setups[channels] = _Setup(self.sensor, self.parameters, channels, self.shape)
+            self._setups[channels] = Setup(self.sensor, self.parameters, channels, self.shape)
         return self._setups[channels]
 
-    def _adapt(self, s: _Setup) -> tuple[NDArray[np.int64], float]:
+    def _adapt(self, s: Setup) -> tuple[NDArray[np.int64], float]:
         """Filter in all beams, twice where there are hits; return the flat indices of hits and the untrained share."""
         parameters = self.parameters
         everything = np.ones(s.dopplers, np.uint8)
@@ -193,7 +153,7 @@ class RadarChain:
             cells = self._hits(s)
         return cells, conventional / blocks
 
-    def _not_to_train(self, s: _Setup, cells: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+    def _not_to_train(self, s: Setup, cells: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
         """Cells of targets and of what they spill over: strong ones in their reach; and the Doppler bins of these."""
         dopplers, ranges = s.power.shape[1:]
         near = np.zeros((dopplers, ranges + 1), np.int32)
@@ -210,7 +170,7 @@ class RadarChain:
         wanted[within.any(axis=1)] = 1
         return np.flatnonzero(within).astype(np.int64), wanted
 
-    def _hits(self, s: _Setup) -> NDArray[np.int64]:
+    def _hits(self, s: Setup) -> NDArray[np.int64]:
         if len(s.power) == 1:
             return np.flatnonzero(s.detector(s.power[0]))
         found = np.zeros(s.power.shape[1:], bool)
@@ -218,7 +178,7 @@ class RadarChain:
             found |= s.detector(power).view(bool)
         return np.flatnonzero(found)
 
-    def _clusters(self, s: _Setup, cells: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
+    def _clusters(self, s: Setup, cells: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
         """Peaks of the clusters, strongest first, their sizes, and how many side lobes were left out."""
         dopplers, ranges = s.power.shape[1:]
         labels = np.zeros(cells.size, np.int32)
@@ -251,14 +211,14 @@ class RadarChain:
 
     def _fit(
         self,
-        s: _Setup,
+        s: Setup,
         frame: RadarFrame,
         speed_m_s: float,
         peaks: NDArray[np.int64],
         sizes: NDArray[np.int64],
         cells: NDArray[np.int64],
     ) -> NDArray[Any]:
-        """Fit every peak and put it into metres and radians."""
+        """Fit all peaks and put them into metres and radians."""
         dopplers, ranges = s.power.shape[1:]
         plots = np.zeros(peaks.size, RADAR_PLOT_DTYPE)
         hits = np.zeros((dopplers, ranges), bool)
@@ -272,58 +232,58 @@ class RadarChain:
                 if len(s.power) > 1:
                     s.detector(power)
                 log_pfa[own] = s.detector.log_pfa(power, rows[own], cols[own])
-        for k, plot in enumerate(plots):
-            row, col, power = int(rows[k]), int(cols[k]), s.power[beams[k]]
-            train = ~hits[np.arange(row - 2, row + 3) % dopplers].any(axis=0)
-            guess = row + offset_of(*power[np.arange(row - 1, row + 2) % dopplers, col].tolist())
-            beam_rad = self.parameters.beams_rad[beams[k]]
-            fit = s.fit(s.compressed, col, guess / dopplers, float(np.sin(beam_rad)), train)
-            self._fill(plot, fit, frame, speed_m_s, beam_rad, s.fit.half_beam or 1.0)
-            plot["n_cells"] = min(sizes[k], 65535)
-            plot["snr"] = gaussian_sigma(min(float(log_pfa[k]), -0.7))
-            plot["flags"] |= RadarPlotFlag.EDGE if col in (0, ranges - 1) else 0
+        if not peaks.size:
+            return plots
+        beside = np.stack([s.power[beams, (rows + step) % dopplers, cols] for step in (-1, 0, 1)], axis=1)
+        guess = (rows + [offset_of(*three) for three in beside.tolist()]) / dopplers
+        train = np.stack([~hits[np.arange(row - 2, row + 3) % dopplers].any(axis=0) for row in rows])
+        beams_rad = np.asarray(self.parameters.beams_rad, np.float64)[beams]
+        fits = s.fit(s.compressed, cols.astype(np.float64), guess, np.sin(beams_rad), train)
+        self._fill(plots, fits, frame, speed_m_s, beams_rad, s.fit.model.half_beam or 1.0)
+        plots["n_cells"] = np.minimum(sizes, 65535)
+        plots["snr"] = [gaussian_sigma(min(value, -0.7)) for value in log_pfa.tolist()]
+        plots["flags"] |= np.where((cols == 0) | (cols == ranges - 1), RadarPlotFlag.EDGE, 0).astype(np.uint16)
         return plots
 
     def _fill(
-        self, plot: Any, fit: Fit, frame: RadarFrame, speed_m_s: float, beam_rad: float, half_beam: float
+        self,
+        plots: NDArray[Any],
+        fits: Fits,
+        frame: RadarFrame,
+        speed_m_s: float,
+        beams_rad: NDArray[np.float64],
+        half_beam: float,
     ) -> None:
-        """Turn cells and cycles into metres and radians, with the covariance."""
+        """Turn cells and cycles into metres and radians, with the covariances."""
         sensor = self.sensor
-        turn = (fit.doppler + 0.5) % 1 - 0.5
-        covariance = fit.covariance.copy()
-        u = float(np.clip(fit.u, -1, 1))
-        flags = RadarPlotFlag.NONE if fit.trained else RadarPlotFlag.UNTRAINED
-        if not np.isfinite(fit.u):
-            u, covariance[2, 2] = float(np.sin(beam_rad)), half_beam**2
-            flags |= RadarPlotFlag.NO_ANGLE
+        turn = (fits.doppler + 0.5) % 1 - 0.5
+        blind = ~np.isfinite(fits.u)
+        u = np.where(blind, np.sin(beams_rad), np.clip(fits.u, -1, 1))
+        covariance = fits.covariance.copy()
+        covariance[blind, 2, 2] = half_beam**2
         doppler_hz = turn * frame.prf_hz
         span = sensor.wavelength_m * frame.prf_hz / 2
         rate = speed_m_s * u - sensor.wavelength_m / 2 * doppler_hz
-        to_rad = 1 / max(np.sqrt(1 - u * u), 1e-3)
-        jacobian = np.array(
-            [
-                [sensor.cell_m, 0, 0],
-                [0, -sensor.wavelength_m / 2 * frame.prf_hz, speed_m_s],
-                [0, 0, to_rad],
-            ]
-        )
-        plot["range_m"] = sensor.first_range_m + fit.range_cell * sensor.cell_m
-        plot["range_rate_m_s"] = (rate + span / 2) % span - span / 2
-        plot["azimuth_rad"] = np.arcsin(u)
-        plot["covariance"] = jacobian @ covariance @ jacobian.T
-        plot["snr_db"], plot["doppler_hz"] = fit.snr_db, doppler_hz
-        plot["doppler_bin"], plot["range_cell"] = (
-            turn * self._setup(tuple(range(self.shape[0]))).dopplers,
-            fit.range_cell,
-        )
-        plot["flags"] = flags
+        jacobian = np.zeros((len(plots), 3, 3))
+        jacobian[:, 0, 0] = sensor.cell_m
+        jacobian[:, 1, 1], jacobian[:, 1, 2] = -span, speed_m_s
+        jacobian[:, 2, 2] = 1 / np.maximum(np.sqrt(1 - u * u), 1e-3)
+        plots["range_m"] = sensor.first_range_m + fits.range_cell * sensor.cell_m
+        plots["range_rate_m_s"] = (rate + span / 2) % span - span / 2
+        plots["azimuth_rad"] = np.arcsin(u)
+        plots["covariance"] = jacobian @ covariance @ jacobian.swapaxes(1, 2)
+        plots["snr_db"], plots["doppler_hz"] = fits.snr_db, doppler_hz
+        plots["doppler_bin"], plots["range_cell"] = turn * self._dopplers, fits.range_cell
+        plots["flags"] |= np.where(blind, RadarPlotFlag.NO_ANGLE, 0).astype(np.uint16)
+        plots["flags"] |= np.where(fits.trained, 0, RadarPlotFlag.UNTRAINED).astype(np.uint16)
 
     def _interfered(self, spectrum: NDArray[np.complex64]) -> bool:
         """Whether the floor rose, or one direction stands out in all clear Doppler bins alike."""
         step = max(1, spectrum.shape[2] // 256)
         some = spectrum[:, :, ::step]
         power = (some.real**2 + some.imag**2).mean(axis=0)
-        levels = np.median(power, axis=1)
+        middle = power.shape[1] // 2
+        levels = np.partition(power, middle, axis=1)[:, middle]  # their medians
         clear = np.argsort(levels, kind="stable")[: max(1, round(CLEAR_SHARE * levels.size))]
         floor = float(levels[clear].mean())
         least = 10 ** (self.parameters.interference_db / 10)
@@ -334,10 +294,3 @@ class RadarChain:
         seen = some[:, clear].reshape(len(spectrum), -1)
         values = np.linalg.eigvalsh(seen @ seen.conj().T)
         return bool(rose or values[-1] > least * max(values[:-1].mean(), 1e-30) * len(spectrum))
-
-
-def offset_of(before: float, peak: float, after: float) -> float:
-    """Place of a maximum between three cells, by a parabola through their logarithms, within half a cell."""
-    a, b, c = (np.log(max(value, 1e-30)) for value in (before, peak, after))
-    bend = a - 2 * b + c
-    return float(np.clip((a - c) / (2 * bend), -0.5, 0.5)) if bend < 0 else 0.0

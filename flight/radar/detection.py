@@ -209,3 +209,10 @@ def order_of(q: Real, cells: float) -> float:
     if found <= wanted[-1]:
         return inf
     return float(ORDERS[int(np.argmin(np.abs(np.log(wanted / found))))])
+
+
+def offset_of(before: float, peak: float, after: float) -> float:
+    """Place of a maximum between three cells, by a parabola through their logarithms, within half a cell."""
+    a, b, c = (np.log(max(value, 1e-30)) for value in (before, peak, after))
+    bend = a - 2 * b + c
+    return float(np.clip((a - c) / (2 * bend), -0.5, 0.5)) if bend < 0 else 0.0

@@ -17,6 +17,8 @@ information with R in it (Kay 1993, Fundamentals of Statistical Signal Processin
 
 Uniform weights w lose nothing in noise but let clutter of other Doppler bins in; Taylor weights do the opposite. Both
 are tried, and Taylor weights are taken where they tell clearly more of Doppler.
+
+All plots of an interval climb together, as stacked arrays; each has its own cells and covariance.
 """
 
 from dataclasses import dataclass
@@ -25,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lookdown.flight.compression import PulseCompressor
+from lookdown.flight.radar.likelihood import Climb, Model
 from lookdown.flight.radar.taper import pulse_weights
 
 Complex = NDArray[np.complex128]
@@ -42,9 +45,6 @@ TRAINING_FACTOR = 16
 STEPS = 2
 """Gauss-Newton steps after the first."""
 
-DIRECTIONS = 17
-"""Directions across a beam from which the fit begins with the likeliest."""
-
 TAPER_GAIN = 0.8
 """Part of the Doppler variance of uniform weights that Taylor weights must reach to be taken."""
 
@@ -53,56 +53,35 @@ LOADING = 1e-6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Fit:
-    """Where a plot is.
+class Fits:
+    """Where n plots are.
 
     Attributes
     ----------
-    range_cell : float
+    range_cell : ndarray of float64, shape (n,)
         Range [cell].
-    doppler : float
+    doppler : ndarray of float64, shape (n,)
         Doppler frequency [cycle/pulse].
-    u : float
+    u : ndarray of float64, shape (n,)
         Cosine between line of sight and track [1]; NaN with one channel.
-    covariance : ndarray of float64, shape (3, 3)
+    covariance : ndarray of float64, shape (n, 3, 3)
         Of range [cell], Doppler [cycle/pulse] and u; infinite for a u that is not known.
-    snr_db : float
+    snr_db : ndarray of float64, shape (n,)
         Power over interference and noise after all integration [dB].
-    trained : bool
+    trained : ndarray of bool, shape (n,)
         Whether enough cells were there to learn the interference; else it was taken as white.
     """
 
-    range_cell: float
-    doppler: float
-    u: float
+    range_cell: Real
+    doppler: Real
+    u: Real
     covariance: Real
-    snr_db: float
-    trained: bool
-
-
-class EchoTable:
-    """The compressed echo and its slope about its peak, between the points of a table by Hermite's cubic."""
-
-    PER_CELL = 32
-
-    def __init__(self, compressor: PulseCompressor, reach: int) -> None:
-        self._reach = reach + 2
-        lag = np.arange(-self._reach * self.PER_CELL, self._reach * self.PER_CELL + 2) / self.PER_CELL
-        self._value, self._slope = compressor.echo(lag), compressor.echo_slope(lag)
-
-    def __call__(self, lag: Real) -> tuple[Complex, Complex]:
-        """Return echo [1] and slope [1/cell] at distances behind the beginning [cell]."""
-        place = (np.clip(lag, -self._reach, self._reach) + self._reach) * self.PER_CELL
-        k = place.astype(int)
-        t, h = place - k, 1 / self.PER_CELL
-        a, b, da, db = self._value[k], self._value[k + 1], h * self._slope[k], h * self._slope[k + 1]
-        rise = 3 * (b - a) - 2 * da - db
-        bend = 2 * (a - b) + da + db
-        return a + t * (da + t * (rise + t * bend)), (da + t * (2 * rise + 3 * t * bend)) / h
+    snr_db: Real
+    trained: NDArray[np.bool_]
 
 
 class PlotFit:
-    """Fits plots of intervals of one shape.
+    """Fits plots of intervals of one shape, all of an interval together.
 
     Parameters
     ----------
@@ -121,146 +100,94 @@ class PlotFit:
     def __init__(
         self, compressor: PulseCompressor, channel_m: Real, wavelength_m: float, pulses: int, side_lobes_db: float
     ) -> None:
-        self.k = 2 * np.pi / wavelength_m * (channel_m - channel_m.mean())
-        self.n = np.arange(pulses) - (pulses - 1) / 2
-        rising = self.n / max(float(np.sqrt(np.mean(self.n**2))), 1.0)  # both sums equally loud in white noise
+        n = np.arange(pulses) - (pulses - 1) / 2
+        rising = n / max(float(np.sqrt(np.mean(n**2))), 1.0)  # both sums equally loud in white noise
         tapers = [np.full(pulses, pulses**-0.5)]
         if side_lobes_db and pulses > 2:
             tapers.append(pulse_weights(pulses, side_lobes_db))
         self._sums = np.stack([np.stack([taper, taper * rising]) for taper in tapers])
         self._grams = self._sums @ self._sums.swapaxes(1, 2)
-        aperture = float(np.ptp(channel_m)) * channel_m.size / max(channel_m.size - 1, 1)
-        self.half_beam = wavelength_m / aperture if aperture else 0.0
-        self.most = (0.5, 0.25 / pulses, 0.25 * self.half_beam)
         self._cells = min(FIT_CELLS, compressor.ranges)
         noise = compressor.noise_correlation(self._cells)
-        self.along = np.linalg.inv(np.linalg.cholesky(noise))
         self._independent = float(1 / (2 * (np.abs(noise[0]) ** 2).sum() - 1))
-        self.echo = EchoTable(compressor, self._cells)
+        self.model = Model(compressor, self._cells, channel_m, wavelength_m, self._sums)
 
     def __call__(
-        self, compressed: NDArray[np.complex64], cell: float, doppler: float, u: float, train: NDArray[np.bool_]
-    ) -> Fit:
-        """Fit one plot.
+        self, compressed: NDArray[np.complex64], cell: Real, doppler: Real, u: Real, train: NDArray[np.bool_]
+    ) -> Fits:
+        """Fit the plots of an interval.
 
         Parameters
         ----------
         compressed : ndarray of complex64, shape (channels, pulses, ranges)
             The interval.
-        cell, doppler, u : float
-            First guess: range [cell], Doppler [cycle/pulse], direction [1].
-        train : ndarray of bool, shape (ranges,)
-            Cells that hold no target near this Doppler.
+        cell, doppler, u : ndarray of float64, shape (n,)
+            First guesses: range [cell], Doppler [cycle/pulse], direction [1].
+        train : ndarray of bool, shape (n, ranges)
+            Cells that hold no target near the Doppler of each.
 
         Returns
         -------
-        Fit
-            Place and covariance.
+        Fits
+            Places and covariances.
         """
-        ranges, peak = compressed.shape[2], round(cell)
-        first = min(max(peak - self._cells // 2, 0), ranges - self._cells)
-        size = 2 * len(compressed)
-        cells = training_cells(train, peak, TRAINING_FACTOR * size)
-        trained = cells.size >= 2 * size
-        taught = max(self._independent * cells.size, size)
-        loss = (taught + 1) / (taught + 2 - size) if trained else 1.0
-        low, high = (int(cells[0]), int(cells[-1]) + 1) if cells.size else (0, 0)
-        around = self._project(compressed[:, :, low:high], doppler)[..., cells - low]
-        inside = compressed[:, :, first : first + self._cells]
-        seen = self._project(inside, doppler)
-        at = np.arange(first, first + self._cells, dtype=np.float64)
-        best: _Climb | None = None
-        for taper, (near, sums) in enumerate(zip(around, seen, strict=True)):
-            whiten = _whitener(near.reshape(size, -1), trained, self._grams[taper])
-            climb = _Climb(self, self._sums[taper], whiten, at, cell, u)
-            climb.see(sums.reshape(size, -1), likeliest=True)
-            if best is None or climb.variance[1, 1] < TAPER_GAIN * best.variance[1, 1]:
-                best, chosen = climb, taper
-        assert best is not None
-        best.step()
+        n, size, tapers = len(cell), 2 * len(compressed), len(self._sums)
+        peak = np.rint(cell).astype(int)
+        first = np.clip(peak - self._cells // 2, 0, compressed.shape[2] - self._cells)
+        at = first[:, None] + np.arange(self._cells, dtype=np.float64)
+        turned = self._turned(doppler)
+        seen = np.empty((n, tapers, size, self._cells), np.complex128)
+        covariance = np.empty((n, tapers, size, size), np.complex128)
+        trained, loss = np.zeros(n, bool), np.ones(n)
+        inside = []
+        for k in range(n):
+            cells = training_cells(train[k], int(peak[k]), TRAINING_FACTOR * size)
+            ends = np.append(cells, (first[k], first[k] + self._cells - 1))
+            low = int(ends.min())
+            part = np.ascontiguousarray(compressed[:, :, low : int(ends.max()) + 1])
+            sums = _project(turned[k], part)
+            looked = slice(first[k] - low, first[k] - low + self._cells)
+            seen[k], around = sums[:, :, looked], sums[:, :, cells - low]
+            inside.append(part[:, :, looked])
+            trained[k] = cells.size >= 2 * size and around.any()
+            if trained[k]:
+                taught = max(self._independent * cells.size, size)
+                loss[k] = (taught + 1) / (taught + 2 - size)
+            covariance[k] = _covariance(around, bool(trained[k]), self._grams)
+        whiten = np.asarray(np.linalg.inv(np.linalg.cholesky(covariance)), np.complex128)
+        taper = np.tile(np.arange(tapers), n)
+        start = Climb(
+            self.model, taper, whiten.reshape(-1, size, size), np.repeat(at, tapers, axis=0), np.repeat(cell, tapers),
+            np.repeat(u, tapers),
+        )  # fmt: skip
+        start.see(seen.reshape(-1, size, self._cells), likeliest=True)
+        best = start.chosen(self._choose(start.variance[:, 1, 1].reshape(n, tapers)) + tapers * np.arange(n))
         # The two sums are all that pulses tell near their frequency alone: formed anew where the plot is by now.
-        doppler += best.shift
-        best.shift = 0.0
-        best.see(self._project(inside, doppler)[chosen].reshape(size, -1))
+        best.move()
+        doppler, best.shift = doppler + best.shift, np.zeros(n)
+        turned = self._turned(doppler)
+        for k, chosen in enumerate(best.taper):
+            seen[k, 0] = _project(turned[k, chosen : chosen + 1], inside[k])
+        best.see(seen[:, 0])
         for _ in range(STEPS):
-            best.step()
-        snr_db = 10 * np.log10(max(best.power, 1e-30))
-        direction = best.u if self.k.size > 1 else np.nan
-        return Fit(best.tau, doppler + best.shift, direction, best.variance * loss, float(snr_db), trained)
+            best.move()
+            best.look()
+        snr_db = 10 * np.log10(np.maximum(best.power, 1e-30))
+        direction = best.u if self.model.k.size > 1 else np.full(n, np.nan)
+        return Fits(best.tau, doppler + best.shift, direction, best.variance * loss[:, None, None], snr_db, trained)
 
-    def _project(self, cells: NDArray[np.complex64], doppler: float) -> Complex:
-        """Sum and difference over the pulses, shape (tapers, channels, 2, cells)."""
-        turned = (self._sums.reshape(-1, self.n.size) * np.exp(-2j * np.pi * doppler * self.n)).astype(np.complex64)
-        sums = np.matmul(turned, cells).astype(np.complex128)
-        sums = sums.reshape(len(cells), len(self._sums), 2, cells.shape[2]).swapaxes(0, 1)
-        return np.asarray(sums, np.complex128)
+    def _turned(self, doppler: Real) -> NDArray[np.complex64]:
+        """Weights of both sums at frequencies, shape (n, tapers, 2, pulses)."""
+        turn = np.exp(-2j * np.pi * np.multiply.outer(doppler, self.model.n))
+        return np.asarray(self._sums * turn[:, None, None], np.complex64)
 
-
-class _Climb:
-    """One plot on its way up the likelihood, in whitened cells."""
-
-    def __init__(self, fit: PlotFit, sums: Real, whiten: Complex, at: Real, tau: float, u: float) -> None:
-        self._fit, self._sums, self._whiten, self._at = fit, sums, whiten, at
-        self.tau, self.shift, self.u = tau, 0.0, u
-        self.power = 0.0
-        self.variance = np.eye(3)
-
-    def see(self, snapshots: Complex, likeliest: bool = False) -> None:
-        """Take the cells that are looked at, and begin with the likeliest direction if that is wanted."""
-        self._seen = self._whiten @ snapshots @ self._fit.along.T
-        k = self._fit.k
-        if likeliest and k.size > 1:
-            g = self._fit.along @ self._fit.echo(self._at - self.tau)[0]
-            tried = self.u + self._fit.half_beam * np.linspace(-0.5, 0.5, DIRECTIONS)
-            arrays = np.exp(1j * np.multiply.outer(k, tried))
-            s = self._whiten @ (arrays[:, None] * self._sums.sum(axis=1)[:, None]).reshape(-1, tried.size)
-            score = np.abs(s.conj().T @ (self._seen @ g.conj())) ** 2 / (np.abs(s) ** 2).sum(axis=0)
-            self.u = float(tried[int(np.argmax(score))])
-        self._look()
-
-    def step(self) -> None:
-        """Take one Gauss-Newton step, bounded, and look again."""
-        move = self.variance[:2, :2] @ self._pull[:2] if self._fit.k.size == 1 else self.variance @ self._pull
-        most = self._fit.most
-        self.tau += float(min(max(move[0], -most[0]), most[0]))
-        self.shift += float(min(max(move[1], -most[1]), most[1]))
-        if self._fit.k.size > 1:
-            self.u += float(min(max(move[2], -most[2]), most[2]))
-        self._look()
-
-    def _look(self) -> None:
-        """Amplitude, variance and slope of the likelihood here."""
-        fit = self._fit
-        turn = np.exp(2j * np.pi * self.shift * fit.n)
-        pulse = self._sums @ np.stack([turn, 2j * np.pi * fit.n * turn], axis=1)
-        array = np.exp(1j * fit.k * self.u)
-        steer = 1j * fit.k * array
-        parts = ((array, pulse[:, 0]), (array, pulse[:, 1]), (steer, pulse[:, 0]))
-        s, s_f, s_u = (self._whiten @ np.stack([np.outer(a, b).reshape(-1) for a, b in parts], axis=1)).T
-        echo, slope = fit.echo(self._at - self.tau)
-        g, g_tau = fit.along @ echo, -(fit.along @ slope)
-        energy_s, energy_g = np.vdot(s, s).real, np.vdot(g, g).real
-        beside = self._seen @ g.conj()
-        amplitude = np.vdot(s, beside) / (energy_s * energy_g)
-        self.power = float(abs(amplitude) ** 2 * energy_s * energy_g)
-        s_f = s_f - np.vdot(s, s_f) / energy_s * s
-        s_u = s_u - np.vdot(s, s_u) / energy_s * s
-        g_tau = g_tau - np.vdot(g, g_tau) / energy_g * g
-        weight = 2 * abs(amplitude) ** 2
-        of_tau = weight * np.vdot(g_tau, g_tau).real * energy_s
-        ff, uu = np.vdot(s_f, s_f).real, np.vdot(s_u, s_u).real
-        fu = np.vdot(s_f, s_u).real
-        pull = np.array([np.vdot(s, self._seen @ g_tau.conj()), np.vdot(s_f, beside), np.vdot(s_u, beside)])
-        self._pull = 2 * (np.conj(amplitude) * pull).real
-        weight *= energy_g
-        self.variance = np.zeros((3, 3))
-        self.variance[0, 0] = 1 / of_tau
-        if fit.k.size == 1:
-            self.variance[1, 1], self.variance[2, 2] = 1 / (weight * ff), np.inf
-            return
-        determinant = weight * (ff * uu - fu * fu)
-        self.variance[1, 1], self.variance[2, 2] = uu / determinant, ff / determinant
-        self.variance[1, 2] = self.variance[2, 1] = -fu / determinant
+    def _choose(self, variance: Real) -> NDArray[np.int64]:
+        """Taper of each plot, by the variance of Doppler that each gives, shape (n, tapers)."""
+        chosen, least = np.zeros(len(variance), np.int64), variance[:, 0]
+        for taper in range(1, variance.shape[1]):
+            better = variance[:, taper] < TAPER_GAIN * least
+            chosen, least = np.where(better, taper, chosen), np.where(better, variance[:, taper], least)
+        return chosen
 
 
 def training_cells(train: NDArray[np.bool_], peak: int, wanted: int) -> NDArray[np.int64]:
@@ -274,12 +201,22 @@ def training_cells(train: NDArray[np.bool_], peak: int, wanted: int) -> NDArray[
     return cells
 
 
-def _whitener(snapshots: Complex, trained: bool, gram: Real) -> Complex:
-    """Inverse root of the covariance of two sums of each channel: as learnt, or of white noise of the power seen."""
+def _project(turned: NDArray[np.complex64], cells: NDArray[np.complex64]) -> Complex:
+    """Both sums over the pulses in each channel, shape (tapers, 2 channels, cells)."""
+    tapers, pulses = len(turned), turned.shape[2]
+    sums = np.matmul(turned.reshape(-1, pulses), cells).reshape(len(cells), tapers, 2, -1).swapaxes(0, 1)
+    return np.asarray(sums.reshape(tapers, 2 * len(cells), -1), np.complex128)
+
+
+def _covariance(around: Complex, trained: bool, grams: Real) -> Complex:
+    """Covariances of two sums of each channel: as learnt, or of white noise of the power seen."""
+    size = around.shape[1]
     if trained:
-        covariance = snapshots @ snapshots.conj().T / snapshots.shape[1]
-        covariance += LOADING * np.trace(covariance).real / len(covariance) * np.eye(len(covariance))
+        covariance = around @ around.conj().swapaxes(1, 2) / around.shape[2]
+        load = LOADING * np.trace(covariance, axis1=1, axis2=2).real / size
     else:
-        power = float((np.abs(snapshots[::2]) ** 2).mean() / gram[0, 0]) if snapshots.size else 1.0
-        covariance = max(power, 1e-30) * np.kron(np.eye(len(snapshots) // 2), gram)
-    return np.asarray(np.linalg.inv(np.linalg.cholesky(covariance)), np.complex128)
+        mean = (np.abs(around[:, ::2]) ** 2).mean(axis=(1, 2)) if around.size else np.ones(len(grams))
+        power = np.where(mean > 0, mean / grams[:, 0, 0], 1.0)
+        covariance = np.kron(np.eye(size // 2), power[:, None, None] * grams).astype(np.complex128)
+        load = np.zeros(len(grams))
+    return np.asarray(covariance + load[:, None, None] * np.eye(size), np.complex128)
