@@ -92,13 +92,12 @@ def _process(options: argparse.Namespace) -> int:
     from lookdown.wire.config import load_config
 
     config = load_config(options.config, FlightConfig) if options.config else FlightConfig()
-    if options.threshold is not None:
-        config = replace(config, chain=replace(config.chain, threshold=options.threshold))
-    if options.suppression is not None:
-        try:
-            config = replace(config, chain=replace(config.chain, suppression=options.suppression))
-        except ValueError as error:
-            raise ConfigError(f"--{error}") from None
+    given = {"threshold": options.threshold, "suppression": options.suppression}
+    try:
+        chain = replace(config.chain, **{name: value for name, value in given.items() if value is not None})
+    except ValueError as error:
+        raise ConfigError(f"--{error}") from None
+    config = replace(config, chain=chain)
     if options.multi_frame:
         multi_frame = replace(config.chain.multi_frame, enabled=True)
         config = replace(config, chain=replace(config.chain, multi_frame=multi_frame))

@@ -9,7 +9,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
@@ -52,6 +52,21 @@ class Summary:
     chain_s: float = 0.0
     wall_s: float = 0.0
     broken: str = ""
+
+
+@contextmanager
+def plots_file(path: Path | None) -> Iterator[TextIO]:
+    """Open what plots are written to: standard output, or a file that gets its name when all went well."""
+    if path is None:
+        yield sys.stdout
+        return
+    part = path.with_name(path.name + ".part")
+    try:
+        with part.open("w", encoding="utf-8") as out:
+            yield out
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def refusal(samples: NDArray[Any], shape: tuple[int, ...]) -> str:
@@ -200,11 +215,7 @@ def process_recording(
     summary = Summary()
     begun_s = shown_s = time.perf_counter()
     with ExitStack() as stack:
-        out: TextIO = sys.stdout
-        part = plots_path.with_name(plots_path.name + ".part") if plots_path else None
-        if part:
-            stack.callback(part.unlink, missing_ok=True)
-            out = stack.enter_context(part.open("w", encoding="utf-8"))
+        out = stack.enter_context(plots_file(plots_path))
         view = ViewWriter(view_path, recording.rate_hz) if view_path else None
         if view:
             stack.callback(view.close)
@@ -222,7 +233,4 @@ def process_recording(
             raise SourceError(
                 f"{recording.path}: none of its {summary.refused} frames could be taken; see the line above"
             )
-        if part and plots_path:
-            out.flush()
-            part.replace(plots_path)
     return summary

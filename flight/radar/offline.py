@@ -8,11 +8,10 @@ import json
 import sys
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-from lookdown.flight.offline import Summary
+from lookdown.flight.offline import Summary, plots_file
 from lookdown.flight.radar.chain import RadarChain
 from lookdown.flight.radar.config import RadarParameters
 from lookdown.flight.radar.plots import RadarFlag, RadarFrame, RadarPlotFlag, RadarResult, sigmas_of
@@ -94,12 +93,7 @@ def process_intervals(
     except ValueError as error:
         raise SourceError(f"{recording.path}: {error}") from None
     told = RadarFlag.NONE
-    with ExitStack() as stack:
-        out: TextIO = sys.stdout
-        part = plots_path.with_name(plots_path.name + ".part") if plots_path else None
-        if part:
-            stack.callback(part.unlink, missing_ok=True)
-            out = stack.enter_context(part.open("w", encoding="utf-8"))
+    with plots_file(plots_path) as out:
         try:
             for frame, state in recording.frames:
                 step_s = time.perf_counter()
@@ -137,7 +131,4 @@ def process_intervals(
             raise SourceError(
                 f"{recording.path}: none of its {summary.refused} intervals could be taken; see the line above"
             )
-        if part and plots_path:
-            out.flush()
-            part.replace(plots_path)
     return summary

@@ -1,10 +1,12 @@
 """Frames that are odd in shape, content or layout, several in a row: the chain goes through them or refuses them."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from lookdown.flight.__main__ import main
 from lookdown.flight.calibration import Calibration
 from lookdown.flight.chain import Chain
 from lookdown.flight.config import ChainParameters
@@ -138,3 +140,9 @@ def test_a_calibration_of_another_shape_is_refused() -> None:
     for gain, offset, says in ((ones[:-1], ones, "gain"), (ones, ones[:, :-1], "offset")):
         with pytest.raises(ValueError, match=rf"{says}: wanted shape \(8, 9\), got"):
             Chain(ChainParameters(), 8, 9, calibration=Calibration(gain, offset, np.zeros(0, np.int32)))
+
+
+def test_a_threshold_that_is_none_is_refused_by_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.save(tmp_path / "frames.npy", np.zeros((2, 8, 8), np.uint16))
+    assert main(["process", str(tmp_path / "frames.npy"), "--plots", "-", "--threshold", "-1"]) == 2
+    assert "--threshold: wanted above 0, got -1.0" in capsys.readouterr().err
