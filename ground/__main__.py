@@ -155,6 +155,10 @@ def _query(options: argparse.Namespace) -> int:
         with _binary_output(options.out) as sink:
             pyarrow.parquet.write_table(found, sink)
         return 0
+    # Instants as text, ISO 8601: those of nanoseconds are more than Python's own type holds.
+    for place, column in enumerate(found.schema):
+        if pyarrow.types.is_timestamp(column.type):
+            found = found.set_column(place, column.name, found.column(place).cast(pyarrow.string()))
     with _output(options.out) as out:
         if options.format == "table":
             out.write(shown)

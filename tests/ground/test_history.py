@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -204,7 +205,11 @@ def test_the_command_query(written, capsys, tmp_path):
     assert lines[0] == "sensor_id,n"
     assert [int(line.split(",")[0]) for line in lines[1:]] == [1, 2, 3]
     assert main(["query", folder, "SELECT utc, value FROM counters, events LIMIT 1", "--format", "json"]) == 0
-    assert set(json.loads(capsys.readouterr().out)) == {"utc", "value"}
+    row = json.loads(capsys.readouterr().out)
+    assert set(row) == {"utc", "value"}
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{9}Z?", row["utc"])
+    assert main(["query", folder, "SELECT utc FROM events LIMIT 1", "--format", "csv"]) == 0
+    assert capsys.readouterr().out.splitlines()[1] == row["utc"]
     out = tmp_path / "rows.parquet"
     assert main(["query", folder, "SELECT * FROM track_updates", "--format", "parquet", "--out", str(out)]) == 0
     import pyarrow.parquet as pq
