@@ -9,6 +9,7 @@ import contextlib
 import errno
 import os
 import socket
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -76,11 +77,23 @@ class OutputConfig:
             raise ValueError(f"sac and sic: wanted 0 to 255, got {self.sac} and {self.sic}")
 
 
-class Sink:
+class Sink(ABC):
     """Where messages go; counts what it handed over whole, and what it lost."""
 
     def __init__(self) -> None:
         self.sent = self.lost = 0
+
+    @abstractmethod
+    def send(self, message: bytes) -> None:
+        """Hand a message over, or lose it."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give the address up."""
+
+
+class _AtOnce(Sink):
+    """A sink of which each message is taken or lost at once."""
 
     def send(self, message: bytes) -> None:
         """Hand a message over, or lose it."""
@@ -89,12 +102,9 @@ class Sink:
         else:
             self.lost += 1
 
-    def close(self) -> None:
-        """Give the address up."""
-        raise NotImplementedError
-
+    @abstractmethod
     def _take(self, message: bytes) -> bool:
-        raise NotImplementedError
+        """Return whether the message was handed over whole."""
 
 
 class Output:
@@ -160,7 +170,7 @@ class Output:
         return [line + b"\n" for line in lines]
 
 
-class _Datagrams(Sink):
+class _Datagrams(_AtOnce):
     def __init__(self, host: str, port: int) -> None:
         super().__init__()
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
@@ -242,7 +252,7 @@ class _Stream(Sink):
         self._waiting.clear()
 
 
-class _Publisher(Sink):
+class _Publisher(_AtOnce):
     def __init__(self, endpoint: str, context: "zmq.Context[zmq.Socket[bytes]]") -> None:
         super().__init__()
         # XPUB tells when a subscriber's queue is full; PUB would lose in silence.
@@ -268,7 +278,7 @@ class _Publisher(Sink):
         self._socket.close(linger=200)
 
 
-class _File(Sink):
+class _File(_AtOnce):
     def __init__(self, path: Path) -> None:
         super().__init__()
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -83,11 +83,7 @@ class Motion(TransitionModel):
     def covar(self, time_interval=None, **_):
         return noise_of(self.model, time_interval.total_seconds())
 
-    def rvs(self, *_, **__):
-        raise NotImplementedError
-
-    def pdf(self, *_, **__):
-        raise NotImplementedError
+    rvs = pdf = None  # a predictor draws nothing
 
 
 @pytest.mark.parametrize("model", [TURN, GLIDE, SURFACE])

@@ -5,6 +5,7 @@ store is full takes no more, and the board's own spool fills.
 """
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import zmq
@@ -71,11 +72,10 @@ class BoardEnd:
         self._config, self._node, self._give = config, node, give
         # A context of its own: each has one gatekeeper, and the relay has one already.
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        try:
+        with ExitStack() as opened:
+            opened.callback(self._context.destroy, linger=0)
             self._receiver = LinkReceiver(self._context, config.endpoint, clock, {node}, security=security)
-        except Exception:
-            self._context.destroy(linger=0)
-            raise
+            opened.pop_all()
         self._waiting: list[Delivery] = []  # taken from the board and not yet from the relay
         self._given: list[Delivery] = []  # given to the relay and not yet stored
         self._last = (0, 0)  # boot and sequence of the last packet given
