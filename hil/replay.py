@@ -23,7 +23,7 @@ from lookdown.hil.differences import Differences, Tolerance, compare_reports, co
 from lookdown.hil.plan import Scenario
 from lookdown.hil.scenario import load_scenario
 from lookdown.hil.station.course import Course
-from lookdown.hil.station.files import CONFIG, flight_files, write_ground
+from lookdown.hil.station.files import write_boards, write_ground
 from lookdown.hil.station.frames import Frames, have_frames
 from lookdown.hil.station.stepped import SteppedRun
 from lookdown.hil.station.watch import Watch
@@ -122,14 +122,7 @@ def replay_run(
 def _step(
     scenario: Scenario, frames: Frames, folder: Path, under_test: int, show: Callable[[int, int], None]
 ) -> dict[tuple[int, int], bytes]:
-    configs = {}
-    for satellite in scenario.satellite:
-        place = folder / "run" / f"flight-{satellite.id}"
-        place.mkdir()
-        nowhere = ("inproc://frames", "inproc://ground")
-        for name, data in flight_files(scenario, frames, satellite.id, str(place), nowhere).items():
-            (place / name).write_bytes(data)
-        configs[satellite.id] = place / CONFIG
+    configs = write_boards(scenario, frames, folder / "run")
     ground = load_config(write_ground(scenario, folder, "inproc://ground"), GroundConfig)
     course = Course.of(scenario, frames, under_test, {})
     SteppedRun(course, configs, ground.fusion, folder / "ground").run(_Quiet(show))

@@ -74,3 +74,16 @@ def write_ground(scenario: Scenario, folder: Path, endpoint: str, picture_endpoi
     path = folder / "run" / "ground.toml"
     path.write_text(tomli_w.dumps(config), encoding="utf-8")
     return path
+
+
+def write_boards(scenario: Scenario, frames: Frames, folder: Path) -> dict[int, Path]:
+    """Write the files of each satellite's board below ``folder``, without addresses; return their configurations."""
+    configs = {}
+    for satellite in scenario.satellite:
+        place = folder / f"flight-{satellite.id}"
+        place.mkdir()
+        nowhere = ("inproc://frames", "inproc://ground")
+        for name, data in flight_files(scenario, frames, satellite.id, str(place), nowhere).items():
+            (place / name).write_bytes(data)
+        configs[satellite.id] = place / CONFIG
+    return configs

@@ -17,7 +17,7 @@ from lookdown.hil.requirements import Requirement
 from lookdown.hil.rig import Outcome, RigError
 from lookdown.hil.station.config import RigConfig
 from lookdown.hil.station.course import Course, Progress
-from lookdown.hil.station.files import CONFIG, flight_files, write_ground
+from lookdown.hil.station.files import write_boards, write_ground
 from lookdown.hil.station.frames import Frames, have_frames
 from lookdown.hil.station.live import LiveRun
 from lookdown.hil.station.reach import AgentLink
@@ -116,14 +116,7 @@ class Session:
 
     def _stepped(self, course: Course, frames: Frames) -> tuple[Watch, tuple[Any, ...]]:
         """Run on a stepped clock."""
-        configs = {}
-        for satellite in self._scenario.satellite:
-            folder = self._folder.resolve() / "run" / f"flight-{satellite.id}"
-            folder.mkdir()
-            nowhere = ("inproc://frames", "inproc://ground")
-            for name, data in flight_files(self._scenario, frames, satellite.id, str(folder), nowhere).items():
-                (folder / name).write_bytes(data)
-            configs[satellite.id] = folder / CONFIG
+        configs = write_boards(self._scenario, frames, self._folder.resolve() / "run")
         ground = load_config(write_ground(self._scenario, self._folder, "inproc://ground"), GroundConfig)
         self._progress.step(f"running {self._scenario.n_frames} frames on a stepped clock")
         agent = AgentLink(self._rig.target)

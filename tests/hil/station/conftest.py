@@ -14,7 +14,7 @@ from lookdown.hil.plan import Scenario
 from lookdown.hil.scenario import load_scenario
 from lookdown.hil.station.config import RigConfig, TargetConfig
 from lookdown.hil.station.course import Course
-from lookdown.hil.station.files import CONFIG, flight_files, write_ground
+from lookdown.hil.station.files import write_boards, write_ground
 from lookdown.hil.station.frames import Frames, have_frames
 from lookdown.hil.station.live import LiveRun
 from lookdown.hil.station.stepped import SteppedRun
@@ -70,14 +70,7 @@ class Prepared:
         folder = self.folder(folder)
         with Frames(self.frames) as frames:
             course = Course.of(plan, frames, plan.satellite[0].id, {})
-            configs = {}
-            for satellite in plan.satellite:
-                place = folder / "run" / f"flight-{satellite.id}"
-                place.mkdir()
-                nowhere = ("inproc://frames", "inproc://ground")
-                for name, data in flight_files(plan, frames, satellite.id, str(place), nowhere).items():
-                    (place / name).write_bytes(data)
-                configs[satellite.id] = place / CONFIG
+            configs = write_boards(plan, frames, folder / "run")
             ground = load_config(write_ground(plan, folder, "inproc://ground"), GroundConfig)
             run = SteppedRun(course, configs, ground.fusion, folder / "ground")
             run.run(Silent())
