@@ -1,25 +1,25 @@
 """What the onboard process does with each message, without sockets: frames in, packets out, everything counted.
 
-A frame is refused if it is damaged, of another sensor or size, without pointing, or not newer than the last one; gaps
-in the frame count are missed frames. The same frames give the same report packets to the last bit: nothing in a
-report depends on when it was made.
+A frame, of a radar an interval, is refused if it is damaged, of another sensor or size, without pointing, or not newer
+than the last one; gaps in the frame count are missed frames. The same frames give the same report packets to the last
+bit: nothing in a report depends on when it was made.
 """
 
 import sys
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from statistics import median
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from lookdown.wire.capacity import within_capacity
 from lookdown.wire.clock import Clock
 from lookdown.wire.errors import WireError
 from lookdown.wire.frames import Part, decode_frame
-from lookdown.wire.messages import End, Event, EventKind, Frame, Health, PlotReport, Severity
+from lookdown.wire.messages import End, Event, EventKind, Frame, Health, Interval, PlotReport, RadarReport, Severity
 from lookdown.wire.packet import decode, encode
 
-Reporter: TypeAlias = Callable[[Frame], PlotReport]
-"""The chain with all behind it: a frame in, its report out; ValueError for a frame that it cannot take."""
+Reporter: TypeAlias = Callable[[Any], PlotReport | RadarReport]
+"""The chain with all behind it: a frame or an interval in, its report out; ValueError for one that it cannot take."""
 
 _STEPS_REMEMBERED = 4096
 _U32 = 2**32 - 1
@@ -35,11 +35,13 @@ class Board:
     rows, cols : int
         Size of the focal plane; 0: that of the first frame.
     make_reporter : callable
-        Makes the chain for rows and columns.
+        Makes the chain for rows and columns, or for channels, pulses and samples.
     clock : Clock
         Times the steps and stamps health.
     warn : callable
         Told in one line of the first refusal of each kind.
+    interval : tuple of int, optional
+        Channels, pulses and samples of a radar's intervals, which it then takes in the place of frames.
     """
 
     def __init__(
@@ -47,9 +49,10 @@ class Board:
         sensor_id: int,
         rows: int,
         cols: int,
-        make_reporter: Callable[[int, int], Reporter],
+        make_reporter: Callable[..., Reporter],
         clock: Clock,
         warn: Callable[[str], None] = lambda line: print(line, file=sys.stderr, flush=True),
+        interval: tuple[int, int, int] | None = None,
     ) -> None:
         self.frames_processed = 0
         self.frames_missed = 0
@@ -60,10 +63,11 @@ class Board:
         self.overruns = 0
         self.step_max_us = 0
         self._sensor_id = sensor_id
-        self._shape = (rows, cols) if rows and cols else None
+        self._takes: type[Frame] | type[Interval] = Interval if interval else Frame
+        self._shape: tuple[int, ...] | None = interval or ((rows, cols) if rows and cols else None)
         self._make_reporter = make_reporter
         # With a known size the chain is made, and its buffers allocated, before the first frame comes.
-        self._reporter = make_reporter(rows, cols) if self._shape else None
+        self._reporter = make_reporter(*self._shape) if self._shape else None
         self._clock = clock
         self._warn = warn
         self._last: tuple[int, int, int] | None = None  # frame_id, time, injection of the last frame
@@ -102,7 +106,7 @@ class Board:
         self.step_max_us = max(self.step_max_us, step_ns // 1000)
         self.overruns += 0 < period_ns < step_ns
         self.frames_processed += 1
-        self.plots_sent += len(report.sights)
+        self.plots_sent += report.n_plots
         self.plots_left_out += report.n_left_out
         self.plots_out_of_range += out_of_range
         return packet, injected_ns
@@ -182,13 +186,17 @@ class Board:
         event = Event(self._sensor_id, self._clock.now_ns(), Severity.WARNING, kind, count, float(total), text)
         return encode(event, self._n_events - 1)
 
-    def _check(self, frame: Frame) -> None:
+    def _check(self, frame: Frame | Interval) -> None:
         """Raise WireError for a frame that is whole and yet cannot be taken."""
+        if not isinstance(frame, self._takes):
+            raise WireError(
+                "type", f"wanted {self._takes.__name__}s, came a {type(frame).__name__}; check the endpoints"
+            )
         if frame.sensor_id != self._sensor_id:
             raise WireError("sensor", f"wanted sensor {self._sensor_id}, came {frame.sensor_id}; check the endpoints")
         if self._shape and frame.samples.shape != self._shape:
-            rows, cols = frame.samples.shape
-            raise WireError("shape", f"wanted {self._shape[0]} x {self._shape[1]} pixels, came {rows} x {cols}")
+            wanted, came = (" x ".join(map(str, shape)) for shape in (self._shape, frame.samples.shape))
+            raise WireError("shape", f"wanted {wanted} samples, came {came}")
         if frame.state is None:
             raise WireError("state", "wanted position and pointing with a live frame, came none")
         if self._last and (frame.frame_id <= self._last[0] or frame.time_ns <= self._last[1]):
@@ -197,7 +205,7 @@ class Board:
                 f"wanted a frame after {self._last[0]} at {self._last[1]} ns, came {frame.frame_id} at {frame.time_ns}",
             )
 
-    def _follow(self, frame: Frame, injected_ns: int) -> int:
+    def _follow(self, frame: Frame | Interval, injected_ns: int) -> int:
         """Count what is missing before a frame; return the time since the last injection, 0 if unknown [ns]."""
         period_ns = 0
         if self._last:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 
-from lookdown.flight.radar.config import RadarParameters
+from lookdown.flight.radar.config import RadarParameters, RadarSensorConfig
 from lookdown.wire.security import SecurityConfig
 
 SUPPRESSIONS = "recursive", "median", "double_difference", "top_hat"
@@ -165,6 +165,8 @@ class FlightConfig:
         Keys of the link to the ground.
     radar : RadarParameters
         The radar chain.
+    radar_sensor : RadarSensorConfig
+        The radar, where the process has one in the place of a focal plane.
     """
 
     sensor_id: int = 1
@@ -181,6 +183,7 @@ class FlightConfig:
     calibration: CalibrationFiles = field(default_factory=CalibrationFiles)
     security: SecurityConfig = field(default_factory=SecurityConfig)
     radar: RadarParameters = field(default_factory=RadarParameters)
+    radar_sensor: RadarSensorConfig = field(default_factory=RadarSensorConfig)
 
     def __post_init__(self) -> None:
         """Refuse values that no sensor has."""

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
+from math import prod
 
 import cv2
 import zmq
@@ -22,8 +23,9 @@ from lookdown.flight.notify import Notifier
 from lookdown.wire.clock import NS_PER_S, Clock, SystemClock
 from lookdown.wire.end_to_end import PacketSealer
 from lookdown.wire.errors import ConfigError, WireError
+from lookdown.wire.frames import octets_of
 from lookdown.wire.link import LinkLimits, LinkSender, draw_boot_id
-from lookdown.wire.messages import FrameHeader
+from lookdown.wire.messages import FrameHeader, IntervalHeader
 from lookdown.wire.packet import decode
 from lookdown.wire.security import UNSECURED, security_of
 from lookdown.wire.sockets import attach
@@ -33,7 +35,7 @@ from lookdown.wire.trace_file import TraceFile
 
 _HEALTH_EVERY_NS = NS_PER_S
 _FLUSH_S = 10.0  # wait at the end for the ground's acknowledgements
-_HEADER_OCTETS = 512  # a frame header takes 151; whatever is longer is none
+_HEADER_OCTETS = 512  # a header takes 141 or 151; whatever is longer is none
 _LARGEST_FRAME_OCTETS = 256 * 1024 * 1024
 
 
@@ -101,7 +103,7 @@ def _samples_octets(header: memoryview) -> int:
         message = decode(header)
     except WireError:
         return 0
-    octets = 2 * message.rows * message.cols if isinstance(message, FrameHeader) else 0
+    octets = octets_of(message) if isinstance(message, FrameHeader | IntervalHeader) else 0
     return octets if octets <= _LARGEST_FRAME_OCTETS else 0
 
 
@@ -230,11 +232,22 @@ class Live:
         self._health_due_ns += _HEALTH_EVERY_NS * (1 + (now_ns - self._health_due_ns) // _HEALTH_EVERY_NS)
 
 
+def _chain_of(config: FlightConfig) -> Callable[..., Reporter]:
+    """Return what makes the chain of a configuration with the report behind it."""
+    if config.radar_sensor.shape:
+        from lookdown.flight.radar.report import make_reporter as make_radar
+
+        return make_radar(config.radar_sensor.sensor(), config.radar)
+    from lookdown.flight.report import make_reporter as make_infrared
+
+    return make_infrared(config)
+
+
 def run(
     config: FlightConfig,
     *,
     clock: Clock | None = None,
-    make_reporter: Callable[[int, int], Reporter] | None = None,
+    make_reporter: Callable[..., Reporter] | None = None,
     flush_s: float = _FLUSH_S,
 ) -> int:
     """Run the onboard process until its last frame or a signal; prints its counters as one line of JSON.
@@ -246,7 +259,7 @@ def run(
     clock : Clock, optional
         The machine's, if none is given.
     make_reporter : callable, optional
-        Makes what turns frames into reports; the infrared chain of the configuration, if none is given.
+        Makes what turns frames into reports; the chain of the configuration, infrared or radar, if none is given.
     flush_s : float
         Longest wait at the end for the ground's acknowledgements [s].
 
@@ -274,18 +287,18 @@ def run(
     seal_for = config.security.seal_for
     sealer = PacketSealer(security, seal_for) if security and seal_for else None
     if make_reporter is None:
-        from lookdown.flight.report import make_reporter as make_infrared
-
-        make_reporter = make_infrared(config)
+        make_reporter = _chain_of(config)
+    interval = config.radar_sensor.shape
     # One core is the share of a board; threads of OpenCV would wait for each other at the cost of its neighbours.
     cv2.setNumThreads(1)
     clock = clock or SystemClock()
-    board = Board(config.sensor_id, config.rows, config.cols, make_reporter, clock)
+    board = Board(config.sensor_id, config.rows, config.cols, make_reporter, clock, interval=interval)
     with ExitStack() as stack:
         wake = stack.enter_context(woken_by_signals())
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         stack.callback(context.term)
-        frames = FrameReceiver(context, config.frames_endpoint, 2 * config.rows * config.cols)
+        octets = 8 * prod(interval) if interval else 2 * config.rows * config.cols
+        frames = FrameReceiver(context, config.frames_endpoint, octets)
         stack.callback(frames.close)
         limits = LinkLimits(bits_per_s=config.link_bits_per_s)
         spool = Spool(config.spool, config.sensor_id, draw_boot_id()) if config.spool else None

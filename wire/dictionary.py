@@ -15,6 +15,7 @@ HEADER_AT = 48
 """First bit after the primary header."""
 CRC_BITS = 32
 _DEFINITION = re.compile(r"\s*(?:\{\s*)?name\s*=")
+_TAILS = "", "plots", "echoes", "tracks", "text"
 _KINDS = ("unsigned", "signed", "float", "octave", "quaternion")
 
 
@@ -114,16 +115,17 @@ class Enumeration:
 class Packet:
     """One kind of packet: APID, fixed fields, groups, and what follows to the end.
 
-    ``tail`` is ``""`` (nothing), ``plots`` (a run of bits), ``tracks`` (rows of ``columns``) or ``text`` (UTF-8),
-    ``attribute`` its name in the message; ``rows`` bounds plots, tracks or octets of text. ``sensor`` tells whether the
-    message belongs to one sensor, ``telecommand`` whether it goes to the board. ``values`` describes a run of bits.
+    ``tail`` is ``""`` (nothing), ``plots`` or ``echoes`` (runs of bits), ``tracks`` (rows of ``columns``) or ``text``
+    (UTF-8), ``attribute`` its name in the message; ``rows`` bounds plots, tracks or octets of text. ``sensor`` tells
+    whether the message belongs to one sensor, ``telecommand`` whether it goes to the board. ``values`` describes a run
+    of bits.
     """
 
     name: str
     apid: int = 0
     fields: tuple[Field, ...] = ()
     groups: tuple[Group, ...] = ()
-    tail: Literal["", "plots", "tracks", "text"] = ""
+    tail: Literal["", "plots", "echoes", "tracks", "text"] = ""
     attribute: str = ""
     columns: tuple[Field, ...] = ()
     values: tuple[Field, ...] = ()
@@ -294,9 +296,10 @@ class _Reader:
         self._unique(list(packet.values))
         for item in packet.values:
             self._check_name(item, units, known)
-        if packet.tail not in ("", "plots", "tracks", "text") or bool(packet.columns) != (packet.tail == "tracks"):
+        if packet.tail not in _TAILS or bool(packet.columns) != (packet.tail == "tracks"):
             raise self.error(
-                packet.line, f"{packet.name}: wanted tail plots, tracks (with columns) or text, came '{packet.tail}'"
+                packet.line,
+                f"{packet.name}: wanted tail plots, echoes, tracks (with columns) or text, came '{packet.tail}'",
             )
         return packet
 

@@ -12,9 +12,10 @@ import numpy as np
 from lookdown.wire.clock import NS_PER_S, TAI_MINUS_UTC_S
 from lookdown.wire.envelope import Delivery
 from lookdown.wire.errors import WireError
-from lookdown.wire.messages import SIGHT_DTYPE, PlotFlag
+from lookdown.wire.messages import ECHO_DTYPE, SIGHT_DTYPE, PlotFlag, RadarPlotFlag
 from lookdown.wire.packet import Message, decode
 
+_FLAGS_OF = {SIGHT_DTYPE: PlotFlag, ECHO_DTYPE: RadarPlotFlag}
 _1970 = datetime(1970, 1, 1, tzinfo=UTC)
 TABLE_HEAD = f"{'message time (UTC)':27} {'sender':>6} {'sequence':>8} {'octets':>6} {'packet':11} content"
 
@@ -37,7 +38,7 @@ def plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, np.ndarray):
-        return [_plot(row) for row in value] if value.dtype == SIGHT_DTYPE else value.tolist()
+        return [_plot(row) for row in value] if value.dtype in _FLAGS_OF else value.tolist()
     if isinstance(value, IntFlag):
         return [member.name for member in value]
     if isinstance(value, IntEnum):
@@ -46,10 +47,13 @@ def plain(value: Any) -> Any:
 
 
 def _plot(row: Any) -> dict[str, Any]:
-    values = {name: row[name].item() for name in SIGHT_DTYPE.names or ()}
-    # Seven digits are what float32 holds.
-    values = {name: float(f"{value:.7g}") if isinstance(value, float) else value for name, value in values.items()}
-    return values | {"flags": [member.name for member in PlotFlag(values["flags"])]}
+    values: dict[str, Any] = {}
+    for name in row.dtype.names:
+        value = row[name].item()
+        # What float32 holds is seven digits.
+        digits = 7 if row.dtype[name].itemsize == 4 else 12
+        values[name] = float(f"{value:.{digits}g}") if isinstance(value, float) else value
+    return values | {"flags": [member.name for member in _FLAGS_OF[row.dtype](values["flags"])]}
 
 
 def opened(deliveries: Iterable[Delivery], kinds: set[str], senders: set[int]) -> Iterator[tuple[Delivery, Any]]:
@@ -100,7 +104,7 @@ def table_line(delivery: Delivery, message: Message | WireError) -> str:
     else:
         when, name = utc(message.time_ns), type(message).__name__
         said = plain(message)
-        counted = {key: f"{len(said.pop(key))} {key}" for key in ("sights", "tracks") if key in said}
+        counted = {key: f"{len(said.pop(key))} {key}" for key in ("sights", "echoes", "tracks") if key in said}
         for key in ("sensor_id", "time_ns", "state"):
             said.pop(key, None)
         parts = [*counted.values(), *(f"{key} {_short(value)}" for key, value in said.items() if value != [])]

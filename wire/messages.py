@@ -32,6 +32,32 @@ SIGHT_DTYPE = np.dtype(
 """One plot of a report in wire form: line of sight with sigmas."""
 
 
+ECHO_DTYPE = np.dtype(
+    [
+        ("range_m", "<f8"),  # but for whole numbers of the report's range_fold_m
+        (
+            "range_rate_m_s",
+            "<f8",
+        ),  # of the range, by the radar's motion too; but for rate_fold_m_s
+        ("azimuth_rad", "<f8"),  # asin of the cosine to +x, the leading end of the array
+        ("elevation_rad", "<f8"),  # from +z toward +y; 0 where it is not measured
+        ("sigma_range_m", "<f4"),
+        ("sigma_range_rate_m_s", "<f4"),
+        ("sigma_azimuth_rad", "<f4"),
+        ("sigma_elevation_rad", "<f4"),  # 0: elevation is not measured
+        ("correlation_range_rate", "<f4"),  # of the errors [1]
+        ("correlation_range_azimuth", "<f4"),
+        ("correlation_rate_azimuth", "<f4"),
+        ("snr", "<f4"),  # calibrated: the Gaussian sigma with the same false-alarm probability
+        ("snr_db", "<f4"),  # power over interference and noise after all integration [dB]
+        ("n_cells", "<u2"),  # cells above the threshold
+        ("flags", "<u2"),  # RadarPlotFlag
+    ]
+)
+"""One plot of a radar report in wire form. The line of sight in sensor axes is (sin a, cos a sin e, cos a cos e) with
+azimuth a and elevation e."""
+
+
 class PlotFlag(IntFlag):
     """What is particular about a plot."""
 
@@ -54,6 +80,30 @@ class ReportFlag(IntFlag):
     OUT_OF_RANGE = 8  # plots with values that no report can carry were counted and left out
 
 
+class RadarPlotFlag(IntFlag):
+    """What is particular about a radar's plot."""
+
+    NONE = 0
+    NO_ANGLE = 1  # one channel: the azimuth is the beam's, its sigma the beam's width
+    EDGE = 2  # at the first or last range cell
+    UNTRAINED = 4  # too few cells to learn the interference: it was taken as white
+    RESOLVED = 8  # range and range rate were resolved over several repetition frequencies
+    AMBIGUOUS = 16  # another resolution is nearly as likely
+
+
+class RadarFlag(IntFlag):
+    """What is particular about a radar's interval."""
+
+    NONE = 0
+    DEAD_CHANNEL = 1  # left out
+    SATURATED_CHANNEL = 2  # left out
+    SAMPLES_LOST = 4  # samples that are not finite were taken as 0
+    FEW_TRAINING_CELLS = 8  # part of the map was filtered with the steering vector alone
+    INTERFERENCE = 16  # over the whole band
+    TRUNCATED = 32  # more plots than a report may hold
+    OUT_OF_RANGE = 64  # plots with values that no report can carry were counted and left out
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class SensorState:
     """Where a sensor is and where it looks at one instant.
@@ -71,7 +121,7 @@ class SensorState:
     pointing_sigma_rad : float
         One sigma of the pointing, each axis, common to all plots of the frame [rad].
     ifov_rad : float
-        Angle that one pixel spans at the boresight [rad].
+        Angle that one pixel spans at the boresight; of a radar the width of its beam [rad].
     """
 
     position_m: Float
@@ -138,6 +188,68 @@ class FrameHeader:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Interval:
+    """One coherent processing interval of a radar.
+
+    Sensor axes: +x lies along the array toward its leading end, +z is the boresight.
+
+    Attributes
+    ----------
+    sensor_id : int
+        Identity of the sensor, 1 to 65535.
+    frame_id : int
+        Counts the intervals of this sensor without gaps.
+    time_ns : int
+        Middle of the interval, TAI [ns].
+    prf_hz : float
+        Pulses a second [Hz].
+    first_range_m : float
+        Range at which the first sample of a pulse was received [m].
+    samples : ndarray of complex64, shape (channels, pulses, samples)
+        Channels from trailing to leading.
+    state : SensorState or None
+        State of the sensor at ``time_ns``; None for a recording without pointing.
+    """
+
+    sensor_id: int
+    frame_id: int
+    time_ns: int
+    prf_hz: float
+    first_range_m: float
+    samples: NDArray[np.complex64]
+    state: SensorState | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IntervalHeader:
+    """What goes ahead of the samples when an interval crosses a process boundary.
+
+    Attributes
+    ----------
+    sensor_id, frame_id, time_ns, prf_hz, first_range_m, state
+        As in the interval.
+    injected_ns : int
+        Instant at which the interval was handed over, by the clock of the giver, TAI [ns]; 0 if unknown.
+    channels, pulses, samples : int
+        Size of the interval.
+    samples_crc : int
+        CRC-32C of the samples, little-endian, real before imaginary part, channel by channel and pulse by pulse.
+    """
+
+    sensor_id: int
+    frame_id: int
+    time_ns: int
+    prf_hz: float
+    first_range_m: float
+    injected_ns: int
+    channels: int
+    pulses: int
+    samples: int
+    samples_crc: int
+    state: SensorState | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class PlotReport:
     """All plots of one frame, in wire form.
 
@@ -162,6 +274,58 @@ class PlotReport:
     sights: NDArray[Any]
     n_left_out: int = 0
     flags: ReportFlag = ReportFlag.NONE
+
+    @property
+    def n_plots(self) -> int:
+        """Plots of the report."""
+        return len(self.sights)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RadarReport:
+    """All plots of one interval of a radar, in wire form.
+
+    Attributes
+    ----------
+    sensor_id, frame_id, time_ns : int
+        As in the interval.
+    state : SensorState
+        State of the sensor at ``time_ns``.
+    echoes : ndarray of ECHO_DTYPE, shape (n,)
+        Plots, strongest first.
+    first_range_m, range_span_m : float
+        Where the first range cell lies, and how far the last one is from it [m].
+    range_fold_m, rate_fold_m_s : float
+        Ranges and range rates are but for whole numbers of these; 0 where they are resolved [m], [m/s].
+    azimuth_low_rad, azimuth_high_rad : float
+        Sector looked in [rad].
+    least_speed_m_s : float
+        What is slower over the ground along the line of sight is left out as clutter [m/s].
+    n_left_out : int
+        Plots found beyond the capacity of a report.
+    flags : RadarFlag
+        What is particular about this report.
+    """
+
+    sensor_id: int
+    frame_id: int
+    time_ns: int
+    state: SensorState
+    echoes: NDArray[Any]
+    first_range_m: float
+    range_span_m: float
+    range_fold_m: float
+    rate_fold_m_s: float
+    azimuth_low_rad: float
+    azimuth_high_rad: float
+    least_speed_m_s: float = 0.0
+    n_left_out: int = 0
+    flags: RadarFlag = RadarFlag.NONE
+
+    @property
+    def n_plots(self) -> int:
+        """Plots of the report."""
+        return len(self.echoes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,18 +28,22 @@ import numpy as np
 from lookdown.wire import messages
 from lookdown.wire.clock import NS_PER_S
 from lookdown.wire.dictionary import DICTIONARY, MAX_SIGHTS, MAX_TRACKS, DictionaryError, Packet
+from lookdown.wire.echoes import pack_echoes, unpack_echoes
 from lookdown.wire.errors import WireError
 from lookdown.wire.fields import FixedFields
 from lookdown.wire.messages import (
+    ECHO_DTYPE,
     SIGHT_DTYPE,
     Command,
     End,
     Event,
     FrameHeader,
     Health,
+    IntervalHeader,
     Parameter,
     Picture,
     PlotReport,
+    RadarReport,
     SensorState,
     Tasking,
 )
@@ -48,7 +52,19 @@ from lookdown.wire.tracks import TrackRows
 
 __all__ = ["FORMAT_VERSION", "MAX_PACKET_OCTETS", "MAX_SIGHTS", "MAX_TRACKS", "Message", "decode", "encode"]
 
-Message: TypeAlias = PlotReport | Health | End | Picture | FrameHeader | Event | Parameter | Command | Tasking
+Message: TypeAlias = (
+    PlotReport
+    | RadarReport
+    | Health
+    | End
+    | Picture
+    | FrameHeader
+    | IntervalHeader
+    | Event
+    | Parameter
+    | Command
+    | Tasking
+)
 
 FORMAT_VERSION = DICTIONARY.version
 MAX_PACKET_OCTETS = 6 + 65536
@@ -98,7 +114,8 @@ class _Layout:
         self.state = FixedFields(list(state.fields), _ENUMERATIONS) if state else None
         self.may_lack_state = bool(state and state.optional)
         self.tail_at = packet.fixed_bits // 8
-        self.plots = packet.tail == "plots"
+        self.plots = {"plots": SIGHT_DTYPE, "echoes": ECHO_DTYPE}.get(packet.tail)
+        self.counted_from = next((f.scale for f in packet.fields if f.name == "first_range_m"), 0.0)
         self.count_bits = next((f.bits for f in packet.fields if f.name == "n_plots"), 0)
         self.tracks = TrackRows(packet) if packet.tail == "tracks" else None
 
@@ -106,12 +123,18 @@ class _Layout:
         """Return fields and tail."""
         word = self.fields.pack(message) if self.fields else 0
         tail = b""
-        if self.plots:
-            sights = np.ascontiguousarray(message.sights, SIGHT_DTYPE)
-            if sights.ndim != 1 or len(sights) > MAX_SIGHTS:
-                raise ValueError(f"sights: wanted one axis of at most {MAX_SIGHTS} rows, came shape {sights.shape}")
-            word = word << self.count_bits | len(sights)
-            tail = pack_plots(sights)
+        if self.plots is not None:
+            name = self.packet.attribute
+            plots = np.ascontiguousarray(getattr(message, name), self.plots)
+            if plots.ndim != 1 or len(plots) > self.packet.rows:
+                raise ValueError(
+                    f"{name}: wanted one axis of at most {self.packet.rows} rows, came shape {plots.shape}"
+                )
+            word = word << self.count_bits | len(plots)
+            if self.packet.tail == "plots":
+                tail = pack_plots(plots)
+            else:
+                tail = pack_echoes(plots, round(message.first_range_m / self.counted_from) * self.counted_from)
         elif self.tracks:
             tail = self.tracks.pack(message.tracks)
         elif self.packet.tail == "text":
@@ -136,13 +159,12 @@ class _Layout:
             values["state"] = self._unpack_state(fixed & ((1 << bits) - 1))
             fixed >>= bits
         tail = data[self.tail_at : -_CRC.size]
-        if self.plots:
+        n_plots = 0
+        if self.plots is not None:
             n_plots = fixed & ((1 << self.count_bits) - 1)
             fixed >>= self.count_bits
-            if n_plots > MAX_SIGHTS:
-                raise ValueError(f"sights: wanted at most {MAX_SIGHTS} rows, came {n_plots}")
-            values["sights"] = sights = np.empty(n_plots, SIGHT_DTYPE)
-            unpack_plots(tail, sights)
+            if n_plots > self.packet.rows:
+                raise ValueError(f"{self.packet.attribute}: wanted at most {self.packet.rows} rows, came {n_plots}")
         elif self.tracks:
             values["tracks"] = self.tracks.unpack(tail)
         elif self.packet.tail == "text":
@@ -151,6 +173,12 @@ class _Layout:
             raise ValueError(f"length: wanted no octets after the fields, came {len(tail)}")
         if self.fields:
             values.update(self.fields.unpack(fixed))
+        if self.plots is not None:
+            values[self.packet.attribute] = plots = np.empty(n_plots, self.plots)
+            if self.packet.tail == "plots":
+                unpack_plots(tail, plots)
+            else:
+                unpack_echoes(tail, plots, values["first_range_m"])
         return values
 
     def _pack_state(self, state: SensorState | None) -> int:

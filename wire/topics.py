@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import zmq
 
-from lookdown.wire.messages import End, Event, FrameHeader, Health, Picture, PlotReport
+from lookdown.wire.messages import End, Event, FrameHeader, Health, IntervalHeader, Picture, PlotReport, RadarReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +53,11 @@ _PUSH_PULL = (zmq.PUSH, zmq.PULL)
 _LINK = (zmq.DEALER, zmq.ROUTER)
 _PUB_SUB = (zmq.PUB, zmq.SUB)
 
-FRAMES = Topic("frames", (FrameHeader, End), "sensor", "flight", "per frame", False, _PUSH_PULL, "taker", 0, 4)
+FRAMES = Topic(
+    "frames", (FrameHeader, IntervalHeader, End), "sensor", "flight", "per frame", False, _PUSH_PULL, "taker", 0, 4
+)
 HEALTH = Topic("health", (Health,), "flight", "ground", "1/s, start, end", True, _LINK, "taker", 1, 256)
-REPORTS = Topic("reports", (PlotReport,), "flight", "ground", "per frame", True, _LINK, "taker", 2, 256)
+REPORTS = Topic("reports", (PlotReport, RadarReport), "flight", "ground", "per frame", True, _LINK, "taker", 2, 256)
 EVENTS = Topic("events", (Event,), "flight", "ground", "at most 1/s", True, _LINK, "taker", 3, 256)
 END = Topic("end", (End,), "flight", "ground", "once", True, _LINK, "taker", 3, 256)
 PICTURE = Topic("picture", (Picture, Health), "ground", "anyone", "1/s", False, _PUB_SUB, "giver", 0, 16)

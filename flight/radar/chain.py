@@ -268,7 +268,8 @@ class RadarChain:
         jacobian[:, 0, 0] = sensor.cell_m
         jacobian[:, 1, 1], jacobian[:, 1, 2] = -span, speed_m_s
         jacobian[:, 2, 2] = 1 / np.maximum(np.sqrt(1 - u * u), 1e-3)
-        plots["range_m"] = sensor.first_range_m + fits.range_cell * sensor.cell_m
+        first_range_m = sensor.first_range_m if frame.first_range_m is None else frame.first_range_m
+        plots["range_m"] = first_range_m + fits.range_cell * sensor.cell_m
         plots["range_rate_m_s"] = (rate + span / 2) % span - span / 2
         plots["azimuth_rad"] = np.arcsin(u)
         plots["covariance"] = jacobian @ covariance @ jacobian.swapaxes(1, 2)

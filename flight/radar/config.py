@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lookdown.flight.compression import chirp
 from lookdown.geo.earth import SPEED_OF_LIGHT_M_S
 
 CFAR_MODES = ("average", "greatest", "smallest", "ordered", "k")
@@ -72,6 +73,67 @@ class RadarSensor:
     def cell_m(self) -> float:
         """Distance of range cells [m]."""
         return SPEED_OF_LIGHT_M_S / (2 * self.sample_rate_hz)
+
+
+@dataclass(frozen=True, slots=True)
+class RadarSensorConfig:
+    """The radar of a live process, as a configuration tells it: a chirp, channels at equal distances.
+
+    Attributes
+    ----------
+    channels, pulses, samples : int
+        Size of its intervals; 0 channels: the process has no radar, but a focal plane.
+    wavelength_m, spacing_m : float
+        Carrier wavelength; distance of receive channels along the track [m].
+    bandwidth_hz, pulse_s, sample_rate_hz : float
+        Band [Hz] and duration [s] of the chirp, complex samples a second [Hz].
+    full_scale : float
+        Largest magnitude of a real or imaginary part that the receiver can tell; 0 is unknown.
+    """
+
+    channels: int = 0
+    pulses: int = 0
+    samples: int = 0
+    wavelength_m: float = 0.031
+    spacing_m: float = 2.0
+    bandwidth_hz: float = 10e6
+    pulse_s: float = 10e-6
+    sample_rate_hz: float = 12e6
+    full_scale: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse half a radar."""
+        if self.channels < 0 or (self.channels and (self.pulses < 2 or self.samples < 1)):
+            raise ValueError(
+                f"channels, pulses, samples: wanted the size of an interval, 2 pulses or more, or 0 channels for no "
+                f"radar; got {self.channels}, {self.pulses}, {self.samples}"
+            )
+        if self.channels > 1 and not 0 < self.spacing_m < np.inf:
+            raise ValueError(f"spacing_m: wanted a distance above 0, got {self.spacing_m}")
+        if self.channels and (pulse := self.sensor().pulse.size) > self.samples:
+            raise ValueError(f"samples: wanted more than the {pulse} of the pulse, got {self.samples}")
+
+    @property
+    def shape(self) -> tuple[int, int, int] | None:
+        """Channels, pulses and samples of an interval; None if there is no radar."""
+        return (self.channels, self.pulses, self.samples) if self.channels else None
+
+    def sensor(self) -> RadarSensor:
+        """Return the radar.
+
+        Raises
+        ------
+        ValueError
+            If a value makes no radar.
+        """
+        return RadarSensor(
+            wavelength_m=self.wavelength_m,
+            channel_m=np.asarray(self.spacing_m * np.arange(self.channels), np.float64),
+            pulse=chirp(self.bandwidth_hz, self.pulse_s, self.sample_rate_hz),
+            sample_rate_hz=self.sample_rate_hz,
+            bandwidth_hz=self.bandwidth_hz,
+            full_scale=self.full_scale,
+        )
 
 
 @dataclass(frozen=True, slots=True)

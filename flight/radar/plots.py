@@ -1,11 +1,14 @@
 """What a step of the radar chain gives: plots and what is particular about them and their interval."""
 
 from dataclasses import dataclass
-from enum import IntFlag
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from lookdown.wire.messages import RadarFlag, RadarPlotFlag
+
+__all__ = ["RADAR_PLOT_DTYPE", "RadarFlag", "RadarFrame", "RadarPlotFlag", "RadarResult", "sigmas_of"]
 
 RADAR_PLOT_DTYPE = np.dtype(
     [
@@ -25,29 +28,6 @@ RADAR_PLOT_DTYPE = np.dtype(
 """One plot of the radar chain."""
 
 
-class RadarPlotFlag(IntFlag):
-    """What is particular about a radar plot."""
-
-    NONE = 0
-    NO_ANGLE = 1  # one channel: the azimuth is the beam's, its sigma the beam's width
-    EDGE = 2  # at the first or last range cell
-    UNTRAINED = 4  # too few cells to learn the interference: it was taken as white
-    RESOLVED = 8  # range and range rate were resolved over several repetition frequencies
-    AMBIGUOUS = 16  # another resolution is nearly as likely
-
-
-class RadarFlag(IntFlag):
-    """What is particular about an interval."""
-
-    NONE = 0
-    DEAD_CHANNEL = 1  # left out
-    SATURATED_CHANNEL = 2  # left out
-    SAMPLES_LOST = 4  # samples that are not finite were taken as 0
-    FEW_TRAINING_CELLS = 8  # part of the map was filtered with the steering vector alone
-    INTERFERENCE = 16  # over the whole band
-    TRUNCATED = 32  # more plots than a report may hold
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class RadarFrame:
     """One coherent processing interval as received.
@@ -64,6 +44,8 @@ class RadarFrame:
         Pulses a second [Hz].
     speed_m_s : float
         Speed of the platform along the array against the ground [m/s].
+    first_range_m : float or None
+        Range at which the first sample of a pulse was received; None: that of the sensor [m].
     """
 
     frame_id: int
@@ -71,6 +53,7 @@ class RadarFrame:
     samples: NDArray[np.complex64]
     prf_hz: float
     speed_m_s: float = 0.0
+    first_range_m: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

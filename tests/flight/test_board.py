@@ -9,7 +9,18 @@ from lookdown.flight.board import Board
 from lookdown.wire.clock import SteppedClock
 from lookdown.wire.dictionary import MAX_SIGHTS
 from lookdown.wire.frames import encode_frame
-from lookdown.wire.messages import SIGHT_DTYPE, End, Frame, Health, PlotReport, ReportFlag, SensorState
+from lookdown.wire.messages import (
+    ECHO_DTYPE,
+    SIGHT_DTYPE,
+    End,
+    Frame,
+    Health,
+    Interval,
+    PlotReport,
+    RadarReport,
+    ReportFlag,
+    SensorState,
+)
 from lookdown.wire.packet import decode, encode
 
 STATE = SensorState(np.array([7e6, 1.0, 2.0]), np.zeros(3), np.array([1.0, 0.0, 0.0, 0.0]), 5.0, 2.0**-15, 2.0**-15)
@@ -163,3 +174,35 @@ def test_counters_can_be_told_as_json(count: int) -> None:
     for n in range(count):
         rig.put(frame(n + 1))
     assert json.loads(json.dumps(rig.board.counters()))["frames_processed"] == count
+
+
+def interval(frame_id: int, shape: tuple[int, int, int] = (2, 4, 30)) -> Interval:
+    return Interval(3, frame_id, 1_000_000 * frame_id + 1, 5000.0, 9e5, np.ones(shape, np.complex64), STATE)
+
+
+def test_a_radars_board_takes_intervals_and_nothing_else() -> None:
+    def make(channels: int, pulses: int, samples: int):
+        def report(given: Interval) -> RadarReport:
+            echoes = np.zeros(2, ECHO_DTYPE)
+            echoes["range_m"] = given.first_range_m
+            who = given.sensor_id, given.frame_id, given.time_ns
+            return RadarReport(*who, given.state, echoes, given.first_range_m, 5e3, 3e4, 77.5, -0.1, 0.1)
+
+        return report
+
+    warnings: list[str] = []
+    board = Board(3, 0, 0, make, SteppedClock(50), warnings.append, interval=(2, 4, 30))
+    packet, injected_ns = board.frame(encode_frame(interval(1), 9))
+    report = decode(packet)
+    assert (type(report), report.frame_id, injected_ns) == (RadarReport, 1, 9)
+    assert report.echoes["range_m"].tolist() == [9e5, 9e5]
+    assert board.plots_sent == 2
+    assert board.frame(encode_frame(frame(2))) is None
+    assert board.frame(encode_frame(interval(2, (2, 4, 31)))) is None
+    assert board.frame(encode_frame(replace(interval(2), state=None))) is None
+    assert board.frame(encode_frame(interval(1))) is None
+    assert board.refused == {"type": 1, "shape": 1, "state": 1, "stale": 1}
+    assert "wanted 2 x 4 x 30 samples, came 2 x 4 x 31" in warnings[1]
+    rig = Rig(0, 0)
+    assert rig.board.frame(encode_frame(interval(1))) is None
+    assert rig.board.refused == {"type": 1}

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from lookdown.wire.messages import (
+    ECHO_DTYPE,
     SIGHT_DTYPE,
     Command,
     CommandKind,
@@ -14,10 +15,14 @@ from lookdown.wire.messages import (
     EventKind,
     FrameHeader,
     Health,
+    IntervalHeader,
     Parameter,
     Picture,
     PlotFlag,
     PlotReport,
+    RadarFlag,
+    RadarPlotFlag,
+    RadarReport,
     ReportFlag,
     SensorState,
     Severity,
@@ -70,6 +75,34 @@ def report(n: int = 2, seed: int = 1, **changes: Any) -> PlotReport:
     return PlotReport(513, 70_000, 2_000_000_000_123_456_789, STATE, sights, **values)
 
 
+def echoes_of_a_low_orbit(n: int, rng: np.random.Generator) -> np.ndarray:
+    """Plots as an X-band radar 1000 km away sends them: 12.5 m cells, 4 mrad of beam, 13 to 30 dB."""
+    echoes = np.zeros(n, ECHO_DTYPE)
+    echoes["snr_db"] = np.sort(rng.uniform(13.0, 30.0, n))[::-1]
+    fineness = 10 ** (-echoes["snr_db"] / 20)
+    echoes["range_m"] = 980e3 + rng.uniform(0, 6400, n)
+    echoes["range_rate_m_s"] = rng.uniform(-54, 54, n)
+    echoes["azimuth_rad"] = rng.uniform(-2e-3, 2e-3, n)
+    echoes["sigma_range_m"], echoes["sigma_range_rate_m_s"] = 8.0 * fineness, 4.0 * fineness
+    echoes["sigma_azimuth_rad"] = 2e-3 * fineness * rng.uniform(1, 2, n)
+    echoes["correlation_rate_azimuth"] = rng.uniform(-0.5, 0.5, n)
+    echoes["snr"] = echoes["snr_db"] / 2.5
+    echoes["n_cells"] = rng.integers(2, 12, n)
+    echoes["flags"] = RadarPlotFlag.UNTRAINED * (rng.random(n) < 0.1)
+    return echoes
+
+
+def radar_report(n: int = 3, seed: int = 1, **changes: Any) -> RadarReport:
+    """Radar report of n plots."""
+    echoes = echoes_of_a_low_orbit(n, np.random.default_rng(seed))
+    values: dict[str, Any] = {"n_left_out": 3, "flags": RadarFlag.TRUNCATED, **changes}
+    folds = float(np.float32(21_453.1)), float(np.float32(108.2985))
+    sector = -(2.0**-9), 2.0**-9
+    return RadarReport(
+        514, 70_001, 2_000_000_000_123_456_789, STATE, echoes, 979_999.875, 6_400.0, *folds, *sector, 5.25, **values
+    )
+
+
 TRACK = Track(4, 8, np.arange(6.0), np.eye(6) * 2 + 1, TrackStatus.COASTING, -1.5, 9, 2)
 
 MESSAGES = [
@@ -87,6 +120,10 @@ MESSAGES = [
     Parameter(8, 2, 5.25, "chain.threshold"),
     Command(9, 3, 2**32 - 1, CommandKind.SET_PARAMETER, 10**18, 4.5, "chain.threshold"),
     Tasking(10, 4, 77, TaskMode.SCAN, 3, 10**18, 10**18 + 5, 0.75, -0.166, 8000.0),
+    radar_report(),
+    radar_report(20),
+    radar_report(0, n_left_out=0, flags=RadarFlag.NONE),
+    IntervalHeader(2, 3, 4, 6987.5, 979_999.875, 5, 4, 128, 2048, 0xFFFFFFFF, STATE),
 ]
 """At least one of every packet."""
 

@@ -72,7 +72,7 @@ FRAME_ID = 'name = "frame_id", at = 136, bits = 32, unit = "1", about = "of the 
         ('name = "Health"\napid', 'name = "End"\napid', 'name = "End"', "'End' is defined on line"),
         ('name = "sigma_y", unit', 'name = "sigma_x", unit', 'name = "sigma_x", unit', "'sigma_x' is defined"),
         ('name = "m/s"', 'name = "m"', 'name = "m"\n', "'m' is defined on line"),
-        ('tail = "text"', 'tail = "txt"', 'name = "Event"', "wanted tail plots, tracks"),
+        ('tail = "text"', 'tail = "txt"', 'name = "Event"', "wanted tail plots, echoes, tracks"),
         ('name = "severity", at = 136, bits = 8', 'name = "severity", at = 136, bits = 7',
          'name = "kind", at = 144', "close the hole"),
         ('name = "step_max_us", at = 488, bits = 32', 'name = "step_max_us", at = 488, bits = 31',

@@ -44,7 +44,7 @@ def expected(message: Any, packet: Packet) -> dict[str, float]:
         if field.name in sent:
             continue
         if field.name == "n_plots":
-            sent["n_plots"] = len(message.sights)
+            sent["n_plots"] = message.n_plots
         elif field.kind == "quaternion":
             sent |= {"attitude_largest": 1, "attitude_0": -ATTITUDE[0], "attitude_1": -ATTITUDE[2]}
             sent["attitude_2"] = -ATTITUDE[3]

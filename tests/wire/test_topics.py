@@ -20,7 +20,10 @@ def test_reliable_topics_go_over_the_link() -> None:
     for topic in TOPICS:
         assert ("DEALER to ROUTER" in lines[topic.name]) == topic.reliable
         assert 0 <= topic.priority <= 3
-    assert "| FrameHeader, End | sensor | flight | per frame | lossy, counted | PUSH to PULL |" in lines["frames"]
+    assert (
+        "| FrameHeader, IntervalHeader, End | sensor | flight | per frame | lossy, counted | PUSH to PULL |"
+        in lines["frames"]
+    )
 
 
 def test_the_documentation_shows_the_table_as_it_stands() -> None:
