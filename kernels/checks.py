@@ -118,6 +118,18 @@ def require_integer(name: str, value: int, smallest: int, largest: int) -> int:
     return int(value)
 
 
+def require_band(first_row: int, last_row: int, rows: int, unit: int) -> tuple[int, int]:
+    """Return a band of rows, each bound a multiple of ``unit`` or the end of the frame, else raise ValueError."""
+    first = require_integer("first_row", first_row, 0, rows - 1)
+    last = require_integer("last_row", last_row, first + 1, rows)
+    if first % unit or (last % unit and last < rows):
+        raise ValueError(
+            f"first_row, last_row: wanted multiples of {unit} or the frame's {rows}, got {first_row}, {last_row}; "
+            "give 0 and the number of rows for the whole frame"
+        )
+    return first, last
+
+
 def require_ring(window: Any, guard: Any, halves: bool = False) -> tuple[int, int, int, int]:
     """Return rows and columns of a window and of its guard if they leave a ring, or halves beside the guard."""
     sides = []
