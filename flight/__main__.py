@@ -139,7 +139,7 @@ def _process_intervals(options: argparse.Namespace, config: "FlightConfig") -> i
     from lookdown.flight.radar.offline import process_intervals
     from lookdown.flight.radar.sources import open_intervals
 
-    for name in ("view", "suppression", "multi_frame", "rate", "dataset"):
+    for name in ("view", "suppression", "multi_frame", "rate"):
         if getattr(options, name):
             raise ConfigError(f"--{name.replace('_', '-')}: is for images; {options.source} holds radar intervals")
     parameters = config.radar
@@ -155,7 +155,7 @@ def _process_intervals(options: argparse.Namespace, config: "FlightConfig") -> i
         sys.stderr.flush()
 
     plots_path = None if options.plots == "-" else Path(options.plots)
-    recording = open_intervals(options.source)
+    recording = open_intervals(options.source, options.dataset)
     summary = process_intervals(recording, parameters, plots_path, show=show if terminal else None)
     said = (
         f"{summary.frames} intervals, {summary.plots} plots, {summary.refused} intervals refused, "
