@@ -24,6 +24,7 @@ import numpy as np
 from lookdown.ground.measure import PredictedSights
 from lookdown.kernels.advance import advance
 from lookdown.kernels.correct import correct
+from lookdown.kernels.foresee import spread_about
 from lookdown.wire.messages import Float
 
 
@@ -99,12 +100,9 @@ def innovation_covariance(
     common_sigma : ndarray of float64, shape (n,)
         One sigma of the sensor's common error [rad].
     """
-    jacobian = predicted.jacobian
-    shared = common_sigma[:, None, None] * (jacobian @ cross[:, :, 2 * sensor : 2 * sensor + 2])
-    spread = jacobian @ covariance @ jacobian.transpose(0, 2, 1) + shared + shared.transpose(0, 2, 1)
-    spread[:, 0, 0] += common_sigma**2
-    spread[:, 1, 1] += common_sigma**2
-    return np.asarray(spread, np.float64)
+    spread = np.empty((len(covariance), 2, 2))
+    spread_about(predicted.jacobian, covariance, cross, 2 * sensor, common_sigma, spread)
+    return spread
 
 
 def update(
