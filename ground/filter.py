@@ -85,7 +85,12 @@ def predict(
 
 
 def innovation_covariance(
-    covariance: Float, cross: Float, predicted: PredictedSights, sensor: int, common_sigma: Float
+    covariance: Float,
+    cross: Float,
+    predicted: PredictedSights,
+    sensor: int,
+    common_sigma: Float,
+    common: Float | None = None,
 ) -> Float:
     """Covariance of predicted tangents about measured ones, without the centroid's noise, shape (n, 2, 2).
 
@@ -99,9 +104,13 @@ def innovation_covariance(
         Index of the sensor among the m.
     common_sigma : ndarray of float64, shape (n,)
         One sigma of the sensor's common error [rad].
+    common : ndarray of float64, shape (2, 2), optional
+        What is left of that error, in units of its sigma; the unit matrix if not given.
     """
     spread = np.empty((len(covariance), 2, 2))
     spread_about(predicted.jacobian, covariance, cross, 2 * sensor, common_sigma, spread)
+    if common is not None:
+        spread += common_sigma[:, None, None] ** 2 * (common - np.eye(2))
     return spread
 
 
@@ -139,5 +148,5 @@ def update(
     """
     state, covariance, cross = (np.array(part, np.float64) for part in (state, covariance, cross))
     everyone = np.arange(len(state))
-    correct(everyone, predicted.jacobian, 2 * sensor, common_sigma, innovation, spread, state, covariance, cross)
+    correct(everyone, predicted.jacobian, 2 * sensor, common_sigma, False, innovation, spread, state, covariance, cross)
     return state, covariance, cross

@@ -17,13 +17,14 @@ def advance(dt, density, fade, circle, state, covariance, cross):
     return moved, flow @ covariance @ flow.T + noise, fade * (flow @ cross)
 
 
-def correct(jacobian, own, shared, innovation, spread, state, covariance, cross):
+def correct(jacobian, own, shared, given, innovation, spread, state, covariance, cross):
     """Twin of `kernels.correct.correct` for all rows, by solving and with full matrices."""
     d = jacobian.shape[1]
     weighted = covariance @ jacobian.transpose(0, 2, 1)
     seen = jacobian @ cross
     if own >= 0:
-        weighted = weighted + shared[:, None, None] * cross[:, :, own : own + d]
+        if not given:
+            weighted = weighted + shared[:, None, None] * cross[:, :, own : own + d]
         seen[:, :, own : own + d] += shared[:, None, None] * np.eye(d)
     gain = weighted @ np.linalg.inv(spread)
     return (
