@@ -8,7 +8,10 @@ from lookdown.hil.requirements import Requirement, check
 from lookdown.wire.config import load_config
 from lookdown.wire.errors import ConfigError
 
-TargetKind = Literal["in-process", "process", "emulated", "ssh"]
+TargetKind = Literal["in-process", "process", "emulated", "ssh", "labgrid"]
+
+REMOTE = ("ssh", "labgrid")
+"""Kinds of target on another machine."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +22,8 @@ class TargetConfig:
     ----------
     kind : str
         ``in-process``: the core of the onboard process on a stepped clock, without sockets. ``process``: a process of
-        this machine. ``emulated``: the aarch64 build of ``make board`` under QEMU. ``ssh``: a board.
+        this machine. ``emulated``: the aarch64 build of ``make board`` under QEMU. ``ssh``: a board. ``labgrid``: a
+        board of a lab; what is said of ``ssh`` below holds for it, too, but for how it is reached.
     satellites : tuple of int
         Those that it stands for; the others are processes of this machine. Empty: the first of the scenario.
     python : str
@@ -28,6 +32,9 @@ class TargetConfig:
         For ``ssh``: as one would type it, ``pi@board``.
     ssh_options : tuple of str
         Further arguments of ``ssh``, such as ``-p`` and ``2222``.
+    labgrid, place, state : str
+        For ``labgrid``: its configuration (YAML), the target in it, and the state that its strategy brings the board
+        to first; empty: it is up.
     folder : str
         For ``ssh``: where the run keeps its files, below the home folder or absolute.
     service : str
@@ -50,6 +57,9 @@ class TargetConfig:
     python: str = ""
     host: str = ""
     ssh_options: tuple[str, ...] = ()
+    labgrid: str = ""
+    place: str = "main"
+    state: str = ""
     folder: str = "lookdown-rig"
     service: str = ""
     answer_s: float = 20.0
@@ -62,12 +72,14 @@ class TargetConfig:
         """Refuse a board that nobody could reach."""
         if self.kind == "ssh" and not self.host:
             raise ValueError("host: wanted where the board is, such as pi@board, got nothing; add it to [target]")
+        if bool(self.labgrid) != (self.kind == "labgrid"):
+            raise ValueError('labgrid: wanted its configuration (YAML) with kind = "labgrid", and only there')
         if self.kind == "emulated" and not self.python:
             raise ValueError(
                 "python: wanted the emulated interpreter that `make board` leaves, such as "
                 "build/board/python-portable-3.11, got nothing; add it to [target]"
             )
-        if self.service and (self.kind != "ssh" or not self.folder.startswith("/")):
+        if self.service and (self.kind not in REMOTE or not self.folder.startswith("/")):
             raise ValueError(
                 'service: wanted kind = "ssh" and an absolute folder with it, such as /var/lib/lookdown/rig, got '
                 f"{self.kind} and {self.folder}"

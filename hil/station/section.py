@@ -18,6 +18,7 @@ _KINDS = {
     "process": "a process of this machine",
     "emulated": "the aarch64 build under QEMU's user emulation; its times say nothing about a board",
     "ssh": "a board over ssh",
+    "labgrid": "a board of a lab, by labgrid",
 }
 
 

@@ -15,7 +15,7 @@ from lookdown.hil.plan import Scenario
 from lookdown.hil.report import Report
 from lookdown.hil.requirements import Requirement
 from lookdown.hil.rig import Outcome, RigError
-from lookdown.hil.station.config import RigConfig
+from lookdown.hil.station.config import REMOTE, RigConfig
 from lookdown.hil.station.course import Course, Progress
 from lookdown.hil.station.files import write_boards, write_ground
 from lookdown.hil.station.frames import Frames, have_frames
@@ -37,7 +37,7 @@ KEPT = (FRAMES, f".{FRAMES}.part")
 
 def cannot(rig: RigConfig) -> dict[str, str]:
     """Return what a target cannot do, with the reason."""
-    if rig.target.kind == "ssh" and rig.target.address:
+    if rig.target.kind in REMOTE and rig.target.address:
         return {"link": "link faults need the way through ssh: leave address and rig_address out of [target]"}
     return {}
 

@@ -16,8 +16,9 @@ import zmq
 from lookdown.hil.faults.feed import Message
 from lookdown.hil.process import as_row
 from lookdown.hil.rig import RigError
-from lookdown.hil.station.config import TargetConfig
+from lookdown.hil.station.config import REMOTE, TargetConfig
 from lookdown.hil.station.files import CONFIG, SPOOL
+from lookdown.hil.station.lab import Lab
 from lookdown.hil.station.reach import BOARD_PYTHON, AgentLink, tai_ns
 from lookdown.wire.clock import NS_PER_S
 from lookdown.wire.topics import FRAMES
@@ -107,6 +108,7 @@ class LiveBoard:
         self._logs = folder.resolve() / "logs"
         self._socket: zmq.Socket[bytes] | None = None
         self._agent: AgentLink | None = None
+        self._lab = Lab(target) if target.kind == "labgrid" else None
         self.queue: deque[tuple[int, Message]] = deque()
         self.running = False
         self.starts = 0
@@ -117,7 +119,7 @@ class LiveBoard:
     @property
     def remote(self) -> bool:
         """Whether it is on another machine."""
-        return self.target.kind == "ssh"
+        return self.target.kind in REMOTE
 
     @property
     def tunnelled(self) -> bool:
@@ -147,6 +149,8 @@ class LiveBoard:
             It cannot be reached, its disk has no room, or it has no lookdown.
         """
         forwards = (self._near, self._there, self._ground_there, self._ground_here) if self.tunnelled else None
+        if self._lab:
+            self.target = self._lab.reach()
         self._agent = AgentLink(self.target, forwards)
         machine = dict(self.agent.machine)
         code = "import platform, lookdown.flight.live; print(platform.machine(), platform.python_version())"
@@ -323,6 +327,8 @@ class LiveBoard:
                 )
             self._agent.close()
             self._agent = None
+        if self._lab:
+            self._lab.close()
         if self._socket is not None:
             self._socket.close(linger=0)
 

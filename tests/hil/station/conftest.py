@@ -1,10 +1,13 @@
 """A scenario that breaks everything once, its frames, and runs of it."""
 
+import os
+import shutil
+import subprocess
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import tomli_w
@@ -19,6 +22,7 @@ from lookdown.hil.station.frames import Frames, have_frames
 from lookdown.hil.station.journal import Journal
 from lookdown.hil.station.live import LiveRun
 from lookdown.hil.station.stepped import SteppedRun
+from lookdown.hil.station.target import free_port
 from lookdown.hil.station.watch import Watch
 from lookdown.wire.config import load_config
 
@@ -124,3 +128,31 @@ def short(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     faults = [("torn", 8, 1), ("repeated", 12, 1), ("hot-pixel", 14, 8), ("killed", 26, 3), ("link-down", 34, 4),
               ("stopped", 42, 3)]  # fmt: skip
     return prepare(write_short(folder / "short.toml", faults), folder)
+
+
+@pytest.fixture(scope="session")
+def sshd(tmp_path_factory: pytest.TempPathFactory, need: Callable[[str], NoReturn]) -> Iterator[tuple[int, int, Path]]:
+    """A server of ssh on this machine: its port, its process, the key to come in with."""
+    server = shutil.which("sshd") or "/usr/sbin/sshd"
+    if not os.path.exists(server) or not shutil.which("ssh"):
+        need("needs ssh and sshd: sudo apt install openssh-server")
+    folder = tmp_path_factory.mktemp("sshd")
+    folder.chmod(0o700)
+    for name in ("host", "id"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True)
+    shutil.copy(folder / "id.pub", folder / "authorized_keys")
+    port = free_port()
+    (folder / "conf").write_text(
+        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nAuthorizedKeysFile {folder}/authorized_keys\n"
+        "StrictModes no\nUsePAM no\nPermitRootLogin yes\n"
+    )
+    if os.geteuid() == 0:
+        Path("/run/sshd").mkdir(exist_ok=True)
+    process = subprocess.Popen([server, "-D", "-f", str(folder / "conf"), "-E", str(folder / "log")])
+    log = folder / "log"
+    while not (log.exists() and "listening" in log.read_text()):
+        if process.poll() is not None:
+            pytest.skip(f"sshd does not run here: {log.read_text() if log.exists() else ''}")
+    yield port, process.pid, folder / "id"
+    process.terminate()
+    process.wait()

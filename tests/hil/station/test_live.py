@@ -1,12 +1,9 @@
 """Runs in real time: the same plots as on a stepped clock, and a board that goes away."""
 
 import os
-import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 import zmq
@@ -69,34 +66,6 @@ def test_a_process_that_dies_ends_the_run_with_its_last_words(short: Prepared, t
     assert "flight-3 on process ended with status -9, which it should not have" in ran.failure
     assert 10 <= ran.run.sent < 50
     assert any("not tested: the run ended" in line for line in failed(ran))
-
-
-@pytest.fixture(scope="module")
-def sshd(tmp_path_factory: pytest.TempPathFactory, need: Callable[[str], NoReturn]) -> Iterator[tuple[int, int, Path]]:
-    """A server of ssh on this machine: its port, its process, the key to come in with."""
-    server = shutil.which("sshd") or "/usr/sbin/sshd"
-    if not os.path.exists(server) or not shutil.which("ssh"):
-        need("needs ssh and sshd: sudo apt install openssh-server")
-    folder = tmp_path_factory.mktemp("sshd")
-    folder.chmod(0o700)
-    for name in ("host", "id"):
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True)
-    shutil.copy(folder / "id.pub", folder / "authorized_keys")
-    port = free_port()
-    (folder / "conf").write_text(
-        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nAuthorizedKeysFile {folder}/authorized_keys\n"
-        "StrictModes no\nUsePAM no\nPermitRootLogin yes\n"
-    )
-    if os.geteuid() == 0:
-        Path("/run/sshd").mkdir(exist_ok=True)
-    process = subprocess.Popen([server, "-D", "-f", str(folder / "conf"), "-E", str(folder / "log")])
-    log = folder / "log"
-    while not (log.exists() and "listening" in log.read_text()):
-        if process.poll() is not None:
-            pytest.skip(f"sshd does not run here: {log.read_text() if log.exists() else ''}")
-    yield port, process.pid, folder / "id"
-    process.terminate()
-    process.wait()
 
 
 def target(sshd: tuple[int, int, Path], folder: Path, **more: object) -> TargetConfig:
