@@ -350,20 +350,22 @@ class RelayProcess:
             lines = [*self._standing.review(), *(way.review(steady_ns) for way in self._ways.values())]
             for line in filter(None, lines):
                 self._refused(line)
-        for line in self._board.lines() if self._board else ():
-            self._refused(line)
+        if self._board:
+            for line in self._board.lines():
+                self._refused(line)
+            self.relay.counts.update(self._board.news())
         limits = self._config.limits
         expired_ns = now_ns - round(limits.remember_s * NS_PER_S)
         crowded, aged = self._store.bound(limits.delivered_octets, limits.delivered_for_s, expired_ns, now_ns)
         for name, count in (("deliveries forgotten", crowded), ("deliveries aged", aged)):
             if count:
                 self.relay.counts[name] += count
-        for kind, total, packet in self._told.news(self.relay.counts, now_ns, steady_ns):
+        for what, total, packet in self._told.news(self.relay.counts, now_ns, steady_ns):
             if not self._config.events_to:
-                self._told.told(kind, total)
+                self._told.told(what, total)
                 continue
             self._made += 1
             header = (self._config.node, self._boot_id, self._made, self._config.events_to, _EVENT_PRIORITY)
             verdict, _ = self._give(Bundle(*header, now_ns, now_ns + _EVENT_LIFETIME_NS, packet), now_ns)
             if verdict == TAKEN:
-                self._told.told(kind, total)
+                self._told.told(what, total)
