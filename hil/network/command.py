@@ -33,11 +33,14 @@ def add_commands(commands: Any) -> None:
         for name, value, what in (
             ("altitude-km", plan.altitude_m / 1000, "altitude of the satellites"),
             ("range-km", plan.max_range_m / 1000, "longest link between satellites"),
+            ("ground-kbit", plan.ground_bits_per_s / 1000, "rate of a link to the ground, in kbit/s"),
             ("hours", plan.hours, "length of the plan"),
         ):
             parser.add_argument(
                 f"--{name}", type=float, default=value, metavar="N", help=f"{what} (default: {value:g})"
             )
+    lives = f"when a message expires (default: {plan.lifetime_s:g})"
+    network.add_argument("--lifetime", type=float, default=plan.lifetime_s, metavar="S", help=lives)
     for name, what in (
         ("messages", "messages, each from a random satellite to a random station"),
         ("octets", "size of a message"),
@@ -77,7 +80,8 @@ def run_network(options: argparse.Namespace) -> int:
     from lookdown.hil.network.day import contacts_of, run_day
     from lookdown.hil.network.picture import write_day
 
-    plan = _plan(options, messages=options.messages, octets=options.octets, deaths=options.deaths, seed=options.seed)
+    given = {name: getattr(options, name) for name in ("messages", "octets", "deaths", "seed")}
+    plan = _plan(options, lifetime_s=options.lifetime, **given)
     options.out.mkdir(parents=True, exist_ok=True)
     with _shown("contacts") as show:
         contacts = contacts_of(plan, show)
@@ -89,8 +93,8 @@ def run_network(options: argparse.Namespace) -> int:
     print(f"{figures['nodes']} nodes, {figures['contacts']} contacts, {plan.hours:g} h")
     print(
         f"{sent['delivered']} of {sent['sent']} messages delivered ({sent['delivered twice']} twice), "
-        f"{figures['relays']['expired']} expired, {sent['held at the end']} held at the end, "
-        f"{sent['hops']:.1f} hops each"
+        f"{figures['relays']['dropped']} dropped, {figures['relays']['expired']} expired, "
+        f"{sent['held at the end']} held at the end, {sent['hops']:.1f} hops each"
     )
     if delay:
         print(f"delay: {delay['p50']:.3g} s median, {delay['p99']:.3g} s 99 %, {delay['p100']:.3g} s longest")
@@ -108,6 +112,7 @@ def _plan(options: argparse.Namespace, **more: Any) -> Any:
         walker=options.walker,
         altitude_m=1000 * options.altitude_km,
         hours=options.hours,
+        ground_bits_per_s=round(1000 * options.ground_kbit),
         max_range_m=1000 * options.range_km,
         **more,
     )

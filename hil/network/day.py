@@ -45,6 +45,8 @@ class DayPlan:
         Satellites that die at a random time, for half an hour each.
     max_range_m : float
         Longest link between satellites [m].
+    ground_bits_per_s : int
+        Rate of a link to the ground [bit/s].
     capacity_octets : int
         Store of each relay.
     seed : int
@@ -60,11 +62,13 @@ class DayPlan:
     lifetime_s: float = 6 * 3600.0
     deaths: int = 60
     max_range_m: float = 5000e3
+    ground_bits_per_s: int = LinkRules.ground_bits_per_s
     capacity_octets: int = 16 * 1024 * 1024
     seed: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("hours", "messages", "octets", "lifetime_s", "max_range_m", "capacity_octets"):
+        names = ("hours", "messages", "octets", "lifetime_s", "max_range_m", "ground_bits_per_s", "capacity_octets")
+        for name in names:
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name}: wanted more than 0, came {getattr(self, name)}")
 
@@ -88,9 +92,8 @@ def contacts_of(plan: DayPlan, progress: Callable[[int, int], None] | None = Non
     # The stations' numbers stay clear of those of the satellites.
     shift = max(0, len(orbits) // 1000 * 1000)
     stations = [replace(station, node=station.node + shift) for station in STATIONS]
-    return plan_contacts(
-        orbits, stations, plan.start_ns, plan.hours * 3600.0, LinkRules(max_range_m=plan.max_range_m), progress
-    )
+    rules = LinkRules(max_range_m=plan.max_range_m, ground_bits_per_s=plan.ground_bits_per_s)
+    return plan_contacts(orbits, stations, plan.start_ns, plan.hours * 3600.0, rules, progress)
 
 
 def run_day(plan: DayPlan, contacts: list[Contact], progress: Callable[[int, int], None] | None = None) -> DayResult:

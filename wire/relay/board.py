@@ -4,6 +4,8 @@ The board sees the link as it is (`lookdown.wire.link`): acknowledged is what th
 store is full takes no more, and the board's own spool fills.
 """
 
+import logging
+from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -16,6 +18,8 @@ from lookdown.wire.receiver import LinkReceiver
 from lookdown.wire.relay.bundle import TAKEN, Bundle
 from lookdown.wire.relay.carried import Carried
 from lookdown.wire.security import Security
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,8 @@ class BoardEnd:
         self._last = (0, 0)  # boot and sequence of the last packet given
         self.refused = ""
         """Why the relay does not take a packet at present; empty if it does."""
+        self._held_back = 0  # how often it began not to
+        self._told: Counter[str] = Counter()
 
     def register(self, poller: zmq.Poller) -> None:
         """Tell a poller when `take` would have something to do."""
@@ -98,10 +104,14 @@ class BoardEnd:
             config, name = self._config, (self._node, delivery.boot_id, delivery.sequence)
             payload = Carried(min(previous, delivery.sequence - 1), delivery.origin_ns, delivery.packet).encode()
             expires_ns = now_ns + round(config.lifetime_s * NS_PER_S)
+            before = self.refused
             verdict, self.refused = self._give(
                 Bundle(*name, config.ground, config.priority, now_ns, expires_ns, payload), now_ns
             )
             if verdict != TAKEN:
+                if not before:
+                    self._held_back += 1
+                    _LOG.warning("packets of the board wait: %s", self.refused)
                 break
             self._last = (delivery.boot_id, delivery.sequence)
             given += 1
@@ -116,6 +126,24 @@ class BoardEnd:
         elif self._given and not self._waiting:
             self._receiver.commit()
         self._given = []
+
+    def news(self) -> Counter[str]:
+        """Return what was lost, refused and held back since the last call, by name."""
+        stats = self._receiver.stats
+        totals = Counter(
+            {
+                "board lost": sum(counts.lost for counts in stats.values()),
+                "board refused": sum(
+                    count
+                    for counts in stats.values()
+                    for reason, count in counts.refused.items()
+                    if reason != "gap" and not reason.startswith("peer ")  # comes again; is told as a connection
+                ),
+                "board held back": self._held_back,
+            }
+        )
+        fresh, self._told = totals - self._told, totals
+        return fresh
 
     def lines(self) -> list[str]:
         """Return what is to be told of refused peers."""

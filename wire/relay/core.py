@@ -12,6 +12,7 @@ earlier transfers of it promised.
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from heapq import heappop, heappush
+from typing import Any
 
 from lookdown.wire.clock import NS_PER_S
 from lookdown.wire.errors import EarlyError, WireError
@@ -30,14 +31,17 @@ from lookdown.wire.relay.bundle import (
 )
 from lookdown.wire.relay.parts import Held, Neighbour, RelayLimits
 from lookdown.wire.relay.routing import Network, Routes
+from lookdown.wire.relay.shortcut import Opening, Shortcut
 from lookdown.wire.relay.store import Journal
 
 _LONGEST_BACKOFF = 16
 _FAR_NS = 2**62
 _BURST_NS = 1_000_000  # as much may be ahead of a contact's rate: clocks of processes tick no finer
 _ARRIVALS_KEPT = 10_000
+_LATELY_KEPT = 64  # destinations
 _EARLY = -1  # for this node, and sealed with keys that it does not know yet
 Open = Callable[[Bundle], bytes]
+Send = Callable[[Any, int], Any]
 Trace = Callable[[int, str, Key, int], None]
 """Told (time [ns], event, bundle, other node or 0)."""
 
@@ -105,6 +109,7 @@ class Relay:
         self._report_number = 0
         self._stale_ns = 0
         self._bits = 8 * 1024
+        self._lately: dict[int, None] = {}  # destinations of what came, the latest last
         for bundle, octets in held:
             self._keep(bundle, bundle.key, octets)
 
@@ -112,6 +117,11 @@ class Relay:
     def unsettled(self) -> int:
         """Messages that wait for `settle`: stored here, and answered."""
         return len(self._fresh) + len(self._answers) + len(self._arrivals)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a bundle waits to be sent."""
+        return any(self._waiting)
 
     @property
     def held(self) -> int:
@@ -215,6 +225,45 @@ class Relay:
             if neighbour.dead_until_ns:
                 self.routes.link_dead(self.node, peer, neighbour.dead_until_ns)
 
+    def open(self, shortcut: Shortcut, send: dict[int, Send], now_ns: int) -> None:
+        """Tell the shortcut what goes on at once: for destinations that were lately asked for, if nothing waits before.
+
+        Parameters
+        ----------
+        shortcut : Shortcut
+            What passes messages on before `receive` and `sends` come to the same.
+        send : dict of int to callable
+            Sends octets to a neighbour.
+        now_ns : int
+            Time, TAI [ns].
+        """
+        if self._stale_ns - now_ns < self._limits.route_for_s * NS_PER_S / 2:
+            self._route(now_ns)
+        # An answer that is late by then closes a link, and what goes over others.
+        late_ns = [next(iter(n.flying.values())).due_ns for n in self._neighbours.values() if n.flying]
+        until_ns = min(self._stale_ns, now_ns + round(self._limits.answer_after_s * NS_PER_S), *late_ns)
+        due = {self.routes.hop(destination) for queues in self._waiting for destination in queues}
+        found: dict[int, Opening] = {}
+        for peer, neighbour in self._neighbours.items():
+            contact = neighbour.contact(now_ns)
+            if contact and peer in due:  # its turn is first
+                found.clear()
+                break
+            if contact and max(neighbour.full_until_ns) <= now_ns + _BURST_NS:
+                room = self._limits.window - len(neighbour.flying)
+                found[peer] = Opening(
+                    peer, send[peer], min(until_ns, contact.end_ns), contact.bits_per_s, neighbour.free_ns, room
+                )
+        shortcut.open(
+            {to: found[peer] for to in self._lately if (peer := self.routes.hop(to) or 0) in found},
+            self._held,
+            self._delivered,
+            self._transfer,
+            self._limits.capacity - len(self._held),
+            self._limits.capacity_octets - self.octets,
+            self._bits // 8,
+        )
+
     def due_ns(self, now_ns: int) -> int:
         """Return when `sends` may have something to do though nothing comes [ns]."""
         due = [_FAR_NS, *(heap[0][0] for heap in (self._expiring, self._forgetting) if heap)]
@@ -302,6 +351,10 @@ class Relay:
         if 8 * len(octets) > self._bits:
             self._bits = 8 * len(octets)
             self._stale_ns = 0
+        self._lately.pop(bundle.destination, None)
+        self._lately[bundle.destination] = None
+        if len(self._lately) > _LATELY_KEPT:
+            del self._lately[next(iter(self._lately))]
         self._queue(held)
         return held
 

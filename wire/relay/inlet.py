@@ -73,7 +73,7 @@ class RelayInlet:
         self.stats = {board: ReceiverCounts() for board in boards}
         """By sender: received, repeated, lost, refused by reason."""
         self.refusals = Refusals()
-        """Packets that were not taken."""
+        """Packets that were not taken, and those that did not come."""
         for delivery in resume:
             stream = self._streams.get(delivery.sender_id)
             if stream is None:
@@ -121,7 +121,7 @@ class RelayInlet:
         if boot_id != stream.boot_id:
             while stream.waiting and not self._too_early(stream):
                 released += self._release(source, stream)
-            counts.lost += len(stream.waiting)
+            self._lose(source, len(stream.waiting), "sealed with keys that did not come before the board's next start")
             stream.waiting.clear()
             stream.order.clear()
             stream.old_boots.add(stream.boot_id)
@@ -170,12 +170,18 @@ class RelayInlet:
         heappop(stream.order)
         del stream.waiting[sequence]
         stream.since_ns = self._clock.steady_ns()
-        counts.lost += sequence - 1 - stream.taken
+        self._lose(board, sequence - 1 - stream.taken, f"before {sequence}, did not come")
         stream.taken = sequence
         if refused:
             return []
         counts.received += 1
         return [delivery]
+
+    def _lose(self, board: int, count: int, why: str) -> None:
+        """Count packets as lost, and say so."""
+        if count:
+            self.stats[board].lost += count
+            self.refusals.add(f"{count} packets of node {board} lost: {why}")
 
     def _told_by_relay(self, row: Delivered) -> list[Delivery]:
         """Pass on what a relay told of itself, once."""

@@ -21,11 +21,12 @@ from lookdown.wire.errors import ConfigError, WireError
 from lookdown.wire.relay.board import BoardEnd
 from lookdown.wire.relay.bundle import FULL, MAX_PAYLOAD_OCTETS, REFUSED, TAKEN, Bundle
 from lookdown.wire.relay.config import RelayConfig
-from lookdown.wire.relay.core import Relay
+from lookdown.wire.relay.core import Relay, Send
 from lookdown.wire.relay.local import unpack_request
 from lookdown.wire.relay.plan import read_plan
 from lookdown.wire.relay.routing import Network
 from lookdown.wire.relay.seals import Seals
+from lookdown.wire.relay.shortcut import Shortcut
 from lookdown.wire.relay.store import Store
 from lookdown.wire.relay.told import Told
 from lookdown.wire.relay.way import SOCKET, Way
@@ -38,6 +39,7 @@ _LOG = logging.getLogger(__name__)
 _MESSAGES_PER_TURN = 256
 _LONGEST_WAIT_MS = 100
 _REFRESH_NS = NS_PER_S // 2
+_ANSWERS_WAIT_NS = NS_PER_S // 50  # those of neighbours: they let go of what is safe with others
 _JUMP_NS = NS_PER_S // 10
 _EVENT_PRIORITY, _EVENT_LIFETIME_NS = 3, 24 * 3600 * NS_PER_S
 
@@ -117,6 +119,9 @@ class RelayProcess:
             if self._board:
                 opened.callback(self._board.close)
             self._closing = opened.pop_all()
+        self._settle_after_ns = round(config.limits.settle_after_s * NS_PER_S)
+        self._shortcut = Shortcut(config.node, self._security is not None, _MESSAGES_PER_TURN)
+        self._senders: dict[int, Send] = {node: way.socket.send for node, way in self._ways.items()}
         self._poller = zmq.Poller()
         for socket in (self._from_neighbours, self._from_here, *(way.watch.socket for way in self._ways.values())):
             self._poller.register(socket, zmq.POLLIN)
@@ -132,21 +137,32 @@ class RelayProcess:
 
     def turn(self, wait_ms: int) -> None:
         """Do what is due, after waiting for something to come, at most ``wait_ms``."""
-        ready = dict(self._poller.poll(self._wait_ms(wait_ms)))
+        events = zmq.zmq_poll(self._poller.sockets, self._wait_ms(wait_ms))
+        more = None
+        if events and events[0][0] is self._from_neighbours:
+            more = self._shortcut.pass_on(self._from_neighbours, self._clock)
+            waiting = len(self._shortcut.waiting)
+            if more is None and len(events) == 1 and waiting < _MESSAGES_PER_TURN and not self.relay.waiting:
+                steady_ns = self._clock.steady_ns()
+                after_ns = self._settle_after_ns if self._shortcut.passed else _ANSWERS_WAIT_NS
+                if steady_ns < self._settle_by(steady_ns + after_ns):
+                    return
+        ready = dict(events)
         steady_ns = self._clock.steady_ns()
         now_ns = self._now_ns(steady_ns)
-        came = False
-        if self._from_neighbours in ready:
-            came = self._hear(now_ns, 1)
-            self._send(self.relay.sends(now_ns))  # the first goes on before it is known whether there are more
-            self._hear(now_ns, _MESSAGES_PER_TURN)
+        came = self._write_up()
+        if more is not None:
+            came = True
+            self._hear(more, now_ns)
+            self._send(self.relay.sends(now_ns))  # it goes on before it is known whether there are more
+            self._hear_all(now_ns)
         if self._from_here in ready:
             came = self._take(now_ns) or came
         if self._board:
             came = self._board.take(now_ns) or came
         self._send(self.relay.sends(now_ns))
-        if came and self._settle_ns is None:
-            self._settle_ns = steady_ns + round(self._config.limits.settle_after_s * NS_PER_S)
+        if came:
+            self._settle_by(steady_ns + self._settle_after_ns)
         for way in self._ways.values():
             if way.watch.socket in ready:
                 self._follow(way, now_ns, steady_ns)
@@ -160,6 +176,12 @@ class RelayProcess:
         full = self.relay.unsettled >= _MESSAGES_PER_TURN
         if self._settle_ns is None or steady_ns >= self._settle_ns or full:
             self.settle(now_ns)
+        self.relay.open(self._shortcut, self._senders, now_ns)
+
+    def _settle_by(self, due_ns: int) -> int:
+        """Write the books at a time at the latest; return when they will be, steady [ns]."""
+        self._settle_ns = due_ns if self._settle_ns is None else min(self._settle_ns, due_ns)
+        return self._settle_ns
 
     def settle(self, now_ns: int) -> None:
         """Bring the books up to date: store, then the answers that rest on it, then the trace."""
@@ -189,6 +211,8 @@ class RelayProcess:
     def _wait_ms(self, limit_ms: int) -> int:
         """Return how long nothing is due, at most ``limit_ms``."""
         steady_ns = self._clock.steady_ns()
+        if self._shortcut.waiting and self._settle_ns is not None:
+            return min(limit_ms, max(0, -((steady_ns - self._settle_ns) // 1_000_000)))
         now_ns = self._now_ns(steady_ns)
         wait_ns = self.relay.due_ns(now_ns) - now_ns
         due_ns = [way.retry_ns for way in self._ways.values() if way.retry_ns is not None]
@@ -208,27 +232,47 @@ class RelayProcess:
         self._ahead_ns += jump_ns
         return now_ns
 
-    def _hear(self, now_ns: int, limit: int) -> bool:
-        came = False
-        for _ in range(limit):
+    def _write_up(self) -> bool:
+        """Bring the relay up to date on what took the shortcut; return whether something did."""
+        waiting = self._shortcut.take()
+        for frame, now_ns, left in waiting:
+            self._hear(frame, now_ns)
+            if left:
+                out = self.relay.sends(now_ns)
+                peer, message = left
+                if (peer, message[2:]) in out:
+                    out.remove((peer, message[2:]))
+                else:
+                    self.relay.counts["astray"] += 1
+                self._send(out)
+        return bool(waiting)
+
+    def _hear_all(self, now_ns: int) -> None:
+        for _ in range(_MESSAGES_PER_TURN):
             try:
                 frame = self._from_neighbours.recv(zmq.NOBLOCK, copy=False)
             except zmq.Again:
                 break
-            came = True
-            data = frame.bytes
-            node = int.from_bytes(data[:2], "big")
-            if frame.more or len(data) < 3 or node not in self._ways or not self._is_from(node, frame):
-                self.relay.counts["refused node"] += 1
-                while frame.more:
-                    frame = self._from_neighbours.recv(zmq.NOBLOCK, copy=False)
-                continue
-            self.relay.receive(node, data[2:], now_ns)
-        return came
+            self._hear(frame, now_ns)
+
+    def _hear(self, frame: Any, now_ns: int) -> None:
+        data = frame.bytes
+        node = int.from_bytes(data[:2], "big")
+        if frame.more or len(data) < 3 or node not in self._ways or not self._is_from(node, frame):
+            self.relay.counts["refused node"] += 1
+            while frame.more:
+                frame = self._from_neighbours.recv(zmq.NOBLOCK, copy=False)
+            return
+        self.relay.receive(node, data[2:], now_ns)
 
     def _is_from(self, node: int, frame: Any) -> bool:
         """Return whether a connection is that of a node."""
-        return self._standing is None or self._standing.node_of(frame) == node
+        if self._standing is None:
+            return True
+        if self._standing.node_of(frame) != node:
+            return False
+        self._shortcut.known[frame.get("User-Id")] = node
+        return True
 
     def _take(self, now_ns: int) -> bool:
         came = False
@@ -299,26 +343,29 @@ class RelayProcess:
             self._security.refresh()
             if self._generation != self._security.generation:  # the gatekeeper reads them, too
                 self._generation = self._security.generation
+                self._shortcut.known.clear()
                 self._seals.renew()
                 self.relay.open_again(now_ns)
                 self._settle_ns = self._settle_ns or steady_ns
             lines = [*self._standing.review(), *(way.review(steady_ns) for way in self._ways.values())]
             for line in filter(None, lines):
                 self._refused(line)
-        for line in self._board.lines() if self._board else ():
-            self._refused(line)
+        if self._board:
+            for line in self._board.lines():
+                self._refused(line)
+            self.relay.counts.update(self._board.news())
         limits = self._config.limits
         expired_ns = now_ns - round(limits.remember_s * NS_PER_S)
         crowded, aged = self._store.bound(limits.delivered_octets, limits.delivered_for_s, expired_ns, now_ns)
         for name, count in (("deliveries forgotten", crowded), ("deliveries aged", aged)):
             if count:
                 self.relay.counts[name] += count
-        for kind, total, packet in self._told.news(self.relay.counts, now_ns, steady_ns):
+        for what, total, packet in self._told.news(self.relay.counts, now_ns, steady_ns):
             if not self._config.events_to:
-                self._told.told(kind, total)
+                self._told.told(what, total)
                 continue
             self._made += 1
             header = (self._config.node, self._boot_id, self._made, self._config.events_to, _EVENT_PRIORITY)
             verdict, _ = self._give(Bundle(*header, now_ns, now_ns + _EVENT_LIFETIME_NS, packet), now_ns)
             if verdict == TAKEN:
-                self._told.told(kind, total)
+                self._told.told(what, total)

@@ -13,6 +13,9 @@ _KINDS = (
     (EventKind.PACKETS_GIVEN_UP, _GIVEN_UP, "given up or refused for want of room"),
     (EventKind.EXPIRED, ("expired",), "expired on their way"),
     (EventKind.REFUSED, ("refused connections",), "connections refused or cut"),
+    (EventKind.PACKETS_GIVEN_UP, ("board lost",), "packets of the board given up before they came here"),
+    (EventKind.REFUSED, ("board refused",), "messages of the board refused"),
+    (EventKind.REFUSED, ("board held back",), "times packets of the board were not taken and wait with it"),
 )
 
 
@@ -27,26 +30,26 @@ class Told:
 
     def __init__(self, node: int) -> None:
         self._node = node
-        self._seen: Counter[EventKind] = Counter()
+        self._seen: Counter[str] = Counter()
         self._due_ns = 0
         self._made = 0
 
-    def news(self, counts: Counter[str], now_ns: int, steady_ns: int) -> list[tuple[EventKind, int, bytes]]:
-        """Return kind, new total and packet of each event that is due; `told` takes them off."""
+    def news(self, counts: Counter[str], now_ns: int, steady_ns: int) -> list[tuple[str, int, bytes]]:
+        """Return what is told, its new total and the packet of each event that is due; `told` takes them off."""
         if steady_ns < self._due_ns:
             return []
         events = []
         for kind, names, text in _KINDS:
             total = sum(counts[name] for name in names)
-            if fresh := total - self._seen[kind]:
+            if fresh := total - self._seen[text]:
                 words = f"relay {self._node}: {fresh} {text}, {total} since the start"
                 event = Event(self._node, now_ns, Severity.WARNING, kind, min(fresh, _U32), float(total), words)
-                events.append((kind, total, encode(event, self._made)))
+                events.append((text, total, encode(event, self._made)))
                 self._made += 1
         if events:
             self._due_ns = steady_ns + _EVERY_NS
         return events
 
-    def told(self, kind: EventKind, total: int) -> None:
+    def told(self, what: str, total: int) -> None:
         """Note that an event is on its way; one that could not be sent is made again with what came since."""
-        self._seen[kind] = total
+        self._seen[what] = total

@@ -38,6 +38,8 @@ def test_what_cannot_be_is_refused(tmp_path: Path, capsys: Any) -> None:
     assert "Walker design wanted" in capsys.readouterr().err
     assert main(["network", "--out", str(tmp_path), "--hours", "0"]) == 2
     assert "hours: wanted more than 0" in capsys.readouterr().err
+    assert main(["network", "--out", str(tmp_path), "--ground-kbit", "0"]) == 2
+    assert "ground_bits_per_s: wanted more than 0" in capsys.readouterr().err
 
 
 def test_a_load_that_fills_stores_costs_the_lowest_priorities_and_each_loss_is_counted() -> None:

@@ -70,6 +70,10 @@ def test_what_does_not_come_is_waited_for_and_then_counted(tmp_path: Path) -> No
     assert way.take() == [6]
     counts = way.inlet.stats[BOARD]
     assert (counts.received, counts.lost, counts.repeated) == (4, 2, 1)
+    assert way.inlet.refusals.take() == [
+        "1 packets of node 7 lost: before 3, did not come",
+        "1 packets of node 7 lost: before 6, did not come",
+    ]
     way.close()
 
 
