@@ -129,6 +129,11 @@ def run_budget(options: argparse.Namespace) -> int:
         "\nfastest: the inner loops alone. expected: with what is counted outside of them, or memory where that takes "
         "longer. slowest: loops, twice what is outside, and memory, one after the other."
     )
+    error = counts["loop_error"]
+    print(
+        f"The same model of the inner loops was held against measurement on {error['processor']} (x86-64): they took "
+        f"{error['median']:g} times as long in the median, {error['least']:g} to {error['most']:g}."
+    )
     if options.run:
         _measured(options.run)
     return 0

@@ -219,7 +219,8 @@ def _requirements(judged: Sequence[Judged]) -> str:
 
 
 def _evidence(item: Judged) -> str:
-    return f'<br><span class="soft">{html.escape(item.evidence)}</span>' if item.evidence else ""
+    lines = [html.escape(line) for line in (item.evidence, *item.tests) if line]
+    return f'<br><span class="soft">{"<br>".join(lines)}</span>' if lines else ""
 
 
 def _movers(tree: Mapping[str, Any]) -> str:

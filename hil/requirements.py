@@ -118,6 +118,8 @@ class Judged:
     value: float | None
     evidence: str = ""
     """What was seen, where the value does not say it; or why it was not tested."""
+    tests: tuple[str, ...] = ()
+    """Single tests that it was judged by; empty: by the run itself."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the entry of ``report.json``."""
@@ -132,6 +134,7 @@ class Judged:
             "metric": asked.metric,
             "unit": METRICS[asked.metric][0],
             "evidence": self.evidence,
+            "tests": list(self.tests),
         }
 
 
@@ -213,6 +216,10 @@ def junit_xml(judged: Sequence[Judged], scenario: str, duration_s: float, proper
     for item in judged:
         asked = item.requirement
         case = ElementTree.SubElement(suite, "testcase", classname=f"lookdown.{scenario}", name=asked.id)
+        if item.tests:
+            held = ElementTree.SubElement(case, "properties")
+            for test in item.tests:
+                ElementTree.SubElement(held, "property", name="test", value=test)
         wanted = f"{asked.text} Wanted {asked.metric} {asked.op} {asked.bound:g} {METRICS[asked.metric][0]}"
         if item.verdict == "fail":
             message = f"{wanted}; measured {item.value:g}{_also(item)}"

@@ -25,6 +25,7 @@ PORT = 2222
 PACE = "0.25"
 """Scenario seconds in a second: an emulated processor is some twenty times slower."""
 
+_INSTALL_S = 3600.0
 SERVICE = "lookdown-flight.service"
 
 
@@ -68,7 +69,7 @@ def install(machine: Machine, bundle: Path) -> None:
     name = bundle.name.removesuffix(".tar.gz")
     machine.copy(bundle, bundle.parent / "signing-key.pub.pem", to="/root/")
     machine.run("tar", "xzf", f"/root/{bundle.name}", "-C", "/root")
-    said = machine.run(f"/root/{name}/install.sh", "--key", "/root/signing-key.pub.pem")
+    said = machine.run(f"/root/{name}/install.sh", "--key", "/root/signing-key.pub.pem", patience_s=_INSTALL_S)
     for line in said.stdout.strip().splitlines():
         print(f"   {line}")
     machine.run("rm", "-r", f"/root/{name}", f"/root/{bundle.name}")

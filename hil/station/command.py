@@ -33,6 +33,10 @@ def add_station_commands(commands: Any, pace: Any) -> None:
     rig.add_argument(
         "--tests", type=Path, action="append", default=[], metavar="JUNIT.xml", help="show these tests, too"
     )
+    rig.add_argument(
+        "--requirements", type=Path, metavar="FILE.toml",
+        help="judge these requirements by single tests of --tests, too (config/requirements.toml)",
+    )  # fmt: skip
     rig.add_argument("--sign", type=Path, metavar="KEYS", help="sign what it leaves with the keys of a node")
 
     sign = commands.add_parser(
@@ -97,9 +101,11 @@ def run_rig(options: argparse.Namespace, command: str, summarise: Any) -> int:
     from lookdown.hil.station.journal import read_journal
     from lookdown.hil.station.session import KEPT, Session
     from lookdown.hil.station.tests_table import read_tests
+    from lookdown.hil.station.traced import read_traces
 
     earlier = (options.compare, read_report(options.compare)) if options.compare else None
     tests = read_tests(options.tests)
+    traces = read_traces(options.requirements) if options.requirements else ()
     rig, budgets = load_rig(options.rig)
     scenario = load_scenario(options.scenario)
     progress = RigProgress()
@@ -110,7 +116,7 @@ def run_rig(options: argparse.Namespace, command: str, summarise: Any) -> int:
     with progress:
         progress.step(f"{scenario.title} ({options.scenario}) on {rig.title or rig.target.kind}")
         session.have_frames(options.frames, progress.rendered)
-        report = session.run(command, earlier, tests, part)
+        report = session.run(command, earlier, tests, part, traces)
     summarise(report.judged, report.score.figures)
     if report.failure:
         print(f"lookdown-hil: the run ended early: {report.failure}", file=sys.stderr)

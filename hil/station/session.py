@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from lookdown.hil.station.section import sections
 from lookdown.hil.station.stepped import SteppedRun
 from lookdown.hil.station.target import Stated, Vitals
 from lookdown.hil.station.tests_table import Tested, judge_tests, tests_section
+from lookdown.hil.station.traced import Traced, judge_traces
 from lookdown.hil.station.watch import Watch
 from lookdown.wire.config import load_config
 
@@ -80,6 +81,7 @@ class Session:
         self._counters: dict[str, Any] = {}
         self._reached = 0
         self._tests: dict[str, Tested] = {}
+        self._traces: tuple[Traced, ...] = ()
 
     def have_frames(self, kept: Path | None, show: Any) -> None:
         """Render the frames, or take those of a file; see `lookdown.hil.station.frames.have_frames`."""
@@ -91,6 +93,7 @@ class Session:
         earlier: tuple[Path, Mapping[str, Any]] | None = None,
         tests: Mapping[str, Tested] | None = None,
         part: Earlier | None = None,
+        traces: Sequence[Traced] = (),
     ) -> Report:
         """Run it and write its report.
 
@@ -104,6 +107,8 @@ class Session:
             Results of tests to be shown, of `lookdown.hil.station.tests_table.read_tests`.
         part : Earlier or None
             What an interrupted run left, to go on with it; of `lookdown.hil.station.journal.read_journal`.
+        traces : sequence of Traced
+            Requirements that are judged by those tests; of `lookdown.hil.station.traced.read_traces`.
 
         Raises
         ------
@@ -112,7 +117,7 @@ class Session:
         """
         if part and self._rig.target.kind == "in-process":
             raise RigError("a run on a stepped clock takes seconds and begins anew; leave --resume out")
-        self._tests = dict(tests or {})
+        self._tests, self._traces = dict(tests or {}), tuple(traces)
         shutil.copy2(self._path, self._folder / "run" / "scenario.toml")
         (self._folder / "ground").mkdir(exist_ok=True)
         with Frames(self._folder / FRAMES) as frames:
@@ -182,6 +187,7 @@ class Session:
             *(reaction.as_judged() for reaction in reactions),
             *judge.accounts(),
             *([judge_tests(self._tests)] if self._tests else []),
+            *judge_traces(self._traces, self._tests),
         ]
         if self._tests:
             figures["tests"] = {"failed": sum(of.failed for of in self._tests.values())}

@@ -25,6 +25,8 @@ class Tested:
         Time they took [s].
     failures : list of str
         Names of those that failed.
+    verdicts : dict of str to set of str
+        ``pass``, ``fail`` and ``not tested`` as they came, by the name of a test without its parameters.
     """
 
     passed: int = 0
@@ -32,6 +34,18 @@ class Tested:
     skipped: int = 0
     seconds: float = 0.0
     failures: list[str] = field(default_factory=list)
+    verdicts: dict[str, set[Verdict]] = field(default_factory=dict)
+
+    def take(self, name: str, verdict: Verdict) -> None:
+        """Take note of a test."""
+        self.verdicts.setdefault(name.partition("[")[0], set()).add(verdict)
+        if verdict == "fail":
+            self.failed += 1
+            self.failures.append(name)
+        elif verdict == "pass":
+            self.passed += 1
+        else:
+            self.skipped += 1
 
 
 def read_tests(paths: Sequence[Path]) -> dict[str, Tested]:
@@ -54,13 +68,10 @@ def read_tests(paths: Sequence[Path]) -> dict[str, Tested]:
         for case in cases:
             of = found.setdefault(case.get("classname", ""), Tested())
             of.seconds += float(case.get("time", 0.0))
-            if case.find("failure") is not None or case.find("error") is not None:
-                of.failed += 1
-                of.failures.append(case.get("name", ""))
-            elif case.find("skipped") is not None:
-                of.skipped += 1
-            else:
-                of.passed += 1
+            bad = case.find("failure") is not None or case.find("error") is not None
+            of.take(
+                case.get("name", ""), "fail" if bad else "not tested" if case.find("skipped") is not None else "pass"
+            )
     return found
 
 

@@ -18,6 +18,8 @@ from pathlib import Path
 import tomli_w
 
 from tests.bench.mca import BOARDS, CHAIN, LOOPS, ROOT
+from tests.bench.mca import mca as mca_tool
+from tests.bench.mca_here import report as here
 
 FILE = ROOT / "hil" / "cycles.toml"
 POINTING = {"calibrate", "despike", "register", "filter", "whiten", "extract", "pointing"}
@@ -95,6 +97,7 @@ def main() -> None:
         "bytes_per_pixel": float(moved[1]),
         "outside_instructions_per_pixel": round(per_pixel, 1),
         "outside_instructions_per_frame": round(per_frame),
+        "loop_error": {name: value for name, value in here(mca_tool()).items() if name != "kernels"},
         "core": [
             {
                 "name": core,

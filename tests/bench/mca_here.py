@@ -174,28 +174,27 @@ def lacks() -> str | None:
     return None if shutil.which("gcc") else "gcc: sudo apt install gcc"
 
 
-def report(tool: str) -> dict[str, Any]:
-    """Return the comparison as build/mca.json holds it: median and extremes of measured over model, and each kernel."""
+def report(tool: str | None) -> dict[str, Any]:
+    """Return the comparison: median and extremes of measured over model, and each kernel."""
+    missing = "llvm-mca of LLVM 17 or later: sudo apt install llvm-19" if tool is None else lacks()
+    if tool is None or missing:
+        sys.exit(f"the comparison needs {missing}")
     found = errors(tool)
     says = subprocess.run([tool, "--version"], capture_output=True, text=True, check=True).stdout
     host = re.search(r"Host CPU: (\S+)", says)
     ratios = sorted(one.ratio for one in found)
     return {
         "processor": host[1] if host else "",
-        "median": statistics.median(ratios),
-        "least": ratios[0],
-        "most": ratios[-1],
+        "median": round(statistics.median(ratios), 2),
+        "least": round(ratios[0], 2),
+        "most": round(ratios[-1], 2),
         "kernels": [{**vars(one), "ratio": one.ratio} for one in found],
     }
 
 
 def main() -> None:
     """Print the comparison, and write it if a file is named."""
-    tool = mca()
-    missing = "llvm-mca of LLVM 17 or later: sudo apt install llvm-19" if tool is None else lacks()
-    if tool is None or missing:
-        sys.exit(f"the comparison needs {missing}")
-    found = report(tool)
+    found = report(mca())
     for row in found["kernels"]:
         print(
             f"{row['kernel']:22} model {row['model']:6.3f}  measured {row['measured']:6.3f}  ratio {row['ratio']:5.2f}"
