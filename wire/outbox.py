@@ -274,17 +274,13 @@ class Outbox:
         if self._cursor < len(self._in_window):
             self.counts.resent += count
         elif count:
-            after = self._last_promised()
-            dropped = [0] * PRIORITIES
-            for held in self._next:
-                sequence, priority, _, _ = held
-                dropped[priority] += 1
+            sequences = [held[0] for held in self._next]
+            self._in_window.extend(zip(self._next, [self._last_promised(), *sequences[:-1]], strict=True))
+            for sequence in sequences:
                 self._content.pop(sequence, None)
-                self._in_window.append((held, after))
-                after = sequence
-            for lane, n in zip(self._waiting, dropped, strict=True):
-                lane.drop(n)
-            self._sent_up_to = max(self._sent_up_to, after)
+            for priority, n in Counter([held[1] for held in self._next]).items():
+                self._waiting[priority].drop(n)
+            self._sent_up_to = max(self._sent_up_to, sequences[-1])
             self.counts.sent += count
         self._cursor += count
         self._next = []
@@ -300,11 +296,11 @@ class Outbox:
         except WireError as error:
             self.counts.refused[error.reason] += 1
             return
-        stored = []
-        while self._in_window and self._in_window[0][0].sequence <= envelope.sequence:
-            held, _ = self._in_window.popleft()
-            self._octets -= len(held.packet)
-            stored.append(held.sequence)
+        stored, window = list[int](), self._in_window
+        while window and (held := window[0][0])[0] <= envelope.sequence:
+            window.popleft()
+            self._octets -= len(held[3])
+            stored.append(held[0])
         self._cursor = max(self._cursor - len(stored), 0)
         for lane in self._waiting:  # what an earlier process sent, and this one has not yet sent again
             while lane and lane.first <= envelope.sequence:

@@ -74,7 +74,7 @@ def send(context: Any, endpoint: str, count: int, keys: str) -> float:
     link = LinkSender(context, endpoint, BOARD, _CLOCK, security=security(keys, BOARD), peer=GROUND)
     begun, counted_from = time.process_time(), 0
     while offered < count or not link.idle:
-        while offered < count and link.held < 8000:
+        for _ in range(min(count - offered, 8000 - link.held)):
             link.offer(packet, 2)
             offered += 1
         link.service(1)
