@@ -65,6 +65,7 @@ CLIPPED_SHARE = 0.9
 CLIPPED_REACH_PX = 3
 """How far beside such ground its clipped edge can make a spot [px]."""
 
+
 @dataclass(frozen=True, slots=True)
 class Narrowness:
     """What a spot has in its brightest pixel before the matched filter, over what it has there after it.
