@@ -2,7 +2,7 @@
 
 Five things look like a target in one frame and are none:
 
-- a pixel that optics cannot make: its filtered spot is narrower than that of a point of light (`Confirmation.lone`);
+- a pixel that optics cannot make: its spot is narrower than that of a point of light (`Confirmation.lone`);
 - ground that came into view a moment ago, whose background is a frame or two (`Confirmation.young`);
 - the edge of ground that is brighter than the detector can tell (`Confirmation.clipped`);
 - a particle's hit, a flash of sunlit sea: there in one frame alone, without a partner in the two frames before, or the
@@ -10,11 +10,13 @@ Five things look like a target in one frame and are none:
 - what a mover left in its own background (`lookdown.flight.trails`).
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lookdown.flight.psf import PointSpread
 from lookdown.flight.registration import Location
 from lookdown.kernels.flashes import count_flashes, find_thick
 from lookdown.kernels.judge import aim_plots, find_clipped, find_lone, find_young
@@ -53,9 +55,9 @@ SETTLED_FRAMES = 9
 NARROW_SIGMAS = 3.0
 """Sigmas by which a spot must be narrower than that of a point of light to be a pixel's."""
 
-NARROW_SHARE = 0.25
-"""How far from a pixel's spot towards that of light a spot may be and still be a pixel's: sensors whose true spot is
-narrower than stated must not lose their targets."""
+NARROW_SHARE = 0.75
+"""How far from a spot of light towards a pixel's a spot must be to be one: sensors whose true spot is narrower than
+stated must not lose their targets. A spread of two thirds of what is stated has .4 at most."""
 
 CLIPPED_SHARE = 0.9
 """Part of a saturated pixel's value that the background has at least where the ground itself is saturated."""
@@ -63,22 +65,41 @@ CLIPPED_SHARE = 0.9
 CLIPPED_REACH_PX = 3
 """How far beside such ground its clipped edge can make a spot [px]."""
 
-RING_SIGMA = 0.4
-"""Sigma of the mean of the four neighbours of a pixel of filtered noise, that pixel given [sigma of the noise]."""
+
+@dataclass(frozen=True, slots=True)
+class Narrowness:
+    """What a spot has in its brightest pixel before the matched filter, over what it has there after it.
+
+    Attributes
+    ----------
+    light, pixel : float
+        Of a point of light in the middle of a pixel, and of a single pixel [1].
+    noise : float
+        One sigma of the former in white noise at a SNR of 1, given the filtered value [1].
+    """
+
+    light: float
+    pixel: float
+    noise: float
 
 
-def spot_ratios(taps: Image) -> tuple[float, float]:
-    """Return what the nearest neighbours have of the peak, after the matched filter: for a pixel, for a point of light.
+def narrowness(spread: PointSpread) -> Narrowness:
+    """Return what tells a single pixel from a point of light.
+
+    With h the filter and E the sum of its squares, light has ``h(0) / E`` and a pixel ``1 / h(0)``. The sample less
+    what the filtered value predicts of it has the variance ``sigma^2 (1 - h(0)^2 / E)``, the filtered value
+    ``sigma^2 E``.
 
     Examples
     --------
-    >>> from lookdown.flight.psf import psf_taps
-    >>> [round(ratio, 2) for ratio in spot_ratios(psf_taps(0.9))]
-    [0.54, 0.73]
+    >>> from lookdown.flight.psf import point_spread
+    >>> spot = narrowness(point_spread(0.9))
+    >>> round(spot.light, 2), round(spot.pixel, 2), round(spot.noise, 2)
+    (2.0, 5.08, 2.48)
     """
-    wide = np.convolve(taps.astype(np.float64), taps.astype(np.float64))
-    middle = wide.size // 2
-    return float(taps[taps.size // 2 + 1] / taps[taps.size // 2]), float(wide[middle + 1] / wide[middle])
+    middle = float(spread.taps[spread.taps.size // 2]) ** 2
+    gain = spread.white_gain
+    return Narrowness(middle * gain, 1.0 / middle, float(np.sqrt(gain * (1.0 - middle**2 * gain))))
 
 
 class Confirmation:
@@ -90,8 +111,8 @@ class Confirmation:
         Size of the frames [px].
     capacity : int
         Most plots of a frame.
-    ratios : tuple of float
-        What `spot_ratios` gives.
+    spread : PointSpread
+        Optics and detector.
 
     Attributes
     ----------
@@ -101,14 +122,14 @@ class Confirmation:
         Frames since the background was new.
     """
 
-    def __init__(self, rows: int, cols: int, capacity: int, ratios: tuple[float, float]) -> None:
+    def __init__(self, rows: int, cols: int, capacity: int, spread: PointSpread) -> None:
         self.snr, self._before, self._older, self._oldest = (np.zeros((rows, cols), np.float32) for _ in range(4))
         self._lone, self._young, self._found, self._clipped, self._strict = (
             np.zeros(capacity, np.uint8) for _ in range(5)
         )
         self._places, self._least = np.zeros((capacity, 6), np.int32), np.zeros(capacity, np.float32)
-        pixel, self._light = ratios
-        self._widest = pixel + NARROW_SHARE * (self._light - pixel)
+        self._spot = spot = narrowness(spread)
+        self._narrow = spot.light + NARROW_SHARE * (spot.pixel - spot.light)
         self._shift = (0.0, 0.0)  # where the middle of the frame before lay in the one before it
         self._older_shift = (0.0, 0.0)
         blocks = -(-rows // FLASH_BLOCK_PX), -(-cols // FLASH_BLOCK_PX)
@@ -119,24 +140,24 @@ class Confirmation:
         """Begin a frame: the maps move on by one."""
         self._oldest, self._older, self._before, self.snr = self._older, self._before, self.snr, self._oldest
 
-    def lone(self, plots: NDArray[Any], filtered: Image) -> NDArray[np.uint8]:
+    def lone(self, plots: NDArray[Any], residual: Image, filtered: Image) -> NDArray[np.uint8]:
         """Tell which plots are single pixels.
 
         Parameters
         ----------
         plots : ndarray of PLOT_DTYPE, shape (n,)
             Plots of a frame.
-        filtered : ndarray of float32, shape (rows, cols)
-            Residual after the matched filter.
+        residual, filtered : ndarray of float32, shape (rows, cols)
+            Residual before and after the matched filter.
 
         Returns
         -------
         ndarray of uint8, shape (n,)
-            1 where the neighbours have about as little of the peak as about a pixel, and less than noise leaves of
+            1 where one pixel holds about as much as a pixel of its own does, and more than noise lets it hold of
             light. At the border nothing can be told. A view that holds until the next call.
         """
         lone = self._lone[: len(plots)]
-        find_lone(plots, filtered, self._widest, self._light, NARROW_SIGMAS * RING_SIGMA, lone)
+        find_lone(plots, residual, filtered, self._narrow, self._spot.light, NARROW_SIGMAS * self._spot.noise, lone)
         return lone
 
     def young(

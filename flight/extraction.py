@@ -9,7 +9,7 @@ from lookdown.flight.background import Background
 from lookdown.flight.bands import Bands
 from lookdown.flight.cleaning import Cleaning
 from lookdown.flight.config import ChainParameters
-from lookdown.flight.confirm import SETTLED_FRAMES, Confirmation, spot_ratios
+from lookdown.flight.confirm import SETTLED_FRAMES, Confirmation
 from lookdown.flight.psf import PointSpread
 from lookdown.flight.registration import Location
 from lookdown.flight.tail import TailCalibration
@@ -62,7 +62,7 @@ class Extraction:
         self._trail_words = np.zeros(trails_scratch_size(parameters.max_plots), np.int32)
         self._space_tail = TailCalibration(rows, cols, spread.sigma_px, bands)
         self._time_tail = TailCalibration(rows, cols, spread.sigma_px, bands)
-        self._confirmation = Confirmation(rows, cols, parameters.max_plots, spot_ratios(spread.taps))
+        self._confirmation = Confirmation(rows, cols, parameters.max_plots, spread)
 
     @property
     def snr(self) -> Image:
@@ -148,7 +148,7 @@ class Extraction:
         kept = confirmation.confirmed(plots, found.shift, self._parameters.reach_px)
         # In a view that stands still a sharp target and a bad pixel are the same thing.
         if np.hypot(*found.shift) > MOVING_PX:
-            lone = confirmation.lone(plots, background.filtered)
+            lone = confirmation.lone(plots, background.residual, background.filtered)
             cleaning.defects.accuse(plots, lone)
             kept &= lone ^ 1
         if cleaning.raw is not None and confirmation.frames > SETTLED_FRAMES:

@@ -7,7 +7,13 @@ Plots = NDArray[Any]
 Marks = NDArray[np.uint8]
 
 def find_lone(
-    plots: Plots, filtered: NDArray[np.float32], widest: float, light: float, noise: float, lone: Marks
+    plots: Plots,
+    residual: NDArray[np.float32],
+    filtered: NDArray[np.float32],
+    narrow: float,
+    light: float,
+    noise: float,
+    lone: Marks,
 ) -> None: ...
 def find_young(
     plots: Plots,

@@ -20,37 +20,36 @@ cdef inline Py_ssize_t pixel_of(float place) noexcept nogil:
 
 
 cdef bint is_lone(
-    const Plot* plot, const float* x, Py_ssize_t rows, Py_ssize_t cols, float widest, float light, float noise
+    const Plot* plot, const float* x, const float* filtered, Py_ssize_t rows, Py_ssize_t cols, float narrow,
+    float light, float noise
 ) noexcept nogil:
-    cdef Py_ssize_t r = pixel_of(plot.row), c = pixel_of(plot.col)
-    cdef const float* at
-    cdef float around, limit, sign
+    cdef Py_ssize_t r = pixel_of(plot.row), c = pixel_of(plot.col), at
+    cdef float limit, sign
     if not (0 < r < rows - 1 and 0 < c < cols - 1):
         return False
-    at = x + r * cols + c
-    around = (at - cols)[0] + at[cols] + (at - 1)[0] + at[1]
-    sign = <float>((at[0] > 0) - (at[0] < 0))
-    limit = light - noise / max(plot.snr, <float>1e-6)
-    return 0.25 * around * sign < min(widest, limit) * fabsf(at[0])
+    at = r * cols + c
+    sign = <float>((filtered[at] > 0) - (filtered[at] < 0))
+    limit = light + noise / max(plot.snr, <float>1e-6)
+    return x[at] * sign > max(narrow, limit) * fabsf(filtered[at])
 
 
-def find_lone(plots, filtered, widest, light, noise, lone):
-    """Tell which plots have about as little beside their peak as a single pixel has.
+def find_lone(plots, residual, filtered, narrow, light, noise, lone):
+    """Tell which plots have about as much of their light in one pixel as a single pixel has.
 
     Parameters
     ----------
     plots : ndarray of PLOT_DTYPE, shape (n,)
         Plots of a frame.
-    filtered : ndarray of float32, shape (rows, cols)
-        Residual after the matched filter.
-    widest : float
-        Mean of the four neighbours over the peak below which a spot may be a pixel's, 0 to 1.
+    residual, filtered : ndarray of float32, shape (rows, cols)
+        Residual before and after the matched filter.
+    narrow : float
+        Value before the filter over that after it beyond which a spot may be a pixel's, above 0.
     light : float
-        The same of a point of light, 0 to 1.
+        The same of a point of light in the middle of a pixel, above 0.
     noise : float
-        How far noise may take it below that at a snr of 1, from 0 on.
+        How far noise may take it beyond that at a snr of 1, from 0 on.
     lone : ndarray of uint8, shape (n,)
-        1 where the mean is below both ``widest`` and ``light - noise / snr``; 0 at the border.
+        1 where the value is beyond both ``narrow`` and ``light + noise / snr``; 0 at the border.
 
     Raises
     ------
@@ -58,14 +57,15 @@ def find_lone(plots, filtered, widest, light, noise, lone):
         If an array has another type, shape or layout, or a number is out of its range.
     """
     cdef const Plot[::1] p = require_array("plots", plots, PLOT_DTYPE, 1)
-    cdef const float[:, ::1] x = require_array("filtered", filtered, "float32", 2)
-    cdef float most = require_number("widest", widest, 0.0, 1.0), of_light = require_number("light", light, 0.0, 1.0)
+    cdef const float[:, ::1] y = require_array("filtered", filtered, "float32", 2)
+    cdef const float[:, ::1] x = require_array("residual", residual, "float32", filtered.shape)
+    cdef float least = require_number("narrow", narrow, 1e-6, 1e6), of_light = require_number("light", light, 1e-6, 1e6)
     cdef float spread = require_number("noise", noise, 0.0, 1e6)
     cdef unsigned char[::1] out = require_array("lone", lone, "uint8", plots.shape, out=True)
     cdef Py_ssize_t k
     with nogil:
         for k in range(p.shape[0]):
-            out[k] = is_lone(&p[k], &x[0, 0], x.shape[0], x.shape[1], most, of_light, spread)
+            out[k] = is_lone(&p[k], &x[0, 0], &y[0, 0], y.shape[0], y.shape[1], least, of_light, spread)
 
 
 cdef bint is_young(

@@ -18,7 +18,7 @@ HELD = {
     "glint": (5.0, 0.9),
     "limb and stars": (4.0, 0.8),
     "rolling pattern": (5.0, 0.6),
-    "bad pixels": (4.5, 0.95),
+    "bad pixels": (5.0, 0.95),
     "cosmic rays": (4.5, 0.9),
     "saturated region": (5.0, 0.7),
     "frame gaps": (5.0, 0.85),
