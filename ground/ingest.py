@@ -6,7 +6,12 @@ Accepted reports wait in a heap. The earliest is released as
 soon as every expected sensor that has not ended has reported a time at least as late. A sensor that the newest time of
 any other has left more than ``hold_s`` of data time behind is silent: nobody waits for it until it is heard again in
 time. What it sends then, and is at most ``late_s`` older than what was released, is passed on at once (`Rewind` goes
-back for it); older reports are late and refused. No clock of the ground enters: live and replay agree.
+back for it); older reports are late and refused. No clock of the ground enters, unless ``clock_ahead_s`` holds data
+times to the receipt times that the recording keeps: live and replay agree.
+
+A clock that is ahead of all others is doubted, from its first report on, unless most agree with it. If it was heard
+first, nothing is lost by it either: one sensor starts no track, so that order and fusion begin anew as soon as two
+others agree on an earlier time.
 """
 
 import heapq
@@ -77,7 +82,10 @@ class Ingest:
     ----------
     counters : Counter of (int, str)
         How often each thing happened, by (sender, name): ``accepted``, ``accepted_late``, ``late``, ``silences``,
-        ``plots_over_limit``, ``plots_refused`` (and by reason) and ``refused_<reason>``.
+        ``plots_over_limit``, ``plots_refused`` (and by reason), ``clock_ahead`` (the order began anew without it) and
+        ``refused_<reason>``.
+    begun : int
+        How often the order of time began anew; what was released before counts no more.
 
     Raises
     ------
@@ -94,6 +102,8 @@ class Ingest:
         self._newest_ns: int | None = None
         self._first_ns = 0
         self._released_ns: int | None = None
+        self._released_of: Counter[int] = Counter()
+        self.begun = 0
         self.counters: Counter[tuple[int, str]] = Counter()
 
     @property
@@ -127,6 +137,7 @@ class Ingest:
         """
         sender = report.sensor_id if sender_id is None else sender_id
         try:
+            self._check_receipt(report, arrival_ns)
             arrival = self._checked(report, sender, origin_ns, arrival_ns)
         except WireError as error:
             self.counters[sender, f"refused_{error.reason}"] += 1
@@ -137,6 +148,9 @@ class Ingest:
             self._newest_ns = self._first_ns = report.time_ns
         self._newest_ns, self._first_ns = max(self._newest_ns, report.time_ns), min(self._first_ns, report.time_ns)
         behind_s = 0.0 if self._released_ns is None else (self._released_ns - report.time_ns) / _SECOND_NS
+        if behind_s > self._parameters.late_s and (ahead := self._alone_ahead(report)) is not None:
+            self._begin_anew(ahead)
+            behind_s = 0.0
         if 0.0 < behind_s <= self._parameters.late_s:
             stream.accepted += 1
             self.counters[sender, "accepted"] += 1
@@ -175,8 +189,36 @@ class Ingest:
         return [self._pop() for _ in range(len(self._waiting))]
 
     def _pop(self) -> Arrival:
-        self._released_ns, _, _, arrival = heapq.heappop(self._waiting)
+        self._released_ns, sensor_id, _, arrival = heapq.heappop(self._waiting)
+        self._released_of[sensor_id] += 1
         return arrival
+
+    def _alone_ahead(self, report: PlotReport) -> int | None:
+        """Sensor that leads the order of time alone, if this report's and another agree on an earlier time.
+
+        At the beginning only: no other may have given more than what tentative tracks are made of.
+        """
+        heard = [stream for stream in self._streams.values() if stream.last_time_ns is not None]
+        leads = [stream.sensor_id for stream in heard if self._is_near(stream.last_time_ns, self._newest_ns or 0)]
+        there = [stream for stream in heard if self._is_near(stream.last_time_ns, report.time_ns)]
+        young = all(self._released_of[s.sensor_id] <= _RESUME_REPORTS for s in heard if s.sensor_id not in leads)
+        return leads[0] if len(leads) == 1 and len(there) >= 2 and young else None
+
+    def _is_near(self, time_ns: int | None, other_ns: int) -> bool:
+        return time_ns is not None and abs(time_ns - other_ns) <= self._parameters.hold_s * _SECOND_NS
+
+    def _begin_anew(self, ahead: int) -> None:
+        """Forget the time of the one sensor that is ahead of all others; what waits of it is refused."""
+        kept = [entry for entry in self._waiting if entry[1] != ahead]
+        self.counters[ahead, "refused_future"] += len(self._waiting) - len(kept)
+        self.counters[ahead, "clock_ahead"] += 1
+        self._waiting = kept
+        heapq.heapify(self._waiting)
+        self._streams[ahead].last_time_ns = None
+        known_ns = [s.last_time_ns for s in self._streams.values() if s.last_time_ns is not None]
+        self._newest_ns, self._first_ns = max(known_ns), min(known_ns)
+        self._released_ns, self._released_of = None, Counter()
+        self.begun += 1
 
     def _release(self) -> list[Arrival]:
         if self._newest_ns is None:
@@ -220,6 +262,13 @@ class Ingest:
         kept = order[usable]
         return Arrival(replace(report, sights=sights[kept]), kept.astype(np.int64), len(sights), origin_ns, arrival_ns)
 
+    def _check_receipt(self, report: PlotReport, arrival_ns: int) -> None:
+        """Hold the time of a report to that of its receipt, if configured and known."""
+        most_s, ahead_s = self._parameters.clock_ahead_s, (report.time_ns - arrival_ns) / _SECOND_NS
+        if most_s > 0.0 and arrival_ns > 0 and ahead_s > most_s:
+            what = f"frame {report.frame_id} of sensor {report.sensor_id}"
+            raise WireError("future", f"{what} lies {ahead_s:.1f} s after its receipt, wanted at most {most_s} s")
+
     def _check_stream(self, report: PlotReport, sender: int) -> None:
         stream = self._streams.get(sender)
         what = f"frame {report.frame_id} of sensor {report.sensor_id}"
@@ -229,18 +278,21 @@ class Ingest:
             raise WireError("sender", f"{what} came from sender {sender}; a satellite speaks for itself alone")
         if stream.ended:
             raise WireError("after_end", f"{what} came after the end of this sensor")
-        if stream.last_time_ns is None:
-            return
         if report.frame_id <= stream.last_frame_id:
             raise WireError("repeat", f"{what} is not newer than frame {stream.last_frame_id}")
-        ahead_s = (report.time_ns - stream.last_time_ns) / _SECOND_NS
-        if ahead_s <= 0.0:
+        first = stream.last_time_ns is None
+        ahead_s = (report.time_ns - (stream.last_time_ns or 0)) / _SECOND_NS
+        if ahead_s <= 0.0 and not first:
             raise WireError("past", f"{what} lies {-ahead_s:.3f} s before the frame it follows")
         others = [other for other in self._streams.values() if other is not stream]
         live_ns = [o.last_time_ns for o in others if o.last_time_ns is not None and not (o.ended or o.silent)]
         hold_s = self._parameters.hold_s
         alone = bool(live_ns) and report.time_ns - max(live_ns) > hold_s * _SECOND_NS
-        if ahead_s > self._parameters.max_gap_s or (ahead_s > hold_s and alone):
+        # With it are those that doubtfully tell the same time.
+        near = sum(self._is_near(o.doubted_time_ns, report.time_ns) for o in others if o.doubted)
+        outvotes = alone and near + 1 > len(live_ns)
+        leaps = alone if first else ahead_s > self._parameters.max_gap_s or (ahead_s > hold_s and alone)
+        if leaps and not outvotes:
             between_s = (report.time_ns - stream.doubted_time_ns) / _SECOND_NS
             in_order = stream.doubted and 0.0 < between_s <= self._parameters.max_gap_s
             stream.doubted = stream.doubted + 1 if in_order else 1
@@ -249,9 +301,8 @@ class Ingest:
             stream.others_then = heard if stream.doubted == 1 else stream.others_then
             # While others go on in the old time, it is this clock that has stepped.
             if stream.doubted <= _RESUME_REPORTS or (alone and heard > stream.others_then):
-                raise WireError(
-                    "future", f"{what} lies {ahead_s:.1f} s after the last one, and no other sensor is there"
-                )
+                after = "comes first" if first else f"lies {ahead_s:.1f} s after the last one"
+                raise WireError("future", f"{what} {after}, and no other sensor is there")
         stream.doubted = 0
 
 

@@ -58,6 +58,7 @@ class Parameters:
 
     # Ingest
     hold_s: float = 10.0  # data time for which a sensor that lags is waited for
+    clock_ahead_s: float = 0.0  # that data time may be after its receipt; 0: receipt is not looked at (simulated time)
     late_s: float = 5.0  # a report so much older than what was fused still counts: fusion goes back for it
     late_every_s: float = 1.0  # data time for which late reports are gathered, since going back costs
     max_gap_s: float = 60.0  # longest silence of a sensor before its time is doubted
@@ -111,13 +112,15 @@ class Parameters:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            signed = field.name in ("min_height_m", "drop_score", "irradiance_per_dn_w_m2")
+            signed = field.name in ("min_height_m", "drop_score", "irradiance_per_dn_w_m2", "clock_ahead_s")
             plain = isinstance(value, int | float) and not isinstance(value, bool)
             if plain and not signed and not value > 0:
                 raise ValueError(f"{field.name}: wanted a number above 0, got {value!r}")
         for name in ("probability_of_detection", "gate_probability"):
             if not getattr(self, name) < 1.0:
                 raise ValueError(f"{name}: wanted a probability below 1, got {getattr(self, name)!r}")
+        if not 0.0 <= self.clock_ahead_s <= 1e9:
+            raise ValueError(f"clock_ahead_s: wanted 0 to 1e9 seconds, got {self.clock_ahead_s!r}")
         if not 0.0 <= self.irradiance_per_dn_w_m2 < 1.0:
             raise ValueError(f"irradiance_per_dn_w_m2: wanted 0 or more, below 1, got {self.irradiance_per_dn_w_m2!r}")
         if self.min_altitude_m >= self.max_altitude_m:

@@ -45,8 +45,10 @@ class Pipeline:
 
     def __init__(self, parameters: Parameters) -> None:
         self.ingest = Ingest(parameters)
+        self._parameters = parameters
         self.fusion = Fusion(parameters)
         self._rewind = Rewind(self.fusion, parameters)
+        self._begun = 0
         self.kinds = Kinds(parameters.irradiance_per_dn_w_m2)
         self.health: dict[int, Health] = {}
         self.time_ns = 0
@@ -85,7 +87,8 @@ class Pipeline:
             message = decode(delivery.packet)
             if isinstance(message, PlotReport):
                 arrivals = self.ingest.offer(message, sender, delivery.origin_ns, delivery.arrival_ns)
-                return self._fuse(arrivals)
+                begun = self._begin_anew(sender) if self.ingest.begun > self._begun else []
+                return [*begun, *self._fuse(arrivals)]
             if not isinstance(message, End | Health | messages.Event):
                 raise WireError("unexpected", f"wanted PlotReport, Health, Event or End, came {type(message).__name__}")
             if sender not in self._known and not isinstance(message, messages.Event):  # relays tell events, too
@@ -113,6 +116,18 @@ class Pipeline:
     def finish(self) -> list[Event]:
         """Fuse what still waits: nothing more will come."""
         return [*self._fuse(self.ingest.flush()), *self._rewind.catch_up()]
+
+    def _begin_anew(self, sender: int) -> list[Event]:
+        """Fuse from nothing on: one sensor alone was ahead, and others agree on an earlier time."""
+        ahead = ", ".join(
+            str(sensor) for (sensor, name), n in self.ingest.counters.items() if name == "clock_ahead" and n
+        )
+        text = f"the order of time begins anew with sensor {sender}: the clock of sensor {ahead} alone is ahead"
+        counters, self.fusion = self.fusion.counters, Fusion(self._parameters)
+        self.fusion.counters.update(counters)
+        self._rewind = Rewind(self.fusion, self._parameters)
+        self._begun, self.time_ns, self.last = self.ingest.begun, 0, None
+        return [Happening("refused", self.time_ns, sender, text)]
 
     def _fuse(self, arrivals: list[Arrival]) -> list[Event]:
         events = self._rewind.step(arrivals)

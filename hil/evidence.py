@@ -74,6 +74,7 @@ def gather(
     shape = (len(states), len(instants_ns), 3)
     return Evidence(
         movers=tuple(mover.name for mover in scenario.mover),
+        kinds=tuple(mover.kind for mover in scenario.mover),
         sensor_ids=sensor_ids,
         n_pixels=scenario.sensor.rows * scenario.sensor.cols,
         period_s=1.0 / scenario.frame_rate_hz,

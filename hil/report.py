@@ -239,11 +239,21 @@ def _movers(tree: Mapping[str, Any]) -> str:
                 Right(f"{number(track['rmse_m'])}"),
                 Right(f"{number(track['error_p95_m'])}"),
                 Right(f"{number(track['nees'])}"),
+                _kind(track),
                 Right(f"{_percent(plot['pd'])}"),
             ]
         )
     head = ("two views [s]", "first track after [s]", "custody [%]", "tracks", "RMSE [m]", "95 % of errors below [m]")
-    return table(("mover", *map(Right, (*head, "NEES", "Pd [%]"))), rows)
+    kind = "taken for (share of its time, chance of what it is)"
+    return table(("mover", *map(Right, (*head, "NEES")), kind, Right("Pd [%]")), rows)
+
+
+def _kind(track: Mapping[str, Any]) -> str:
+    """Tell what the ground took a mover for, and how often and surely it was right."""
+    if track["kind_told"] is None:
+        return DASH
+    told = track["kind_told"] if track["kind_told"] == track["kind"] else f"<b>{track['kind_told']}</b>"
+    return f"{told}, is {track['kind']} ({_percent(track['kind_right'])} %, {number(track['kind_chance'], 2)})"
 
 
 def _satellites(rows: Sequence[Mapping[str, Any]]) -> str:

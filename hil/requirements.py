@@ -45,6 +45,8 @@ METRICS: dict[str, tuple[str, str]] = {
     "tracks.gospa_m": ("m", "GOSPA metric, mean over time"),
     "tracks.nees": ("1", "normalised estimation error squared, mean over six states; 6 is consistent"),
     "tracks.within_3_sigma": ("1", "share of instants whose position error is inside the covariance's 3 sigma"),
+    "tracks.kind_right": ("1", "share of the time held at which a mover's most probable kind was what it is"),
+    "tracks.kind_chance": ("1", "probability that tracks gave to what their mover is, mean over the time held"),
     "link.sent": ("1", "messages that the satellites handed to their link"),
     "link.received": ("1", "messages that the ground stored"),
     "link.lost": ("1", "messages sent and never stored"),

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from lookdown.hil.score_kinds import kind_figures
 from lookdown.hil.score_tracks import Bool, Float, Int, TrackScore, score_tracks, track_figures
 from lookdown.hil.settings import require
 
@@ -97,6 +98,8 @@ class Evidence:
     ----------
     movers : tuple of str
         Names.
+    kinds : tuple of str
+        Kind of each, as the scenario calls it.
     sensor_ids : tuple of int
         Satellites.
     n_pixels : int
@@ -126,6 +129,7 @@ class Evidence:
     """
 
     movers: tuple[str, ...]
+    kinds: tuple[str, ...]
     sensor_ids: tuple[int, ...]
     n_pixels: int
     period_s: float
@@ -195,6 +199,10 @@ def score_run(evidence: Evidence, settings: Settings) -> Score:
         cutoff_m=settings.gospa_cutoff_m,
     )
     track_part = track_figures(tracks, list(evidence.movers))
+    whole, of_movers = kind_figures(tracks, evidence.kinds)
+    track_part |= whole
+    for row, told in zip(track_part["per_mover"], of_movers, strict=True):
+        row |= told
     figures = {
         "detection": detection_figures(evidence, chance, found, judged & (mover == NO_MOVER), settled),
         "view": {

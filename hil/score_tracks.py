@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from lookdown.hil.measures import NOBODY, gospa, nees
-from lookdown.wire.messages import TrackStatus
+from lookdown.wire.messages import Kind, TrackStatus
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -27,6 +27,7 @@ UPDATE_DTYPE = np.dtype(
         ("position_m", "<f8", (3,)),
         ("velocity_m_s", "<f8", (3,)),
         ("covariance", "<f8", (6, 6)),
+        ("kind", "<f4", (len(Kind),)),  # posterior over wire.messages.Kind; zeros where nothing is known
     ]
 )
 """One update of one track, as the ground's history holds it."""
@@ -48,6 +49,8 @@ class TrackGrid:
         Covariance of the state; nan where the track is not held.
     held : ndarray of bool, shape (tracks, instants)
         Whether the track is confirmed, or confirmed and coasting.
+    kind : ndarray of float32, shape (tracks, instants, 7)
+        Posterior over `Kind`; zeros where the track is not held, or nothing is known.
     """
 
     ids: Int
@@ -55,6 +58,7 @@ class TrackGrid:
     velocity_m_s: Float
     covariance: Float
     held: Bool
+    kind: NDArray[np.float32]
 
 
 def sample_tracks(updates: NDArray[np.void], instants_ns: Int) -> TrackGrid:
@@ -71,6 +75,7 @@ def sample_tracks(updates: NDArray[np.void], instants_ns: Int) -> TrackGrid:
     shape = (len(ids), len(instants_ns))
     position, velocity = np.full((*shape, 3), np.nan), np.full((*shape, 3), np.nan)
     covariance, held = np.full((*shape, 6, 6), np.nan), np.zeros(shape, np.bool_)
+    kind = np.zeros((*shape, len(Kind)), np.float32)
     for row, track_id in enumerate(ids):
         own = updates[updates["track_id"] == track_id]
         own = own[np.argsort(own["time_ns"], kind="stable")]
@@ -84,8 +89,8 @@ def sample_tracks(updates: NDArray[np.void], instants_ns: Int) -> TrackGrid:
         position[row, alive] = at["position_m"] + age_s * at["velocity_m_s"]
         velocity[row, alive] = at["velocity_m_s"]
         covariance[row, alive] = move @ at["covariance"] @ move.transpose(0, 2, 1)
-        held[row] = alive
-    return TrackGrid(ids, position, velocity, covariance, held)
+        held[row], kind[row, alive] = alive, np.nan_to_num(at["kind"])
+    return TrackGrid(ids, position, velocity, covariance, held, kind)
 
 
 def pair(truth_m: Float, estimate_m: Float, gate_m: float) -> tuple[Int, Int]:

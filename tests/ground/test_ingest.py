@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import contextlib
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -257,3 +258,58 @@ def test_covariances_that_are_none_are_counted_by_reason(stream):
     ingest.offer(replace(report, sights=sights))
     assert ingest.counters[1, "plots_refused"] == ingest.counters[1, "plots_refused_covariance"] == 5
     assert ingest.flush()[0].plot_index.tolist() == [5]
+
+
+@pytest.mark.parametrize("wait", [0, 25])
+@pytest.mark.parametrize("wrong_s", [30.0, 1e6])
+def test_a_first_report_from_the_future_shuts_nobody_out(scene, wrong_s, wait):
+    """Sensor 1 is ahead from its first report on; it is the first to be heard, or comes when others are there."""
+    pipeline, alone = Pipeline(THREE), Pipeline(THREE)
+    reports = [report for report in scene.reports(5.0) if report.sensor_id != 1 or report.frame_id >= wait]
+    for number, report in enumerate(reports):
+        if report.sensor_id != 1:
+            alone.take(Delivery(report.sensor_id, 0, 0, encode(report, number)))
+        else:
+            report = replace(report, time_ns=report.time_ns + round(wrong_s * 1e9))
+        events = pipeline.take(Delivery(report.sensor_id, 0, 0, encode(report, number)))
+        anew = [event.text for event in events if getattr(event, "kind", "") == "refused" and "anew" in event.text]
+        assert bool(anew) == (number == 2 and wait == 0)
+    pipeline.finish()
+    alone.finish()
+    counters = pipeline.counters
+    assert counters[1, "clock_ahead"] == (wait == 0)
+    assert counters[1, "refused_future"] + counters[1, "fused"] == 50 - wait
+    assert counters[1, "fused"] <= 1
+    for sensor in (2, 3):
+        assert counters[sensor, "fused"] + counters[sensor, "late"] == 50
+        assert counters[sensor, "late"] <= 1
+    # What the two others see is seen, as if the first were not there.
+    assert pipeline.fusion.table.live.sum() == alone.fusion.table.live.sum() == 1
+    difference_m = pipeline.fusion.table.state[0, :3] - alone.fusion.table.state[0, :3]
+    assert np.linalg.norm(difference_m) < 50.0
+
+
+def test_one_that_lags_from_its_first_report_on_shuts_nobody_out(stream):
+    ingest = Ingest(THREE)
+    for report in stream:
+        if report.sensor_id == 1:
+            report = replace(report, time_ns=report.time_ns - 1000 * 10**9)
+        with contextlib.suppress(WireError):
+            ingest.offer(report)
+    assert ingest.counters[2, "accepted"] == 11  # two were for it as soon as the third was heard
+    assert ingest.counters[2, "refused_future"] == 1
+    assert ingest.counters[3, "accepted"] == 12
+
+
+def test_a_time_after_its_receipt_is_refused_where_receipt_counts(stream):
+    report = stream[0]
+    for most_s, ahead_s, known, want in ((1.0, 1.5, True, "future"), (1.0, 0.5, True, ""), (1.0, 1.5, False, "")):
+        ingest = Ingest(replace(THREE, clock_ahead_s=most_s))
+        arrival_ns = report.time_ns - round(ahead_s * 1e9) if known else 0
+        if want:
+            assert refused(ingest, report, arrival_ns=arrival_ns) == want
+            assert ingest.counters[1, "refused_future"] == 1
+        else:
+            ingest.offer(report, arrival_ns=arrival_ns)
+    with pytest.raises(ValueError, match="clock_ahead_s"):
+        replace(THREE, clock_ahead_s=-1.0)

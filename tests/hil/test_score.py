@@ -45,6 +45,7 @@ def exposures(n: int, sensor_id: int = 1, **values: object) -> np.ndarray:
 def evidence(**values: object) -> Evidence:
     plain = Evidence(
         movers=("one", "two"),
+        kinds=("airliner", "ship"),
         sensor_ids=(1, 2),
         n_pixels=1000,
         period_s=1.0,

@@ -1,5 +1,7 @@
 """Track scores against cases worked out by hand."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,6 +10,8 @@ from hypothesis.extra.numpy import arrays
 from scipy.stats import chi2
 
 from lookdown.hil.measures import NOBODY, gospa, nees
+from lookdown.hil.motion.movers import MoverKind
+from lookdown.hil.score_kinds import KIND_OF_MOVER, kind_figures
 from lookdown.hil.score_tracks import (
     UPDATE_DTYPE,
     assign,
@@ -18,6 +22,7 @@ from lookdown.hil.score_tracks import (
     spans,
     track_figures,
 )
+from lookdown.wire.messages import Kind
 
 SECOND = 1_000_000_000
 INSTANTS = np.arange(0, 21, dtype=np.int64) * SECOND
@@ -148,3 +153,20 @@ def test_movers_that_do_not_exist_hold_nothing() -> None:
     truth[0][0, :10] = np.nan
     grid = sample_tracks(updates_of(1, [0, 0, 0], [0, 0, 0], 0, 21), INSTANTS)
     assert assign(truth[0], grid, 1e3)[0].tolist() == [NOBODY] * 10 + [0] * 11
+
+
+def test_kinds_are_held_against_what_movers_are() -> None:
+    one, two = ([0.0, 0.0, 0.0], [200.0, 0.0, 0.0]), ([0.0, 9e4, 0.0], [0.0, 2e3, 0.0])
+    first, second = updates_of(3, *one, 0, 20), updates_of(4, *two, 10, 20)
+    first["kind"][:5, Kind.CRUISE], first["kind"][:5, Kind.AIRCRAFT] = 0.75, 0.25
+    first["kind"][5:, Kind.AIRCRAFT] = 1.0
+    score = scored(np.concatenate([first, second]), truth_of(one, two), np.full((2, 21), 2))
+    whole, rows = kind_figures(score, ["airliner", "hypersonic_glider"])
+    # Held from second 0 to 19, right from second 5 on; the second mover's track told nothing.
+    assert rows[0] == {"kind": "aircraft", "kind_told": "aircraft", "kind_right": 0.75, "kind_chance": 0.8125}
+    assert rows[1] == {"kind": "glider", "kind_told": None, "kind_right": None, "kind_chance": None}
+    assert whole == {"kind_right": 0.75, "kind_chance": 0.8125}
+
+
+def test_every_kind_of_mover_has_a_kind_of_target() -> None:
+    assert set(get_args(MoverKind)) == set(KIND_OF_MOVER)

@@ -104,6 +104,7 @@ def radar_report(n: int = 3, seed: int = 1, **changes: Any) -> RadarReport:
 
 
 TRACK = Track(4, 8, np.arange(6.0), np.eye(6) * 2 + 1, TrackStatus.COASTING, -1.5, 9, 2)
+TOLD = replace(TRACK, id=5, kind=(0.8, 0.0, 0.2, 0.0, 0.0, 0.0, 0.0))  # 204 and 51 of 255
 
 MESSAGES = [
     report(),
@@ -113,7 +114,7 @@ MESSAGES = [
     End(65535, 0, 2**63 - 1),
     FrameHeader(2, 3, 4, 0.02, 5, 512, 640, 0xFFFFFFFF, replace(STATE, attitude=np.array([0.5, -0.5, 0.5, 0.5]))),
     FrameHeader(2, 3, 4, 0.02, 5, 512, 640, 0, None),
-    Picture(9, (TRACK,), n_left_out=1),
+    Picture(9, (TRACK, TOLD), n_left_out=1),
     Picture(9, ()),
     Event(7, 10**18 + 1, Severity.ALARM, EventKind.PACKETS_GIVEN_UP, 12, -2.5, "spool voll: 12 Pakete \u2717"),
     Event(7, 1, Severity.INFORMATION, EventKind.STARTED, 0, 0.0, ""),

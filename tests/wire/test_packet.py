@@ -116,6 +116,18 @@ def test_the_largest_packets_fit() -> None:
         encode(Picture(1, (TRACK,) * (MAX_TRACKS + 1)))
     with pytest.raises(ValueError, match="tracks: cannot pack"):
         encode(Picture(1, (replace(TRACK, id=2**32),)))
+    for kind in ((0.5, 0.5), (1.5,) + (0.0,) * 6, (float("nan"),) * 7):
+        with pytest.raises(ValueError, match="kind: wanted 7 chances"):
+            encode(Picture(1, (replace(TRACK, kind=kind),)))
+
+
+@given(st.lists(st.floats(0.0, 1.0), min_size=7, max_size=7))
+def test_kinds_of_a_picture_come_back_within_half_a_step(chances: list[float]) -> None:
+    sent = np.array(chances) / max(sum(chances), 1.0)
+    got = decode(encode(Picture(1, (replace(TRACK, kind=tuple(sent.tolist())),))))
+    assert isinstance(got, Picture)
+    (track,) = got.tracks
+    np.testing.assert_allclose(track.kind or (0.0,) * 7, sent, atol=0.5 / 255 + 1e-12)
 
 
 @pytest.mark.parametrize("message", MESSAGES, ids=name_of)
@@ -170,7 +182,7 @@ DOUBLE = struct.Struct(">d").pack
         (FRAME, STATE_AT + 48, DOUBLE(1.0), "field", "wanted a unit quaternion"),
         (FRAME, STATE_AT + 80, struct.pack(">f", -1.0), "field", "position_sigma_m.*came -1"),
         (FRAME, STATE_AT + 88, bytes(4), "field", "ifov_rad.*came 0"),
-        (PICTURE, -4, b"\0", "field", r"tracks: wanted n \* 241 octets"),
+        (PICTURE, -4, b"\0", "field", r"tracks: wanted n \* 248 octets"),
         (PICTURE, 21 + 228, b"\x04", "field", r"tracks\[0\]\.status"),
         (PICTURE, 21 + 12, DOUBLE(float("nan")), "field", r"tracks\[0\]\.state: .*came nan"),
         (EVENT, 17, b"\x07", "field", "severity: wanted 0 to 2 Severity, came 7"),
