@@ -1,4 +1,4 @@
-"""The live filter with several models and with joint association: the glider, late data, resumed states, near targets."""
+"""The live filter by several models and by joint association: the glider, late data, resumed states, consistency."""
 
 import pickle
 from dataclasses import fields, replace
