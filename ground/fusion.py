@@ -16,15 +16,16 @@ from scipy.special import chdtri
 
 from lookdown.geo.earth import SEMI_MAJOR_AXIS_M
 from lookdown.ground import life
-from lookdown.ground.associate import assign, gate_pairs
+from lookdown.ground.associate import Pairs, assign, gate_pairs
+from lookdown.ground.feed import Feeder
 from lookdown.ground.filter import innovation_covariance
 from lookdown.ground.ingest import Arrival
 from lookdown.ground.locate import locate
 from lookdown.ground.measure import Look, PredictedSights, common_sigma, predict_sights
+from lookdown.ground.modes import Modes
 from lookdown.ground.parameters import Parameters
 from lookdown.ground.pointing import Pointing, PointingError
 from lookdown.ground.tracks import Int, TrackTable
-from lookdown.kernels.correct import correct
 from lookdown.wire.dictionary import MAX_TRACKS
 from lookdown.wire.messages import Float, Picture, PlotReport, ReportFlag, TrackStatus
 
@@ -120,7 +121,8 @@ class Fusion:
             raise ValueError("fusion parameter sensors: wanted at least one sensor, got none; list them")
         self._parameters = parameters
         self._index = {sensor.sensor_id: index for index, sensor in enumerate(parameters.sensors)}
-        self._table = TrackTable.blank(0, len(self._index))
+        self._modes = Modes(parameters)
+        self._table = TrackTable.blank(0, len(self._index), len(self._modes.models))
         self._time_ns: int | None = None
         self._next_id = 1
         self._births: dict[_Birth, tuple[int, int]] = {}
@@ -173,8 +175,7 @@ class Fusion:
 
     def save(self) -> Snapshot:
         """Keep what is known, for `restore`."""
-        table = TrackTable.blank(0, len(self._index))
-        table.extend(self._table)
+        table = self._table.take(np.arange(len(self._table)))
         past, settled_ns, false_plots = dict(self._leftover), self._settled_ns.copy(), self._false_plots.copy()
         pointing, told_ns = self._pointing.copy(), self._pointing_told_ns.copy()
         return Snapshot(self._time_ns, table, past, settled_ns, false_plots, pointing, told_ns, self.counters.copy())
@@ -182,8 +183,7 @@ class Fusion:
     def restore(self, past: Snapshot) -> None:
         """Go back to what was known; identities that were given since stay with the plots that they were given for."""
         self._time_ns, self._leftover = past.time_ns, dict(past.leftover)
-        self._table = TrackTable.blank(0, len(self._index))
-        self._table.extend(past.table)
+        self._table = past.table.take(np.arange(len(past.table)))
         self._settled_ns, self._false_plots = past.settled_ns.copy(), past.false_plots.copy()
         self._pointing, self._pointing_told_ns = past.pointing.copy(), past.pointing_told_ns.copy()
         self.counters.clear()
@@ -219,7 +219,7 @@ class Fusion:
         if self._time_ns is not None and report.time_ns < self._time_ns:
             raise ValueError("Fusion.step wanted reports in order of time, got an older one; pass them through Ingest")
         ahead_s = (report.time_ns - (self._time_ns or report.time_ns)) * 1e-9
-        table.predict(ahead_s, parameters)
+        self._modes.predict(table, ahead_s)
         self._time_ns = report.time_ns
 
         look = Look.of(report, parameters.centroid_floor_px)
@@ -235,13 +235,16 @@ class Fusion:
         density = self._log_density(report, sensor)
         noise = look.variance[:, :, None] * np.eye(2)
         pairs = gate_pairs(predicted.tangent, spread, predicted.visible, look.tangent, noise, self._gate, density)
-        plot_of, ratio = assign(pairs, table.live, self._log_missed, tentative_share=True)
-
+        feeder = Feeder(look, sensor, self._pointing, self._modes, parameters.estimate_pointing)
+        if parameters.association == "jpda":
+            plot_of, ratio = self._feed_jointly(pairs, feeder)
+        else:
+            plot_of, ratio = assign(pairs, table.live, self._log_missed, tentative_share=True)
+            rows = np.flatnonzero(plot_of >= 0)
+            feeder.feed(table, rows, plot_of[rows], table.live[rows])
         hit = plot_of >= 0
         rows = np.flatnonzero(hit)
-        if rows.size:
-            self._update(rows, plot_of[rows], predicted, sensor, sigma, spread, look)
-            life.note_hits(table, rows, sensor, look, plot_of[rows], parameters)
+        life.note_hits(table, rows, sensor, look, plot_of[rows], parameters)
         missed = self._should_be_seen(predicted, report, sensor) & ~hit
         life.note_looks(table, hit, missed, ratio, self._log_missed, parameters.max_score)
         links = np.zeros(rows.size, LINK_DTYPE)
@@ -274,27 +277,20 @@ class Fusion:
         half = (np.array([field.cols, field.rows]) * 0.5 - _EDGE_PX) * report.state.ifov_rad
         return predicted.visible & (np.abs(predicted.tangent) < half).all(axis=1)
 
-    def _update(
-        self,
-        rows: Int,
-        plots_hit: Int,
-        predicted: PredictedSights,
-        sensor: int,
-        sigma: Float,
-        spread: Float,
-        look: Look,
-    ) -> None:
-        table, own = self._table, 2 * sensor
-        tracks = table.state, table.covariance, table.cross
-        innovation = look.tangent[plots_hit] - predicted.tangent[rows]
-        jacobian = predicted.jacobian[rows]
-        noise = look.variance[plots_hit][:, :, None] * np.eye(2)
-        if not self._parameters.estimate_pointing:
-            correct(rows, jacobian, own, sigma[rows], False, innovation, spread[rows] + noise, *tracks)
-            return
-        told = table.live[rows]
-        args = rows, told, sensor, sigma[rows], jacobian, innovation, noise
-        self._pointing.take(tracks, (self._pointing.landmarks,), *args)
+    def _feed_jointly(self, pairs: Pairs, feeder: Feeder) -> tuple[Int, Float]:
+        """Feed live tracks with all plots of their gates, the others with what is left; plots that count as hits."""
+        table = self._table
+        pair, excess = feeder.feed_jointly(table, pairs, self._log_missed)
+        likely = pair[excess > 0.0]
+        likely = likely[np.argsort(excess[excess > 0.0], kind="stable")]
+        taken = np.zeros(pairs.n_plots, np.uint8)
+        taken[pairs.plot[likely]] = 1
+        plot_of, ratio = assign(pairs, table.live, self._log_missed, tentative_share=True, taken=taken)
+        rows = np.flatnonzero(plot_of >= 0)
+        feeder.feed(table, rows, plot_of[rows], np.zeros(rows.size, np.bool_))
+        track = pairs.track[likely]
+        plot_of[track], ratio[track] = pairs.plot[likely], pairs.ratio[likely]
+        return plot_of, ratio
 
     def _know_pointing(self, ahead_s: float, look: Look, sensor: int, plot_index: Int) -> tuple[Look, Int]:
         """Bring the pointing errors to the time of a report and learn from its landmarks; the rest of its plots."""
@@ -303,12 +299,12 @@ class Fusion:
         altitude_m = float(np.linalg.norm(look.origin_m)) - SEMI_MAJOR_AXIS_M
         sigma_rad = float(common_sigma(report.state, np.array([altitude_m]))[0])
         if pointing.renewed(sensor, sigma_rad):
-            table.cross[:, :, 2 * sensor : 2 * sensor + 2] = 0.0
+            for _, _, cross in table.bundles:
+                cross[:, :, 2 * sensor : 2 * sensor + 2] = 0.0
             self.counters[report.sensor_id, "pointing_renewed"] += 1
         if not self._parameters.landmarks:
             return look, plot_index
-        tracks = table.state, table.covariance, table.cross
-        plots = pointing.take_landmarks(look, sensor, self._parameters.gate_probability, (tracks,))
+        plots = pointing.take_landmarks(look, sensor, self._parameters.gate_probability, tuple(table.bundles))
         if not plots.size:
             return look, plot_index
         self.counters[report.sensor_id, "plots_of_landmarks"] += plots.size
@@ -376,11 +372,12 @@ class Fusion:
             crossings = locate(clean, clean_before, parameters, free, kept)
             if not len(crossings.miss):
                 continue
-            new = TrackTable.blank(len(crossings.miss), len(self._index))
+            new = TrackTable.blank(len(crossings.miss), len(self._index), len(self._modes.models))
             new.track_id = self._name(report, before.report, crossings.plot_a, crossings.plot_b)
             new.state, new.covariance = crossings.state, crossings.covariance
             parts = [(sensor, left, crossings.cross_a), (other, left_before, crossings.cross_b)]
             new.cross = self._pointing.born(new.state, new.covariance, parts)
+            self._modes.begin(new)
             new.looks[:], new.born_ns[:] = 0b11, report.time_ns
             everyone = np.arange(len(new))
             life.note_hits(new, everyone, other, before, crossings.plot_b, parameters)

@@ -118,6 +118,14 @@ class Sensor:
         return np.concatenate([self.position_m, np.ravel(self.axes), self.velocity_m_s]).astype(np.float64)
 
 
+def transition(models: tuple[Model, ...], dt_s: float) -> Float:
+    """Chance that a mover passes from one model to another within a time, shape (models, models), two or more."""
+    leave = np.array([1.0 / model.sojourn_s for model in models])
+    others = np.array([model.taken_up for model in models]) * (1.0 - np.eye(len(models)))
+    rate = leave[:, None] * (others / others.sum(axis=1, keepdims=True) - np.eye(len(models)))
+    return np.asarray(expm(rate * dt_s), np.float64)
+
+
 class MultipleModels:
     """Tracks that are each carried by several models.
 
@@ -251,10 +259,7 @@ class MultipleModels:
 
     def _mix(self, dt_s: float) -> None:
         models, n = self.probability.shape
-        leave = np.array([1.0 / model.sojourn_s for model in self._models])
-        others = np.array([model.taken_up for model in self._models]) * (1.0 - np.eye(models))
-        rate = leave[:, None] * (others / others.sum(axis=1, keepdims=True) - np.eye(models))
-        joint = expm(rate * dt_s)[:, :, None] * self.probability[:, None, :]
+        joint = transition(self._models, dt_s)[:, :, None] * self.probability[:, None, :]
         reached = np.maximum(joint.sum(axis=0), _LEAST)
         weight = joint / joint.sum(axis=0)
         which = np.broadcast_to(np.arange(models * n).reshape(models, n).T, (models, n, models))

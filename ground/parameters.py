@@ -1,6 +1,9 @@
 """Parameters of ingest and fusion: one flat frozen dataclass, read from TOML or given as keywords."""
 
 from dataclasses import dataclass, fields
+from typing import Literal
+
+MOTIONS = ("level", "turn", "ballistic", "surface", "steady_glide", "turning_glide")
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,11 @@ class Parameters:
     initial_speed_sigma_m_s: float = 3000.0  # each axis; Mach 20 is 2.3 sigma
     max_speed_m_s: float = 8000.0
 
+    model: Literal["constant_velocity", "multiple"] = "constant_velocity"
+    motions: tuple[str, ...] = MOTIONS  # of the multiple models
+
     # Association and initiation
+    association: Literal["nearest", "jpda"] = "nearest"  # confirmed tracks: one plot each, or all of the gate
     gate_probability: float = 0.999
     pair_window_s: float = 0.15  # longest time between the frames of two satellites that may start a track
     settle_s: float = 1.0  # after a background began anew, plots are drawn off where movers stood: none starts a track
@@ -116,6 +123,8 @@ class Parameters:
             plain = isinstance(value, int | float) and not isinstance(value, bool)
             if plain and not signed and not value > 0:
                 raise ValueError(f"{field.name}: wanted a number above 0, got {value!r}")
+        if not self.motions or not set(self.motions) <= set(MOTIONS) or len(set(self.motions)) < len(self.motions):
+            raise ValueError(f"motions: wanted some of {', '.join(MOTIONS)}, each once, got {self.motions!r}")
         for name in ("probability_of_detection", "gate_probability"):
             if not getattr(self, name) < 1.0:
                 raise ValueError(f"{name}: wanted a probability below 1, got {getattr(self, name)!r}")

@@ -146,9 +146,7 @@ class Rewind:
         table = fusion.table
         was_live = known.track_id[known.live]
         rows = np.flatnonzero(table.live | np.isin(table.track_id, was_live))
-        gone = TrackTable.blank(0, known.last_hit_ns.shape[1])
-        gone.extend(known)
-        gone.keep(np.flatnonzero(known.live & ~np.isin(known.track_id, table.track_id)))
+        gone = known.take(known.live & ~np.isin(known.track_id, table.track_id))
         gone.status[:] = TrackStatus.DROPPED
         recent_ns = round(fusion.coast_after_s * _SECOND_NS)
         updates = [

@@ -16,6 +16,7 @@ from lookdown.wire.messages import Float, Kind, Track, TrackStatus
 Int = NDArray[np.int64]
 Bool = NDArray[np.bool_]
 
+MODE_STATES = 8  # of a model of motion
 NEVER_NS = np.iinfo(np.int64).min // 2
 
 UPDATE_DTYPE = np.dtype(
@@ -67,6 +68,9 @@ class TrackTable:
         Where each sensor's first line of sight passed the ground and the highest cloud tops [m].
     moved : ndarray of bool, shape (n, m)
         Whether the sensor's sights rule out every standing point of its first line of sight.
+    mode_share, mode_state, mode_covariance, mode_cross : ndarray of float64
+        Probability, state (`multiple.STATES` numbers), covariance and cross covariance by each of several models of
+        motion, shapes (n, models, ...); without models where there is but one.
     """
 
     track_id: Int
@@ -83,9 +87,13 @@ class TrackTable:
     sensor_hits: Int
     anchor: Float
     moved: Bool
+    mode_share: Float
+    mode_state: Float
+    mode_covariance: Float
+    mode_cross: Float
 
     @classmethod
-    def blank(cls, size: int, n_sensors: int) -> "TrackTable":
+    def blank(cls, size: int, n_sensors: int, n_modes: int = 0) -> "TrackTable":
         """Table of ``size`` tentative tracks that nothing is known of."""
         return cls(
             track_id=np.zeros(size, np.int64),
@@ -102,10 +110,28 @@ class TrackTable:
             sensor_hits=np.zeros((size, n_sensors), np.int64),
             anchor=np.full((size, n_sensors, 2, 3), np.nan),
             moved=np.zeros((size, n_sensors), np.bool_),
+            mode_share=np.zeros((size, n_modes)),
+            mode_state=np.zeros((size, n_modes, MODE_STATES)),
+            mode_covariance=np.zeros((size, n_modes, MODE_STATES, MODE_STATES)),
+            mode_cross=np.zeros((size, n_modes, MODE_STATES, 2 * n_sensors)),
         )
 
     def __len__(self) -> int:
         return len(self.track_id)
+
+    def take(self, rows: Bool | Int) -> "TrackTable":
+        """Return a table of copies of the given rows."""
+        return TrackTable(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+
+    @property
+    def bundles(self) -> list[tuple[Float, Float, Float]]:
+        """State, covariance and cross covariance: of the tracks, and of their models one after the other (views)."""
+        own, (n, modes) = (self.state, self.covariance, self.cross), self.mode_share.shape
+        if not modes:
+            return [own]
+        size, e = n * modes, MODE_STATES
+        flat = self.mode_state.reshape(size, e), self.mode_covariance.reshape(size, e, e)
+        return [own, (*flat, self.mode_cross.reshape(size, e, self.mode_cross.shape[3]))]
 
     def keep(self, rows: Bool | Int) -> None:
         """Keep the given rows and forget the others."""
