@@ -4,7 +4,7 @@ from libc.stdint cimport uint64_t
 from libc.string cimport memcpy
 
 cdef enum:
-    CHUNK = 512  # pixels that are marked together
+    CHUNK = 1024  # pixels that are marked together
     AT_ONCE = 64  # pixels to a word of bits
 
 cdef extern from *:

@@ -18,7 +18,7 @@ from lookdown.kernels.moving cimport (
     Range, Subtraction, plan_subtraction, range_of, subtract_from, subtract_next
 )
 from lookdown.kernels.renew cimport Renewal, renew_next
-from lookdown.kernels.suppress cimport Filtering, filter_row
+from lookdown.kernels.suppress cimport Filtering, filter_row, filter_two
 from lookdown.kernels.tiles cimport (
     Image, band_of_image, clamp, last_rows, own_row, plan_of, plan_size, row_of, whole_image
 )
@@ -106,17 +106,22 @@ cdef void whiten_and_renew(Pass* p, Py_ssize_t b) noexcept nogil:
 
 
 cdef void pass_frame(Pass* p) noexcept nogil:
-    cdef Py_ssize_t rows = p.subtraction.rows, cols = p.subtraction.cols, r, b = whiten_from(&p.whitening)
+    cdef Py_ssize_t rows = p.subtraction.rows, cols = p.subtraction.cols, r, k, n, b = whiten_from(&p.whitening)
     # Steps of the whitening take a row of blocks as long as there are any in the last rings.
     cdef Py_ssize_t last_step = p.last_block + p.whitening.half, last_taken = min(last_step, (rows + 1) // 2)
     cdef Py_ssize_t filtered = 2 * b, last_filtered = min(2 * last_taken, rows)
     for r in range(subtract_from(&p.subtraction), min(last_filtered + p.filtering.half_down, rows) + 1):
         subtract_next(&p.subtraction, r)
-        # Done are the rows before r; a filtered row needs `half_down` of them below it.
-        while filtered < last_filtered and min(filtered + p.filtering.half_down, rows - 1) < r:
-            filter_row(&p.filtering, filtered)
-            scale_border(own_row(&p.filtering.y, filtered), filtered, rows, cols, p.edge, p.n_edge)
-            filtered += 1
+        # Done are the rows before r; a filtered row needs `half_down` of them below it. They go in twos, as the blocks.
+        while filtered < last_filtered and min(filtered + 1 + p.filtering.half_down, rows - 1) < r:
+            n = min(last_filtered - filtered, 2)
+            if n == 2:
+                filter_two(&p.filtering, filtered)
+            else:
+                filter_row(&p.filtering, filtered)
+            for k in range(filtered, filtered + n):
+                scale_border(own_row(&p.filtering.y, k), k, rows, cols, p.edge, p.n_edge)
+            filtered += n
         while b < last_taken and min(2 * b + 1, rows - 1) < filtered:
             whiten_and_renew(p, b)
             b += 1

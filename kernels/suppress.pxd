@@ -12,3 +12,4 @@ cdef struct Filtering:
     Image y
 
 cdef void filter_row(const Filtering* f, Py_ssize_t r) noexcept nogil
+cdef void filter_two(const Filtering* f, Py_ssize_t r) noexcept nogil

@@ -187,6 +187,18 @@ def cost_table(entries: list[dict[str, Any]]) -> str:
     return "\n\n".join(parts)
 
 
+def threads_table(entries: list[dict[str, Any]]) -> str:
+    """Return what threads that share a frame gain, measured and by the share of a step that they share."""
+    rows = []
+    for e in entries:
+        low, high = e["quartiles"]
+        by_share = (f"{value:.2f}" for value in e["by_share"].values())
+        measured = f"{e['ratio_to_one_thread']:.2f} ({low:.2f}-{high:.2f})"
+        rows.append((e["stage"], e["size"], measured, f"{e['share_in_bands']:.2f}", *by_share))
+    columns = "time of two threads by one", "share in bands", *(f"{n} cores, by share" for n in entries[0]["by_share"])
+    return table(("row bands in threads", "size", *columns), rows)
+
+
 def chain_table(entries: list[dict[str, Any]], bytes_per_s: float | None) -> str:
     """Return the table of the chains and, below it, the share of each stage."""
     rows = []
@@ -326,7 +338,9 @@ def numbers(data: dict[str, Any], mca: dict[str, Any] | None) -> str:
         triad = [b["extra_info"] for b in data["benchmarks"] if b["extra_info"].get("stage") == "memory triad"]
         chain = chain_table(chains, 1e9 * triad[0]["gigabytes_per_second"] if triad else None)
         costs = [b["extra_info"] for b in data["benchmarks"] if "ns_per_pixel_by" in b["extra_info"]]
-        text += CHAIN_HEAD.format(chain="\n\n".join([chain, cost_table(costs)] if costs else [chain]))
+        threads = [b["extra_info"] for b in data["benchmarks"] if "ratio_to_one_thread" in b["extra_info"]]
+        parts = [chain, *([cost_table(costs)] if costs else []), *([threads_table(threads)] if threads else [])]
+        text += CHAIN_HEAD.format(chain="\n\n".join(parts))
     if links:
         text += LINK_HEAD.format(link=link_table(links))
     if simulator:

@@ -5,7 +5,7 @@ usage: python -m tests.kernels.instructions      counts, prints, and writes inst
 A count does not depend on load, clock or caches, so it shows a slow-down on any machine where a stop-watch is too
 coarse. It depends on the compiler and on the instruction set, so the file has a table for each pair of them, such as
 ``["x86_64 gcc-12 avx2"]``. Counted are the instructions in the kernel's own object file and in the C mathematics and
-memory functions that it calls; the checks of the arguments, which are Python, are not. Valgrind shows a processor
+memory functions that it calls; the checks of the arguments are not. Valgrind shows a processor
 without AVX-512; the loader takes the AVX2 version of the row functions where the processor has AVX2.
 """
 
@@ -83,7 +83,7 @@ def own_instructions(dump: str) -> tuple[str, int, set[str]]:
     at_kernels = counts = callee_counts = False
     for line in lines:
         if line.startswith("ob="):
-            at_kernels = "/kernels/" in line
+            at_kernels = "/kernels/" in line and "/kernels/checks." not in line
         elif line.startswith("fn="):
             # What else Cython generates works for the arguments, not on pixels.
             counts = at_kernels and line.startswith(("fn=__pyx_f_", "fn=__pyx_pf_", "fn=__pyx_pw_"))
