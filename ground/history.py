@@ -4,21 +4,22 @@
 transaction, so that they always tell of the same moment, named by how far the recording had been fused: a process that
 is started again takes the state up, fuses the rest of the recording and goes on with the same numbers.
 
-A part is closed when data time enters the next ``part_s`` or it has ``part_rows`` rows: its Parquet files are written
-first, then its rows leave SQLite in the transaction that counts the part. Files of a part that is not counted are those
-of a killed process; they are removed, and their rows come again from SQLite and the recording.
+A part is closed when data time enters the next ``part_s`` or it has ``part_rows`` rows: a commit sets its rows apart, a
+thread writes its Parquet files (`closing`), and a later commit takes the rows out of SQLite and counts the part. Files
+of a part that is not counted are those of a killed process; they are removed and written anew from the rows.
 
 Times are TAI [ns], lengths m, speeds m/s; a covariance is 36 float64, row by row, of (position, velocity).
 """
 
 import sqlite3
 from collections.abc import Iterable, Mapping
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from lookdown.ground.closing import ROWS_SCHEMA, begin_closing, is_set_apart, set_apart, write_closing
 from lookdown.ground.fusion import Event, Happening, ReportFused
-from lookdown.ground.parts import TABLES, find_parts, remove_parts, write_part
+from lookdown.ground.parts import TABLES, find_parts, remove_parts
 from lookdown.wire.clock import NS_PER_S
 from lookdown.wire.database import open_database
 from lookdown.wire.errors import ConfigError
@@ -27,11 +28,7 @@ HISTORY_NAME = "history.sqlite"
 PARTS_NAME = "history"
 
 _SCHEMA = (
-    "".join(
-        f"CREATE TABLE IF NOT EXISTS {table} ({', '.join(f'{n} {kind} NOT NULL' for n, (kind, _) in columns.items())});"
-        for table, columns in TABLES.items()
-    )
-    + "CREATE TABLE IF NOT EXISTS counters"
+    ROWS_SCHEMA + "CREATE TABLE IF NOT EXISTS counters"
     " (sensor_id INTEGER NOT NULL, name TEXT NOT NULL, value INTEGER NOT NULL, PRIMARY KEY (sensor_id, name));"
     # One row: the state of the pipeline after `fused_octets` of the recording, the number of the open part, and whether
     # the open rows are provisional: fused at a stop from what still waited, and fused anew when the run goes on.
@@ -94,7 +91,8 @@ class History:
     def __init__(self, folder: Path, config: HistoryConfig | None = None) -> None:
         self._config = config or HistoryConfig()
         self._parts = folder / PARTS_NAME
-        path = folder / HISTORY_NAME
+        self._path = path = folder / HISTORY_NAME
+        self._closing: Future[None] | None = None
         try:
             try:
                 self._connection = open_database(path, _SCHEMA, durable=False, exclusive=False)
@@ -107,11 +105,16 @@ class History:
                 self._connection = open_database(path, _SCHEMA, durable=False, exclusive=False)
             row = self._connection.execute("SELECT fused_octets, part, provisional, pipeline FROM state").fetchone()
             remove_parts(self._parts, row[1])
+            self.fused_octets, self._part, provisional, self.state = row
+            if is_set_apart(self._connection):
+                # A killed process was closing them.
+                write_closing(self._connection, self._parts, self._part)
+                self._count_part()
+                self._commit()
         except (OSError, sqlite3.Error) as error:
             raise ConfigError(
                 f"{path}: cannot make the history ({error}); check the folder and who may write it"
             ) from None
-        self.fused_octets, self._part, provisional, self.state = row
         if provisional:
             for table in TABLES:
                 self._connection.execute(f"DELETE FROM {table}")
@@ -122,7 +125,7 @@ class History:
 
     def clear(self) -> None:
         """Forget all rows and parts: they will come again from the recording."""
-        for table in (*TABLES, "counters"):
+        for table in (*TABLES, *(f"closing_{table}" for table in TABLES), "counters"):
             self._connection.execute(f"DELETE FROM {table}")
         self._connection.execute("UPDATE state SET fused_octets = 0, part = 1, provisional = 0, pipeline = NULL")
         self._commit()
@@ -171,7 +174,7 @@ class History:
         )
         slot = report.time_ns // round(self._config.part_s * NS_PER_S)
         self._slot = slot if self._slot is None else self._slot
-        if slot > self._slot:
+        if slot > self._slot or slot < self._slot - 1:  # forward, or back when the order of time began anew
             self._slot, self._due = slot, True
 
     def set_counters(self, counters: Mapping[tuple[int, str], int]) -> None:
@@ -180,7 +183,9 @@ class History:
         self._connection.executemany("INSERT OR REPLACE INTO counters VALUES (?, ?, ?)", rows)
 
     def commit(self, state: bytes | None = None, fused_octets: int = 0) -> None:
-        """Make lasting what was noted, with the state that stands after it; closes the part if it is due.
+        """Make lasting what was noted, with the state that stands after it; begins to close the part if it is due.
+
+        A part that grows to twice its size while the one before is being closed waits for that one.
 
         Parameters
         ----------
@@ -188,11 +193,27 @@ class History:
             State of the pipeline; None leaves none, so that the recording is fused from its beginning after a kill.
         fused_octets : int
             How far the recording has been fused [octets].
+
+        Raises
+        ------
+        OSError
+            If the files of the part before could not be written.
         """
-        if self._due or max(self._rows.values()) >= self._config.part_rows:
-            self._close_part()
+        rows = max(self._rows.values())
+        if self._closing and (self._closing.done() or rows >= 2 * self._config.part_rows):
+            self._end_closing()
+        due = (self._due or rows >= self._config.part_rows) and rows > 0 and not self._closing
+        if due:
+            self._set_apart()
         self._connection.execute("UPDATE state SET fused_octets = ?, pipeline = ?", (fused_octets, state))
         self._commit()
+        if due:
+            self._closing = begin_closing(self._path, self._parts, self._part)
+
+    def wait(self) -> None:
+        """Wait until the files of a part that is being closed stand; the next commit counts it."""
+        if self._closing:
+            wait((self._closing,))
 
     def settle(self, state: bytes, fused_octets: int) -> None:
         """Close the part and commit, as `commit`; what is noted from here on is provisional."""
@@ -210,19 +231,34 @@ class History:
 
     def abandon(self) -> None:
         """Close the file without what was not committed, as a kill would."""
+        self.wait()
         self._connection.close()
 
     def _close_part(self) -> None:
-        for table in TABLES:
-            write_part(self._parts, table, self._part, self._all(table))
-            self._connection.execute(f"DELETE FROM {table}")
+        """Close the part here and now, within the transaction."""
+        if self._closing:
+            self._end_closing()
         if any(self._rows.values()):
-            self._part += 1
-        self._connection.execute("UPDATE state SET part = ?", (self._part,))
+            self._set_apart()
+            write_closing(self._connection, self._parts, self._part)
+            self._count_part()
+
+    def _set_apart(self) -> None:
+        set_apart(self._connection)
         self._rows, self._due = dict.fromkeys(TABLES, 0), False
 
-    def _all(self, table: str) -> list[Any]:
-        return self._connection.execute(f"SELECT * FROM {table} ORDER BY rowid").fetchall()
+    def _end_closing(self) -> None:
+        """Count the part whose files the thread has written, once it has."""
+        assert self._closing
+        self._closing.result()
+        self._closing = None
+        self._count_part()
+
+    def _count_part(self) -> None:
+        for table in TABLES:
+            self._connection.execute(f"DELETE FROM closing_{table}")
+        self._part += 1
+        self._connection.execute("UPDATE state SET part = ?", (self._part,))
 
     def _count(self, table: str) -> int:
         return int(self._connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])

@@ -86,7 +86,7 @@ def as_arrow(table: str, rows: Sequence[Sequence[Any]]) -> pa.Table:
     return pa.table(arrays)
 
 
-def write_part(folder: Path, table: str, part: int, rows: Sequence[Sequence[Any]]) -> None:
+def write_part(folder: Path, table: str, part: int, columns: pa.Table) -> None:
     """Write the rows of one part, a file a day; a file stands under its name only when the disk has all of it.
 
     Parameters
@@ -97,17 +97,14 @@ def write_part(folder: Path, table: str, part: int, rows: Sequence[Sequence[Any]
         Name of the table.
     part : int
         Number of the part, counted from 1.
-    rows : sequence of sequence
-        As for `as_arrow`; nothing is written without rows.
+    columns : pyarrow.Table
+        Its rows, as `as_arrow` gives them.
 
     Raises
     ------
     OSError
         If a file cannot be written.
     """
-    if not rows:
-        return
-    columns = as_arrow(table, rows)
     days = columns["utc"].fill_null(0).cast(pa.date32()).to_numpy()
     for day in np.unique(days):
         place = folder / table / f"date={day}"

@@ -1,7 +1,8 @@
 """Reading a history: whole tables, or SQL by DuckDB over what is closed and what is fresh.
 
-One moment is seen: the fresh rows and the number of the open part come from one read of ``history.sqlite``, and of the
-Parquet files only parts before that are taken. The process that writes may run meanwhile.
+One moment is seen: the fresh rows (those of a part that is being closed among them) and the number of the open part
+come from one read of ``history.sqlite``, and of the Parquet files only parts before that are taken. The process that
+writes may run meanwhile.
 """
 
 import sqlite3
@@ -46,7 +47,16 @@ class HistoryReader:
                 connection.execute("BEGIN")
                 (open_part,) = connection.execute("SELECT part FROM state").fetchone()
                 select = "SELECT * FROM {} ORDER BY rowid"
-                fresh = {table: connection.execute(select.format(table)).fetchall() for table in TABLES}
+                known = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+                fresh = {
+                    table: [
+                        row
+                        for name in (f"closing_{table}", table)
+                        if name in known or name == table  # an earlier version closed parts within its loop
+                        for row in connection.execute(select.format(name))
+                    ]
+                    for table in TABLES
+                }
                 counters = connection.execute("SELECT * FROM counters ORDER BY sensor_id, name").fetchall()
         except sqlite3.Error as error:
             raise ConfigError(f"{path}: cannot be read as a history ({error})") from None

@@ -3,13 +3,17 @@
 import json
 import pickle
 import re
+import threading
+from concurrent.futures import Future
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from lookdown.ground import closing as closing_module
 from lookdown.ground import history as history_module
 from lookdown.ground.__main__ import main
+from lookdown.ground.closing import is_set_apart
 from lookdown.ground.history import HISTORY_NAME, History, HistoryConfig
 from lookdown.ground.offline import reports_in
 from lookdown.ground.parts import TABLES, find_parts
@@ -59,6 +63,7 @@ def written(events, tmp_path):
     for number, batch in enumerate(events):
         history.add(batch, 3)
         history.commit(b"", number)
+        history.wait()
     history.set_counters({(1, "fused"): 50, (2, "fused"): 49})
     history.commit(b"", len(events))
     yield tmp_path
@@ -128,6 +133,8 @@ def test_a_part_that_breaks_off_at_any_step_comes_again_once(events, updates, tm
         history.add(batch, 3)
         history.commit(b"x", number + 1)
         done = number + 1
+    history.wait()
+    history.commit(b"x", done)
     parts = history.n_parts
 
     class DiedError(Exception):
@@ -141,26 +148,29 @@ def test_a_part_that_breaks_off_at_any_step_comes_again_once(events, updates, tm
             raise DiedError
         return real(*arguments, **more)
 
-    if step == "commit":
-        monkeypatch.setattr(history, "_commit", dies.__get__(history) and (lambda: (_ for _ in ()).throw(DiedError())))
-    else:
-        real = history_module.write_part
-        monkeypatch.setattr(history_module, "write_part", dies)
+    real = closing_module.write_part
+    if step != "commit":
+        monkeypatch.setattr(closing_module, "write_part", dies)
     history._due = True
     history.add(events[40], 3)
+    history.commit(b"y", 41)
+    history.wait()
+    if step == "commit":
+        monkeypatch.setattr(history, "_commit", lambda: (_ for _ in ()).throw(DiedError()))
     with pytest.raises(DiedError):
-        history.commit(b"y", 41)
+        history.commit(b"z", 41)
     history.abandon()
     monkeypatch.undo()
     (tmp_path / "history" / "reports" / "date=2027-01-15").mkdir(parents=True, exist_ok=True)
     (tmp_path / "history" / "reports" / "date=2027-01-15" / ".part-000099.draft").write_bytes(b"torn")
     if step == "commit":
         assert len(find_parts(tmp_path / "history", "reports")) == parts + 1
+    done = 41
     expected = np.concatenate([e.updates for batch in events[:done] for e in reports_in(batch)])
     assert HistoryReader(tmp_path).updates().tobytes() == expected.tobytes()
     again = History(tmp_path, SMALL)
-    assert (again.n_parts, again.fused_octets, again.state) == (parts, done, b"x")
-    assert len(find_parts(tmp_path / "history", "reports")) == parts
+    assert (again.n_parts, again.fused_octets, again.state) == (parts + 1, done, b"y")
+    assert len(find_parts(tmp_path / "history", "reports")) == parts + 1
     assert not list((tmp_path / "history").rglob("*.draft"))
     for batch in events[done:]:
         again.add(batch, 3)
@@ -168,6 +178,66 @@ def test_a_part_that_breaks_off_at_any_step_comes_again_once(events, updates, tm
     reader = HistoryReader(tmp_path)
     assert reader.updates().tobytes() == updates.tobytes()
     assert not len(reader._fresh["reports"])
+
+
+def test_the_loop_goes_on_while_a_part_is_closed(events, updates, tmp_path, monkeypatch):
+    real, begun, may_end = closing_module.write_part, threading.Event(), threading.Event()
+
+    def slow(*arguments):
+        begun.set()
+        assert may_end.wait(60.0)
+        real(*arguments)
+
+    monkeypatch.setattr(closing_module, "write_part", slow)
+    history = History(tmp_path, HistoryConfig(part_s=86_400.0, part_rows=10_000))
+    for number, batch in enumerate(events):
+        history._due = history._due or number == 20
+        history.add(batch, 3)
+        history.commit(b"x", number + 1)  # returns, though the files of the first part cannot be written yet
+        if number < 20:
+            continue
+        assert begun.wait(60.0)
+        expected = [e.updates for each in events[: number + 1] for e in reports_in(each)]
+        assert HistoryReader(tmp_path).updates().tobytes() == np.concatenate(expected).tobytes()
+    assert history.n_parts == 0
+    may_end.set()
+    history.wait()
+    history.commit(b"x", len(events))
+    assert history.n_parts == 1
+    assert HistoryReader(tmp_path).updates().tobytes() == updates.tobytes()
+    assert not is_set_apart(history._connection)
+    history.abandon()
+
+
+def test_a_part_that_grows_to_twice_its_size_waits_for_the_one_before(events, tmp_path, monkeypatch):
+    waited = []
+    history = History(tmp_path, HistoryConfig(part_s=86_400.0, part_rows=100))
+
+    class Slow(Future):
+        """Never seems to be done by itself."""
+
+        def done(self):
+            return False
+
+        def result(self):
+            waited.append(max(history._rows.values()))
+            return self.real.result()
+
+    def begin(*arguments):
+        slow = Slow()
+        slow.real = closing_module.begin_closing(*arguments)
+        slow.real.add_done_callback(lambda _: slow.set_result(None))
+        return slow
+
+    monkeypatch.setattr(history_module, "begin_closing", begin)
+    for batch in events * 4:
+        history.add(batch, 3)
+        history.commit(b"", 1)
+        assert max(history._rows.values()) < 200
+    assert len(waited) >= 1
+    assert min(waited) >= 200
+    assert history.n_parts == len(waited)
+    history.abandon()
 
 
 def test_what_was_fused_at_a_stop_is_shown_and_then_fused_anew(events, tmp_path):

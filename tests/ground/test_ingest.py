@@ -1,8 +1,8 @@
 """What is refused, counted, and in which order reports come out."""
 
+import contextlib
 from dataclasses import replace
 
-import contextlib
 import numpy as np
 import pytest
 from hypothesis import given, settings
