@@ -64,6 +64,9 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="also find targets too weak for one frame, along straight paths through 16 (or as the config says)",
     )
+    process.add_argument(
+        "--threads", type=int, metavar="N", help="threads that share a frame (default: 1, or the config's)"
+    )
     process.add_argument("--rate", type=float, metavar="HZ", help="frame rate (default: the recording's own, else 10)")
 
     process.add_argument(
@@ -92,7 +95,7 @@ def _process(options: argparse.Namespace) -> int:
     from lookdown.wire.config import load_config
 
     config = load_config(options.config, FlightConfig) if options.config else FlightConfig()
-    given = {"threshold": options.threshold, "suppression": options.suppression}
+    given = {name: getattr(options, name) for name in ("threshold", "suppression", "threads")}
     try:
         chain = replace(config.chain, **{name: value for name, value in given.items() if value is not None})
     except ValueError as error:
@@ -136,7 +139,7 @@ def _process_intervals(options: argparse.Namespace, config: "FlightConfig") -> i
     from lookdown.flight.radar.offline import process_intervals
     from lookdown.flight.radar.sources import open_intervals
 
-    for name in ("view", "suppression", "multi_frame", "rate", "dataset"):
+    for name in ("view", "suppression", "multi_frame", "rate"):
         if getattr(options, name):
             raise ConfigError(f"--{name.replace('_', '-')}: is for images; {options.source} holds radar intervals")
     parameters = config.radar
@@ -152,7 +155,7 @@ def _process_intervals(options: argparse.Namespace, config: "FlightConfig") -> i
         sys.stderr.flush()
 
     plots_path = None if options.plots == "-" else Path(options.plots)
-    recording = open_intervals(options.source)
+    recording = open_intervals(options.source, options.dataset)
     summary = process_intervals(recording, parameters, plots_path, show=show if terminal else None)
     said = (
         f"{summary.frames} intervals, {summary.plots} plots, {summary.refused} intervals refused, "

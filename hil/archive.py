@@ -8,6 +8,7 @@ import errno
 import os
 from collections.abc import Callable
 from importlib.metadata import version
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,12 @@ import h5py
 import numpy as np
 
 from lookdown.hil.plan import Scenario
+from lookdown.hil.radar.archive import interval_shape, lay_out_intervals, write_interval
+from lookdown.hil.radar.render import RadarRenderer
 from lookdown.hil.render import Renderer, make_scene
 from lookdown.hil.scenario import load_scenario
-from lookdown.hil.truth import TRUTH_DTYPE
+from lookdown.hil.truth import TRUTH_DTYPE, Truth
+from lookdown.wire.messages import SensorState
 
 _BLOCK = 32
 """Frames between two marks from which work can go on."""
@@ -49,7 +53,9 @@ def render(
 
     The file holds the scenario's text, seed and the version of this software as attributes, and one group a satellite:
     ``frames`` (uint16, frame by row by column, one chunk a frame), ``valid`` (1, or 0 where the sensor drops the
-    frame), ``truth`` (TRUTH_DTYPE, frame by mover), ``sensor_states`` (STATE_DTYPE), and ``known_bad``.
+    frame), ``truth`` (TRUTH_DTYPE, frame by mover), ``sensor_states`` (STATE_DTYPE), and ``known_bad``. The group of a
+    radar satellite holds ``cpi`` with its waveform in the place of ``frames``, and LOOK_DTYPE as its ``truth``
+    (`lookdown.hil.radar.archive`).
 
     Parameters
     ----------
@@ -99,7 +105,9 @@ def _explained(error: OSError, out: Path, scenario: Scenario) -> OSError:
     """Say of a failed file what to do."""
     if error.errno == errno.ENOSPC or "No space left" in str(error):
         sensor = scenario.sensor
-        wanted_mb = 2e-6 * scenario.n_frames * len(scenario.satellite) * sensor.rows * sensor.cols
+        each = [2 * sensor.rows * sensor.cols] * len(scenario.indices("infrared"))
+        each += [8 * prod(interval_shape(scenario))] * len(scenario.indices("radar"))
+        wanted_mb = 1e-6 * scenario.n_frames * sum(each)
         return OSError(
             errno.ENOSPC, f"{out}: the disk is full; wanted about {wanted_mb:.0f} MB; free some or write elsewhere"
         )
@@ -125,10 +133,13 @@ def _lay_out(part: Path, scenario: Scenario, marks: dict[str, Any]) -> None:
                 group = file.create_group(f"satellite_{satellite.id}")
                 unfilled = early.copy()
                 unfilled.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
-                group.create_dataset("frames", (n, *shape), "<u2", chunks=(1, *shape), dcpl=unfilled)
                 group.create_dataset("valid", (n,), "i1", fillvalue=_NOT_YET, dcpl=early.copy())
-                group.create_dataset("truth", (n, len(scenario.mover)), TRUTH_DTYPE, dcpl=early.copy())
                 group.create_dataset("sensor_states", (n,), STATE_DTYPE, dcpl=early.copy())
+                if satellite.sensor == "radar":
+                    lay_out_intervals(group, scenario, early, unfilled)
+                    continue
+                group.create_dataset("frames", (n, *shape), "<u2", chunks=(1, *shape), dcpl=unfilled)
+                group.create_dataset("truth", (n, len(scenario.mover)), TRUTH_DTYPE, dcpl=early.copy())
                 group.create_dataset("known_bad", shape, np.bool_, dcpl=early.copy())
         with fresh.open("r+b") as raw:
             os.posix_fallocate(raw.fileno(), 0, os.fstat(raw.fileno()).st_size)
@@ -157,9 +168,13 @@ def _fill(file: Any, scenario: Scenario, progress: Callable[[int, int], None] | 
         done += first
         if first == scenario.n_frames:
             continue
-        scene = scene if scene is not None else make_scene(scenario)
-        renderer = Renderer(scenario, index, scene)
-        group["known_bad"][...] = renderer.detector.known_bad
+        renderer: Renderer | RadarRenderer
+        if satellite.sensor == "radar":
+            renderer = RadarRenderer(scenario, index)
+        else:
+            scene = scene if scene is not None else make_scene(scenario)
+            renderer = Renderer(scenario, index, scene)
+            group["known_bad"][...] = renderer.detector.known_bad
         while first < scenario.n_frames:
             last = min(first + _BLOCK, scenario.n_frames)
             valid = np.empty(last - first, np.int8)
@@ -175,21 +190,29 @@ def _fill(file: Any, scenario: Scenario, progress: Callable[[int, int], None] | 
             first = last
 
 
-def _write_frame(group: Any, renderer: Renderer, k: int) -> int:
+def _write_frame(group: Any, renderer: Renderer | RadarRenderer, k: int) -> int:
+    if isinstance(renderer, RadarRenderer):
+        write_interval(group, renderer, k)
+        _write_state(group, renderer.looks.truth, renderer.satellite_index, k, renderer.state(k))
+        return _VALID
     frame, truth = renderer.frame(k)
     assert frame.state is not None
     group["frames"][k] = frame.samples
     group["truth"][k] = truth
-    position, _, attitude = renderer.truth.sensor(renderer.satellite_index, k)
-    state = frame.state
+    _write_state(group, renderer.truth, renderer.satellite_index, k, frame.state)
+    return _DROPPED if renderer.dropped(k) else _VALID
+
+
+def _write_state(group: Any, truth: Truth, index: int, k: int, state: SensorState) -> None:
+    position, _, attitude = truth.sensor(index, k)
+    scenario = truth.scenario
     group["sensor_states"][k] = np.array(
         (
-            k, frame.sensor_id, frame.time_ns, state.position_m, state.velocity_m_s, state.attitude,
-            state.position_sigma_m, state.pointing_sigma_rad, state.ifov_rad, position, attitude,
+            k, scenario.satellite[index].id, int(scenario.frame_time_ns(k)), state.position_m, state.velocity_m_s,
+            state.attitude, state.position_sigma_m, state.pointing_sigma_rad, state.ifov_rad, position, attitude,
         ),
         STATE_DTYPE,
     )  # fmt: skip
-    return _DROPPED if renderer.dropped(k) else _VALID
 
 
 def _to_disk(file: Any) -> None:

@@ -25,11 +25,13 @@ from typing import Any
 import cv2
 import zmq
 
+from lookdown.hil.plan import Scenario
+from lookdown.hil.radar.render import RadarRenderer
 from lookdown.hil.render import Renderer
 from lookdown.hil.scenario import load_scenario
 from lookdown.wire.clock import Clock, SystemClock
 from lookdown.wire.frames import encode_frame
-from lookdown.wire.messages import End, Frame
+from lookdown.wire.messages import End, Frame, Interval
 from lookdown.wire.packet import encode
 from lookdown.wire.sockets import attach
 from lookdown.wire.topics import FRAMES
@@ -64,8 +66,8 @@ class Injected:
 
 
 def inject(
-    frames: Iterator[Frame | None],
-    send: Callable[[Frame, int], bool],
+    frames: Iterator[Frame | Interval | None],
+    send: Callable[[Frame | Interval, int], bool],
     start_ns: int,
     period_s: float,
     clock: Clock,
@@ -119,7 +121,9 @@ def _say(**values: Any) -> None:
     sys.stdout.flush()
 
 
-def ahead(make: Callable[[int], Frame | None], count: int, depth: int = _AHEAD) -> Generator[Frame | None, None, None]:
+def ahead(
+    make: Callable[[int], Frame | Interval | None], count: int, depth: int = _AHEAD
+) -> Generator[Frame | Interval | None, None, None]:
     """Make frames 0 to ``count - 1`` in a thread, at most ``depth`` before they are asked for; raise what it raises."""
     pool = ThreadPoolExecutor(1)
     try:
@@ -135,6 +139,18 @@ def ahead(make: Callable[[int], Frame | None], count: int, depth: int = _AHEAD) 
         pool.shutdown(cancel_futures=True)
 
 
+def maker(scenario: Scenario, satellite_index: int) -> Callable[[int], Frame | Interval | None]:
+    """Return what makes each frame of a satellite, or each interval of its radar; None for one that never leaves it."""
+    if scenario.satellite[satellite_index].sensor == "radar":
+        return RadarRenderer(scenario, satellite_index).message
+    renderer = Renderer(scenario, satellite_index)
+
+    def make(number: int) -> Frame | None:
+        return None if renderer.dropped(number) else renderer.frame(number)[0]
+
+    return make
+
+
 def main(argv: list[str] | None = None) -> int:
     """Inject the frames of one satellite; the rig starts this."""
     parser = argparse.ArgumentParser(prog="python -m lookdown.hil.inject", description=__doc__.splitlines()[0])
@@ -148,13 +164,9 @@ def main(argv: list[str] | None = None) -> int:
     cv2.setNumThreads(1)
     scenario = load_scenario(options.scenario)
     sensor_id = scenario.satellite[options.satellite].id
-    renderer = Renderer(scenario, options.satellite)
-
-    def make(number: int) -> Frame | None:
-        return None if renderer.detector.dropped(number) else renderer.frame(number)[0]
-
+    make = maker(scenario, options.satellite)
     # The first frame, with all that rendering sets up, is made before the run starts.
-    first = renderer.frame(0)[0]
+    first = make(0)
     others = ahead(lambda number: make(number + 1), scenario.n_frames - 1)
     stopped = False
 
@@ -182,7 +194,7 @@ def main(argv: list[str] | None = None) -> int:
         socket.sndhwm = FRAMES.high_water_mark
         attach(socket, options.endpoint, bind=FRAMES.binds == "giver")
 
-        def send(frame: Frame, injected_ns: int) -> bool:
+        def send(frame: Frame | Interval, injected_ns: int) -> bool:
             while not socket.poll(_PATIENCE_MS, zmq.POLLOUT):
                 if stopped:
                     return False
@@ -192,7 +204,7 @@ def main(argv: list[str] | None = None) -> int:
         counters = Injected()
         said_ns = 0
         period_s = 1.0 / scenario.frame_rate_hz / options.pace
-        frames = itertools.chain([None if renderer.detector.dropped(0) else first], others)
+        frames = itertools.chain([first], others)
         for counters in inject(frames, send, start_ns, period_s, clock, wait_until):
             if clock.steady_ns() - said_ns > _SAY_EVERY_NS:
                 _say(**asdict(counters))

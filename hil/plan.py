@@ -6,7 +6,7 @@ end. Times count in seconds from its start; angles and coordinates are in degree
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,6 +20,7 @@ from lookdown.hil.motion.orbits import OrbitConfig
 from lookdown.hil.motion.pointing import PointingConfig, check_pointing
 from lookdown.hil.motion.roads import RoadConfig
 from lookdown.hil.motion.terrain import TerrainConfig
+from lookdown.hil.radar.config import RadarConfig
 from lookdown.hil.requirements import Requirement
 from lookdown.hil.scene.config import SceneConfig
 from lookdown.hil.score import Settings
@@ -32,13 +33,15 @@ class SatelliteConfig:
     """A satellite: its identity on every link, its orbit, how it points, and the Earth-fixed points it points at.
 
     ``aim`` holds one point, or several with rising ``t_s`` between which the aim moves linearly; before the first and
-    after the last it stands. Laws of pointing that need no point have none.
+    after the last it stands. Laws of pointing that need no point have none. ``sensor`` is what it carries: the
+    infrared sensor of the scenario or its radar.
     """
 
     id: int
     orbit: OrbitConfig
     aim: tuple[Place, ...] = ()
     pointing: PointingConfig = field(default_factory=PointingConfig)
+    sensor: Literal["infrared", "radar"] = "infrared"
 
     def __post_init__(self) -> None:
         """Refuse an identity that cannot work."""
@@ -58,7 +61,11 @@ class Scenario:
     start : str
         Instant of the first frame's mid-exposure, UTC, ISO 8601.
     duration_s, frame_rate_hz : float
-        Length [s] and frames per second of each satellite [Hz].
+        Length [s] and frames, or intervals of a radar, per second of each satellite [Hz].
+    sensor : SensorConfig
+        Infrared sensor; its sigmas of position and pointing are those of every satellite.
+    radar : RadarConfig or None
+        Radar of the satellites that carry it.
     jitter : JitterConfig
         Jitter of every sensor's attitude, beside ``sensor.jitter_sigma_rad`` (white, known to the attitude sensor).
     flight, ground : dict
@@ -83,6 +90,7 @@ class Scenario:
     terrain: TerrainConfig = field(default_factory=TerrainConfig)
     road: tuple[RoadConfig, ...] = ()
     sensor: SensorConfig = field(default_factory=SensorConfig)
+    radar: RadarConfig | None = None
     jitter: JitterConfig = field(default_factory=JitterConfig)
     flight: dict[str, Any] = field(default_factory=dict)
     ground: dict[str, Any] = field(default_factory=dict)
@@ -112,6 +120,7 @@ class Scenario:
                 self.orbit(index)
             except ValueError as error:
                 raise ValueError(f"satellite {satellite.id}: {error}") from None
+        self._check_radar()
         if self.sensor.exposure_s * self.frame_rate_hz > 1.0:
             raise ValueError(
                 f"sensor: an exposure of {self.sensor.exposure_s:g} s (co_adds * integration_time_s) does not fit "
@@ -124,6 +133,26 @@ class Scenario:
                     f"mover {mover.name!r}: waypoints wanted from t_s 0 to {self.duration_s:g} or beyond, "
                     f"got {times[0]:g} to {times[-1]:g}; add waypoints"
                 )
+
+    def _check_radar(self) -> None:
+        """Refuse radar satellites without a radar, a radar without them, and intervals that do not fit their time."""
+        carriers = [satellite.id for satellite in self.satellite if satellite.sensor == "radar"]
+        if self.radar is None:
+            if carriers:
+                raise ValueError(f"satellite {carriers[0]}: carries a radar, wanted a table [radar], got none; add it")
+            return
+        if not carriers:
+            raise ValueError("radar: wanted a satellite with sensor = 'radar', got none; add one or leave [radar] out")
+        instrument = self.radar.instrument
+        if instrument.pulses / instrument.prf_hz * self.frame_rate_hz > 1.0:
+            raise ValueError(
+                f"radar: {instrument.pulses} pulses at {instrument.prf_hz:g} Hz do not fit into a frame of "
+                f"{1.0 / self.frame_rate_hz:g} s; lower frame_rate_hz"
+            )
+
+    def indices(self, sensor: Literal["infrared", "radar"]) -> tuple[int, ...]:
+        """Return the indices of the satellites that carry a sensor."""
+        return tuple(index for index, satellite in enumerate(self.satellite) if satellite.sensor == sensor)
 
     @cached_property
     def start_ns(self) -> int:

@@ -139,8 +139,10 @@ def processes(
     """Write the configuration of each process of a run and return the table of them, in order of starting."""
     python = sys.executable
     ground_endpoint, picture_endpoint = f"ipc://{sockets}/ground", f"ipc://{sockets}/picture"
-    size = {"rows": scenario.sensor.rows, "cols": scenario.sensor.cols}
     ids = [satellite.id for satellite in scenario.satellite]
+    radars = [scenario.satellite[index].id for index in scenario.indices("radar")]
+    size = {"rows": scenario.sensor.rows, "cols": scenario.sensor.cols}
+    sensors = [{"sensor_id": i, **size} for i in ids if i not in radars]
     security = make_keys(folder / "run" / "keys", ids) if secure else {}
 
     ground_config = folder / "run" / "ground.toml"
@@ -150,7 +152,7 @@ def processes(
         "folder": str(folder.resolve() / "ground"),
         "exit_when_all_ended": True,
         **security.get(0, {}),
-        "fusion": {"sensors": [{"sensor_id": i, **size} for i in ids], **scenario.ground},
+        "fusion": {"sensors": sensors, **scenario.ground},
     }
     ground_config.write_text(tomli_w.dumps(ground), encoding="utf-8")
     table = [Process("ground", (python, "-m", "lookdown.ground", "run", "--config", str(ground_config)))]
@@ -161,12 +163,7 @@ def processes(
             "sensor_id": i,
             "frames_endpoint": f"ipc://{sockets}/frames-{i}",
             "ground_endpoint": ground_endpoint,
-            **size,
-            "bit_depth": scenario.sensor.bits,
-            "calibration": {
-                "bad_pixels": str(_bad_pixels(scenario, i, folder)),
-                "distortion": list(scenario.sensor.distortion),
-            },
+            **(_radar(scenario) if i in radars else _focal_plane(scenario, i, folder)),
             **security.get(i, {}),
             **scenario.flight,
         }
@@ -204,6 +201,30 @@ def make_keys(folder: Path, ids: list[int]) -> dict[int, dict[str, Any]]:
     }
     said[0] = {"security": {"keys": str(at[ground]), "sealed": True}}
     return said
+
+
+def _radar(scenario: Scenario) -> dict[str, Any]:
+    """Say of a radar satellite what its onboard process must know."""
+    assert scenario.radar is not None
+    radar = scenario.radar.instrument
+    channels, pulses, samples = radar.shape
+    names = ("wavelength_m", "spacing_m", "bandwidth_hz", "pulse_s", "sample_rate_hz")
+    told = {name: getattr(radar, name) for name in names}
+    return {"radar_sensor": {"channels": channels, "pulses": pulses, "samples": samples, **told}}
+
+
+def _focal_plane(scenario: Scenario, sensor_id: int, folder: Path) -> dict[str, Any]:
+    """Say of an infrared satellite what its onboard process must know."""
+    sensor = scenario.sensor
+    return {
+        "rows": sensor.rows,
+        "cols": sensor.cols,
+        "bit_depth": sensor.bits,
+        "calibration": {
+            "bad_pixels": str(_bad_pixels(scenario, sensor_id, folder)),
+            "distortion": list(sensor.distortion),
+        },
+    }
 
 
 def _bad_pixels(scenario: Scenario, sensor_id: int, folder: Path) -> Path:

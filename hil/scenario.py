@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from lookdown.geo.earth import ecef_to_geodetic, enu_axes, geodetic_to_ecef
 from lookdown.geo.sight import intersect_ellipsoid
 from lookdown.hil.plan import Scenario
+from lookdown.hil.radar.look import Looks
 from lookdown.hil.requirements import check
 from lookdown.hil.scene.recorded import read_part
 from lookdown.hil.truth import Truth
@@ -65,7 +66,8 @@ def check_geometry(scenario: Scenario) -> None:
     seen = np.zeros(len(truth.paths), np.bool_)
     for index, satellite in enumerate(scenario.satellite):
         _check_view(truth, index, frames)
-        inside = truth.appearances(index, frames)["inside"].any(axis=0)
+        rows = Looks(truth, index).rows(frames) if satellite.sensor == "radar" else truth.appearances(index, frames)
+        inside = rows["inside"].any(axis=0)
         if truth.paths and not inside.any():
             raise ValueError(
                 f"satellite {satellite.id} never sees any mover: wanted one inside its frame at some time; "
@@ -95,6 +97,8 @@ def _check_view(truth: Truth, index: int, frames: NDArray[np.int64]) -> None:
             f"{name} stands {np.degrees(elevation.min()):.0f} degrees above the horizon of its aim point; wanted 5 or "
             "more throughout; change its orbit or its aim"
         )
+    if scenario.satellite[index].sensor == "radar":
+        return
     row, col = np.array([0, 0, camera.rows - 1, camera.rows - 1]), np.array([0, camera.cols - 1, 0, camera.cols - 1])
     sights = camera.sight_ecef(*camera.tangent_from_pixel(row, col), attitude[:, None, :])
     ground = intersect_ellipsoid(position[:, None, :], sights, 0.0)

@@ -23,6 +23,7 @@ from lookdown.flight.radar.config import RadarParameters, RadarSensor
 from lookdown.flight.radar.detection import gaussian_sigma, offset_of
 from lookdown.flight.radar.fit import Fits
 from lookdown.flight.radar.intake import take
+from lookdown.flight.radar.motion import Motion, motion_of
 from lookdown.flight.radar.plots import RADAR_PLOT_DTYPE, RadarFlag, RadarFrame, RadarPlotFlag, RadarResult
 from lookdown.flight.radar.tables import Setup
 from lookdown.kernels.adaptive import adaptive_filter
@@ -85,7 +86,7 @@ class RadarChain:
         frame : RadarFrame
             The interval.
         state : SensorState, optional
-            Where the radar was; its speed against the ground takes the place of the frame's.
+            Where the radar was and looked; its velocity against the ground takes the place of the frame's speed.
 
         Returns
         -------
@@ -100,9 +101,9 @@ class RadarChain:
         """
         if not 0 < frame.prf_hz < np.inf:
             raise ValueError(f"prf_hz: wanted a repetition frequency above 0, got {frame.prf_hz}")
-        speed_m_s = frame.speed_m_s if state is None else float(np.linalg.norm(state.velocity_m_s))
-        if not np.isfinite(speed_m_s):
-            raise ValueError(f"speed_m_s: wanted a finite speed, got {speed_m_s}")
+        motion = motion_of(state) if state is not None else Motion(frame.speed_m_s)
+        if not np.isfinite(motion).all():
+            raise ValueError(f"speed_m_s: wanted a finite speed, got {motion.along_m_s}")
         parameters = self.parameters
         intake = take(frame.samples, self.shape, self.sensor, parameters)
         s = self._setup(intake.channels)
@@ -119,7 +120,7 @@ class RadarChain:
         n_left_out = max(len(peaks) - most, 0)
         if n_left_out:
             flags |= RadarFlag.TRUNCATED
-        plots = self._fit(s, frame, speed_m_s, peaks[:most], sizes[:most], cells)
+        plots = self._fit(s, frame, motion, peaks[:most], sizes[:most], cells)
         slow = np.abs(plots["range_rate_m_s"]) < parameters.least_speed_m_s
         return RadarResult(
             plots[~slow], flags, intake.channels, n_left_out, n_side_lobes, int(slow.sum()), untrained,
@@ -213,7 +214,7 @@ class RadarChain:
         self,
         s: Setup,
         frame: RadarFrame,
-        speed_m_s: float,
+        motion: Motion,
         peaks: NDArray[np.int64],
         sizes: NDArray[np.int64],
         cells: NDArray[np.int64],
@@ -239,7 +240,7 @@ class RadarChain:
         train = np.stack([~hits[np.arange(row - 2, row + 3) % dopplers].any(axis=0) for row in rows])
         beams_rad = np.asarray(self.parameters.beams_rad, np.float64)[beams]
         fits = s.fit(s.compressed, cols.astype(np.float64), guess, np.sin(beams_rad), train)
-        self._fill(plots, fits, frame, speed_m_s, beams_rad, s.fit.model.half_beam or 1.0)
+        self._fill(plots, fits, frame, motion, beams_rad, s.fit.model.half_beam or 1.0)
         plots["n_cells"] = np.minimum(sizes, 65535)
         plots["snr"] = [gaussian_sigma(min(value, -0.7)) for value in log_pfa.tolist()]
         plots["flags"] |= np.where((cols == 0) | (cols == ranges - 1), RadarPlotFlag.EDGE, 0).astype(np.uint16)
@@ -250,7 +251,7 @@ class RadarChain:
         plots: NDArray[Any],
         fits: Fits,
         frame: RadarFrame,
-        speed_m_s: float,
+        motion: Motion,
         beams_rad: NDArray[np.float64],
         half_beam: float,
     ) -> None:
@@ -263,10 +264,11 @@ class RadarChain:
         covariance[blind, 2, 2] = half_beam**2
         doppler_hz = turn * frame.prf_hz
         span = sensor.wavelength_m * frame.prf_hz / 2
-        rate = speed_m_s * u - sensor.wavelength_m / 2 * doppler_hz
+        own_m_s, slope_m_s = motion.toward(u)
+        rate = own_m_s - sensor.wavelength_m / 2 * doppler_hz
         jacobian = np.zeros((len(plots), 3, 3))
         jacobian[:, 0, 0] = sensor.cell_m
-        jacobian[:, 1, 1], jacobian[:, 1, 2] = -span, speed_m_s
+        jacobian[:, 1, 1], jacobian[:, 1, 2] = -span, slope_m_s
         jacobian[:, 2, 2] = 1 / np.maximum(np.sqrt(1 - u * u), 1e-3)
         first_range_m = sensor.first_range_m if frame.first_range_m is None else frame.first_range_m
         plots["range_m"] = first_range_m + fits.range_cell * sensor.cell_m

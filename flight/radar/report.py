@@ -1,6 +1,6 @@
 """From intervals to reports: the radar chain with the wire in front of it and behind it.
 
-The chain tells range rates against the ground, ``v u - wavelength f / 2``, whose errors go with those of the azimuth.
+The chain tells range rates against the ground, ``v . s - wavelength f / 2``, whose errors go with those of the azimuth.
 A report holds what was measured, ``-wavelength f / 2``: the rate of the range by the radar's own motion too. Its error
 is that of the Doppler frequency alone, and the ground knows the radar's velocity better than a speed along the array.
 """
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from lookdown.flight.radar.chain import RadarChain
 from lookdown.flight.radar.config import RadarParameters, RadarSensor
+from lookdown.flight.radar.motion import Motion, motion_of
 from lookdown.flight.radar.plots import RadarFrame, RadarResult
 from lookdown.geo.earth import SPEED_OF_LIGHT_M_S
 from lookdown.wire.messages import ECHO_DTYPE, Interval, RadarFlag, RadarReport
@@ -21,15 +22,15 @@ IntervalReporter = Callable[[Interval], RadarReport]
 """An interval in, its report out; ValueError for one that cannot be taken."""
 
 
-def echoes_of(plots: NDArray[Any], speed_m_s: float, rate_fold_m_s: float = 0.0) -> NDArray[Any]:
+def echoes_of(plots: NDArray[Any], motion: Motion, rate_fold_m_s: float = 0.0) -> NDArray[Any]:
     """Turn plots of the chain into those of a report.
 
     Parameters
     ----------
     plots : ndarray of RADAR_PLOT_DTYPE, shape (n,)
         Plots with range rates against the ground.
-    speed_m_s : float
-        Speed of the radar along its array that the chain was told [m/s].
+    motion : Motion
+        Motion of the radar that the chain was told.
     rate_fold_m_s : float
         Range rates are folded about 0 by this; 0: they are not folded [m/s].
 
@@ -40,11 +41,12 @@ def echoes_of(plots: NDArray[Any], speed_m_s: float, rate_fold_m_s: float = 0.0)
     """
     echoes = np.zeros(len(plots), ECHO_DTYPE)
     azimuth = plots["azimuth_rad"]
-    rate = plots["range_rate_m_s"] - speed_m_s * np.sin(azimuth)
+    own_m_s, slope_m_s = motion.toward(np.sin(azimuth))
+    rate = plots["range_rate_m_s"] - own_m_s
     if rate_fold_m_s:
         rate = (rate + rate_fold_m_s / 2) % rate_fold_m_s - rate_fold_m_s / 2
     turned = np.tile(np.eye(3), (len(plots), 1, 1))
-    turned[:, 1, 2] = -speed_m_s * np.cos(azimuth)
+    turned[:, 1, 2] = -slope_m_s * np.cos(azimuth)
     covariance = turned @ plots["covariance"] @ turned.transpose(0, 2, 1)
     sigma = np.sqrt(np.maximum(np.diagonal(covariance, axis1=1, axis2=2), 0.0))
     echoes["range_m"], echoes["range_rate_m_s"], echoes["azimuth_rad"] = plots["range_m"], rate, azimuth
@@ -84,7 +86,7 @@ def report_of(interval: Interval, result: RadarResult, sensor: RadarSensor, para
         frame_id=interval.frame_id,
         time_ns=interval.time_ns,
         state=state,
-        echoes=echoes_of(result.plots, float(np.linalg.norm(state.velocity_m_s)), rate_fold_m_s),
+        echoes=echoes_of(result.plots, motion_of(state), rate_fold_m_s),
         first_range_m=interval.first_range_m,
         range_span_m=round((result.power.shape[1] - 1) * sensor.cell_m),
         range_fold_m=SPEED_OF_LIGHT_M_S / (2 * interval.prf_hz),

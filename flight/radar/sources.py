@@ -1,12 +1,14 @@
 """Recordings of radar intervals: an HDF5 file with the samples and all that is needed to make sense of them.
 
+All may stand in a group, as `lookdown-hil render` writes one for each satellite.
+
 cpi             complex64 [intervals, channels, pulses, samples] or [channels, pulses, samples]
 attributes of cpi (or of the file)
     wavelength_m, sample_rate_hz, prf_hz (or a dataset prf_hz [intervals])
     spacing_m (or a dataset channel_m [channels])
     bandwidth_hz and pulse_s of a linear chirp (or a dataset pulse, complex [samples], with bandwidth_hz)
 optional
-    first_range_m, full_scale, speed_m_s (or a dataset speed_m_s [intervals]), time_ns [intervals],
+    full_scale; first_range_m, speed_m_s (or datasets [intervals]); time_ns [intervals],
     sensor_states [intervals] as `lookdown-hil render` writes them
 """
 
@@ -74,8 +76,8 @@ def holds_intervals(path: Path) -> bool:
         return False  # whoever reads it as frames says what is wrong
 
 
-def open_intervals(path: Path) -> RadarRecording:
-    """Open a recording of radar intervals.
+def open_intervals(path: Path, wanted: str = "") -> RadarRecording:
+    """Open a recording of radar intervals: the group ``wanted``, or the first that holds some.
 
     Raises
     ------
@@ -88,16 +90,13 @@ def open_intervals(path: Path) -> RadarRecording:
         file = h5py.File(path, "r")
     except OSError as error:
         raise SourceError(f"{path}: wanted a whole HDF5 file, came none ({str(error)[:80]}); fetch it again") from None
-    cpi = file.get(DATASET)
-    if not isinstance(cpi, h5py.Dataset):
-        raise SourceError(
-            f"{path}: wanted the intervals in a dataset named {DATASET!r}, came {', '.join(file) or 'none'}"
-        )
+    cpi = _choose(path, file, wanted)
     if cpi.dtype != np.complex64 or cpi.ndim not in (3, 4) or 0 in cpi.shape:
         raise SourceError(
             f"{path}: {DATASET}: wanted complex64 [intervals, channels, pulses, samples] or one interval without the "
             f"first, came {cpi.dtype} {list(cpi.shape)}; transpose or convert it"
         )
+    file = cpi.parent
     n = cpi.shape[0] if cpi.ndim == 4 else 1
     shape = cpi.shape[-3:]
 
@@ -121,6 +120,7 @@ def open_intervals(path: Path) -> RadarRecording:
     try:
         sensor = _sensor(path, file, shape[0], number)
         prf_hz, speed_m_s = each("prf_hz"), each("speed_m_s", 0.0)
+        first_range_m = each("first_range_m", 0.0)
     except ValueError as error:
         raise SourceError(f"{path}: {error}") from None
     if sensor.pulse.size > shape[2]:
@@ -150,9 +150,35 @@ def open_intervals(path: Path) -> RadarRecording:
                     np.array(row["attitude"], np.float64), float(row["position_sigma_m"]),
                     float(row["pointing_sigma_rad"]), float(row["ifov_rad"]),
                 )  # fmt: skip
-            yield RadarFrame(k, int(times[k]), samples, float(prf_hz[k]), float(speed_m_s[k])), state
+            yield (
+                RadarFrame(k, int(times[k]), samples, float(prf_hz[k]), float(speed_m_s[k]), float(first_range_m[k])),
+                state,
+            )
 
     return RadarRecording(path, sensor, shape, n, frames())
+
+
+def _choose(path: Path, file: Any, wanted: str) -> Any:
+    """Return the dataset of the intervals: of the group asked for, or the first."""
+    import h5py
+
+    found: dict[str, Any] = {}
+
+    def visit(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset) and name.rsplit("/", 1)[-1] == DATASET:
+            found[name] = item
+
+    file.visititems(visit)
+    if not found:
+        raise SourceError(
+            f"{path}: wanted the intervals in a dataset named {DATASET!r}, came {', '.join(file) or 'none'}"
+        )
+    if wanted:
+        name = wanted.strip("/")
+        if name not in found and f"{name}/{DATASET}" not in found:
+            raise SourceError(f"{path}: wanted dataset {wanted!r}, came {', '.join(found)}; name one of them")
+        return found.get(name, found.get(f"{name}/{DATASET}"))
+    return found[min(found, key=lambda name: (name.count("/"), name))]
 
 
 def _sensor(path: Path, file: Any, channels: int, number: Any) -> RadarSensor:
@@ -175,6 +201,5 @@ def _sensor(path: Path, file: Any, channels: int, number: Any) -> RadarSensor:
         pulse=pulse,
         sample_rate_hz=sample_rate_hz,
         bandwidth_hz=bandwidth_hz,
-        first_range_m=number("first_range_m", 0.0),
         full_scale=number("full_scale", 0.0),
     )

@@ -95,6 +95,8 @@ class MoverConfig:
         from the table of signatures by aspect, height, speed and background.
     signature_scale : float
         Factor of the table's value [1].
+    rcs_m2 : float or None
+        Mean radar cross-section; None takes that of its kind [m^2].
     start : Start or None
         Great circle at constant speed, or where a glide or a boost begins.
     weave, skip : Oscillation or None
@@ -119,6 +121,7 @@ class MoverConfig:
     kind: MoverKind
     intensity_w_sr: float | None = None
     signature_scale: float = 1.0
+    rcs_m2: float | None = None
     start: Start | None = None
     weave: Oscillation | None = None
     skip: Oscillation | None = None
@@ -156,6 +159,7 @@ class MoverConfig:
         require(
             self,
             ("signature_scale", 0.0 <= self.signature_scale <= 1e6, "0 to 1e6"),
+            ("rcs_m2", self.rcs_m2 is None or 0.0 < self.rcs_m2 <= 1e7, "above 0, at most 1e7"),
             (
                 "terrain_clearance_m",
                 self.terrain_clearance_m is None or 5.0 <= self.terrain_clearance_m <= 20e3,

@@ -60,6 +60,7 @@ def draw(
     targets: tuple[Target, ...] = (),
     jammer: Jammer | None = None,
     noise: bool = True,
+    gains: NDArray[np.complex128] | None = None,
 ) -> Interval:
     """Draw an interval.
 
@@ -73,6 +74,8 @@ def draw(
         What it sees.
     noise : bool
         Add receiver noise of power 1.
+    gains : ndarray of complex128, shape (channels,), optional
+        What the channels are multiplied by; drawn with the radar's errors if absent (`channel_gains`).
 
     Returns
     -------
@@ -81,9 +84,7 @@ def draw(
     """
     pulse = chirp(radar.bandwidth_hz, radar.pulse_s, radar.sample_rate_hz).astype(np.complex128)
     samples = radar.ranges + pulse.size - 1
-    gains = (1 + radar.gain_error * rng.standard_normal(radar.channels)) * np.exp(
-        1j * radar.phase_error_rad * rng.standard_normal(radar.channels)
-    )
+    gains = channel_gains(radar, rng) if gains is None else gains
     spectrum = np.zeros((radar.channels, radar.pulses, samples), np.complex128)
     response = np.fft.fft(pulse, samples)
     if clutter is not None:
@@ -104,6 +105,12 @@ def draw(
     return Interval(received.astype(np.complex64), truth, gains, radar)
 
 
+def channel_gains(radar: Radar, rng: np.random.Generator) -> NDArray[np.complex128]:
+    """Draw what the channels of one radar are off by, shape (channels,) [1]."""
+    gain = 1 + radar.gain_error * rng.standard_normal(radar.channels)
+    return np.asarray(gain * np.exp(1j * radar.phase_error_rad * rng.standard_normal(radar.channels)), np.complex128)
+
+
 def draw_staggered(
     radar: Radar,
     prfs_hz: tuple[float, ...],
@@ -119,26 +126,25 @@ def draw_staggered(
 def _ground(radar: Radar, clutter: Clutter, rng: np.random.Generator, cells: int) -> NDArray[np.complex128]:
     """Clutter in each channel, pulse and cell, of the wanted power."""
     u, share = theory.patches(radar, clutter)
-    across = theory.spatial(radar, u) * np.sqrt(share)
-    along = theory.temporal(radar, theory.doppler_hz(radar, u))
-    out = np.zeros((radar.channels, radar.pulses, cells), np.complex128)
-    moves = clutter.motion_mps > 0
-    if moves:
+    response = (theory.spatial(radar, u) * np.sqrt(share))[:, None] * theory.temporal(
+        radar, theory.doppler_hz(radar, u)
+    )
+    size = radar.channels * radar.pulses
+    mix = np.ones((radar.pulses, 1))
+    if clutter.motion_mps > 0:
         values, vectors = np.linalg.eigh(theory.coherence(radar, clutter))
         kept = values > 1e-9 * values[-1]
         mix = vectors[:, kept] * np.sqrt(values[kept])
-    else:
-        mix = np.ones((radar.pulses, 1))
+    out = np.zeros((size, cells), np.complex128)
     for fold in clutter.folds:
         texture = np.ones(cells)
         if np.isfinite(clutter.shape):
             texture = rng.gamma(clutter.shape, 1 / clutter.shape, cells)
-        drawn = gaussian(rng, mix.shape[1], clutter.patches, cells)
         scale = np.sqrt(texture * fold / sum(clutter.folds)) * 10 ** (clutter.cnr_db / 20)
-        for p in range(radar.pulses):
-            now = np.tensordot(mix[p], drawn, 1)
-            out[:, p] += (across * along[p]) @ now * scale
-    return out
+        for mode in mix.T:
+            seen = (response * mode[:, None]).reshape(size, -1)
+            out += seen @ (gaussian(rng, clutter.patches, cells) * scale)
+    return out.reshape(radar.channels, radar.pulses, cells)
 
 
 def _echo(
@@ -147,7 +153,8 @@ def _echo(
     """Spectrum of a target's reflectivity along range; fills its row of the truth."""
     doppler = float(theory.doppler_hz(radar, target.u, target.range_rate_mps))
     folded = (doppler + radar.prf_hz / 2) % radar.prf_hz - radar.prf_hz / 2
-    cell = (target.range_m % radar.unambiguous_range_m - radar.first_range_m) / radar.cell_m
+    fold = radar.unambiguous_range_m / radar.cell_m
+    cell = ((target.range_m - radar.first_range_m) / radar.cell_m + 0.5) % fold - 0.5
     inside = -0.5 <= cell < radar.ranges - 0.5
     truth["range_m"], truth["range_rate_mps"], truth["u"] = target.range_m, target.range_rate_mps, target.u
     truth["cell"], truth["doppler_hz"], truth["snr_db"] = cell if inside else np.nan, folded, target.snr_db

@@ -34,7 +34,7 @@ class Radar:
     bandwidth_hz, pulse_s, sample_rate_hz : float
         The chirp: band [Hz], duration [s], complex samples a second [Hz].
     first_range_m : float
-        Range of the first cell within the unambiguous range [m].
+        Range of the first cell; echoes from whole numbers of the unambiguous range farther fold into the window [m].
     gain_error, phase_error_rad : float
         Standard deviation of the channels' gain [1] and phase [rad].
     """
@@ -62,6 +62,12 @@ class Radar:
                 np.isfinite(value) and (value >= 0 if least_is_zero else value > 0),
                 f"{f.name}: wanted a number {'of 0 or more' if least_is_zero else 'above 0'}, got {value}",
             )
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, pulses and samples of an interval."""
+        pulse = round(self.pulse_s * self.sample_rate_hz)
+        return self.channels, self.pulses, self.ranges + pulse - 1
 
     @property
     def cell_m(self) -> float:
