@@ -17,6 +17,7 @@ from scipy.special import chdtri
 from lookdown.geo.earth import SEMI_MAJOR_AXIS_M
 from lookdown.ground import life
 from lookdown.ground.associate import Pairs, assign, gate_pairs
+from lookdown.ground.echoes import EchoLook
 from lookdown.ground.feed import Feeder
 from lookdown.ground.filter import innovation_covariance
 from lookdown.ground.ingest import Arrival
@@ -25,9 +26,11 @@ from lookdown.ground.measure import Look, PredictedSights, common_sigma, predict
 from lookdown.ground.modes import Modes
 from lookdown.ground.parameters import Parameters
 from lookdown.ground.pointing import Pointing, PointingError
+from lookdown.ground.radar_step import start_tracks, take_echoes
+from lookdown.ground.surface import Surface
 from lookdown.ground.tracks import Int, TrackTable
 from lookdown.wire.dictionary import MAX_TRACKS
-from lookdown.wire.messages import Float, Picture, PlotReport, ReportFlag, TrackStatus
+from lookdown.wire.messages import Float, Picture, PlotReport, RadarReport, ReportFlag, TrackStatus
 
 LINK_DTYPE = np.dtype([("plot_index", "<i8"), ("track_id", "<i8")])
 """Which plot of a report, by its index as sent, fed which track."""
@@ -99,6 +102,7 @@ class Snapshot:
     pointing: Pointing
     pointing_told_ns: Int
     counters: Counter[tuple[int, str]]
+    surface: Any
 
 
 class Fusion:
@@ -134,6 +138,7 @@ class Fusion:
         self._gate = float(chdtri(2, 1.0 - parameters.gate_probability))
         self._log_missed = float(np.log1p(-parameters.probability_of_detection))
         self.counters: Counter[tuple[int, str]] = Counter()
+        self._surface = Surface(parameters, self.counters)
 
     def step(self, arrivals: Iterable[Arrival]) -> list[Event]:
         """Fuse reports in the order given, which must be that of `Ingest`.
@@ -178,7 +183,10 @@ class Fusion:
         table = self._table.take(np.arange(len(self._table)))
         past, settled_ns, false_plots = dict(self._leftover), self._settled_ns.copy(), self._false_plots.copy()
         pointing, told_ns = self._pointing.copy(), self._pointing_told_ns.copy()
-        return Snapshot(self._time_ns, table, past, settled_ns, false_plots, pointing, told_ns, self.counters.copy())
+        counters = self.counters.copy()
+        return Snapshot(
+            self._time_ns, table, past, settled_ns, false_plots, pointing, told_ns, counters, self._surface.save()
+        )
 
     def restore(self, past: Snapshot) -> None:
         """Go back to what was known; identities that were given since stay with the plots that they were given for."""
@@ -188,6 +196,7 @@ class Fusion:
         self._pointing, self._pointing_told_ns = past.pointing.copy(), past.pointing_told_ns.copy()
         self.counters.clear()
         self.counters.update(past.counters)
+        self._surface.restore(past.surface)
 
     def picture(self, now_ns: int) -> Picture:
         """Tracks that are live, or tentative and seen by two sensors, predicted to a time.
@@ -209,7 +218,9 @@ class Fusion:
         rows = np.flatnonzero(alive & (table.live | life.credible(table, parameters)))
         rows = rows[np.lexsort((-table.score[rows], ~table.live[rows]))]
         shown = table.tracks_at(rows[:MAX_TRACKS], now_ns, (now_ns - self._time_ns) * 1e-9, parameters)
-        return Picture(now_ns, shown, max(len(rows) - MAX_TRACKS, 0))
+        ground = self._surface.tracks(now_ns)
+        n_left_out = max(len(rows) + len(ground) - MAX_TRACKS, 0)
+        return Picture(now_ns, (*shown, *ground)[:MAX_TRACKS], n_left_out)
 
     def _fuse(self, arrival: Arrival) -> list[Event]:
         report, parameters, table = arrival.report, self._parameters, self._table
@@ -220,6 +231,13 @@ class Fusion:
             raise ValueError("Fusion.step wanted reports in order of time, got an older one; pass them through Ingest")
         ahead_s = (report.time_ns - (self._time_ns or report.time_ns)) * 1e-9
         self._modes.predict(table, ahead_s)
+        if isinstance(report, RadarReport):
+            self._time_ns = report.time_ns
+            if parameters.estimate_pointing:
+                self._pointing.predict(ahead_s)
+            if parameters.sensors[sensor].radar == "surface":
+                return self._fuse_surface(arrival, report)
+            return self._fuse_radar(arrival, report, sensor)
         self._time_ns = report.time_ns
 
         look = Look.of(report, parameters.centroid_floor_px)
@@ -259,9 +277,34 @@ class Fusion:
         if report.time_ns >= self._settled_ns[sensor]:
             self._start(look, sensor, np.flatnonzero(free))
         self.counters[report.sensor_id, "fused"] += 1
-        self.counters[report.sensor_id, "plots"] += len(arrival.report.sights)
+        self.counters[report.sensor_id, "plots"] += arrival.report.n_plots
         self.counters[report.sensor_id, "plots_used"] += int(np.count_nonzero(~free))
         return [ReportFused(arrival, updates, links), *events, *self._tell_pointing(report, sensor)]
+
+    def _fuse_surface(self, arrival: Arrival, report: RadarReport) -> list[Event]:
+        changes = self._surface.take(EchoLook.of(report), arrival.plot_index)
+        changes.updates["sensor_id"] = report.sensor_id
+        links = np.array(changes.links, LINK_DTYPE)
+        told = [Happening(kind, report.time_ns, report.sensor_id, text) for kind, text in changes.told]
+        return [ReportFused(arrival, changes.updates, links), *told]
+
+    def _fuse_radar(self, arrival: Arrival, report: RadarReport, sensor: int) -> list[Event]:
+        table, parameters = self._table, self._parameters
+        look = EchoLook.of(report)
+        plot_of = take_echoes(table, look, sensor, parameters).plot_of
+        rows = np.flatnonzero(plot_of >= 0)
+        links = np.zeros(rows.size, LINK_DTYPE)
+        links["plot_index"], links["track_id"] = arrival.plot_index[plot_of[rows]], table.track_id[rows]
+        free = _without(np.arange(report.n_plots), plot_of[rows], report.n_plots)
+        events, updates = self._turn_pages(rows, plot_of, report)
+        new, plots = start_tracks(look, free, sensor, len(self._index), parameters)
+        new.track_id = self._name(report, None, plots, np.full(len(plots), -1))
+        self._table.extend(new)
+        self._limit_tentative(report)
+        self.counters[report.sensor_id, "fused"] += 1
+        self.counters[report.sensor_id, "plots"] += report.n_plots
+        self.counters[report.sensor_id, "plots_used"] += report.n_plots - len(free)
+        return [ReportFused(arrival, updates, links), *events]
 
     def _log_density(self, report: PlotReport, sensor: int) -> float:
         field = self._parameters.sensors[sensor]
@@ -324,7 +367,9 @@ class Fusion:
                 return [Happening("pointing", report.time_ns, report.sensor_id, str(error))]
         return []
 
-    def _turn_pages(self, rows: Int, plot_of: Int, report: PlotReport) -> tuple[list[Event], NDArray[Any]]:
+    def _turn_pages(
+        self, rows: Int, plot_of: Int, report: PlotReport | RadarReport
+    ) -> tuple[list[Event], NDArray[Any]]:
         """Confirm, merge and end tracks; the events and the updates of this report."""
         table, parameters, events = self._table, self._parameters, list[Event]()
         time_ns, sensor_id = report.time_ns, report.sensor_id
@@ -386,6 +431,11 @@ class Fusion:
             free = _without(free, crossings.plot_a, len(report.sights))
             self._leftover[other] = (before, _without(kept, crossings.plot_b, len(before.report.sights)))
         self._leftover[sensor] = (look, free)
+        self._limit_tentative(report)
+
+    def _limit_tentative(self, report: PlotReport | RadarReport) -> None:
+        """Keep the best tentative tracks, as many as are allowed."""
+        parameters = self._parameters
         tentative = np.flatnonzero(~self._table.live)
         excess = len(tentative) - parameters.max_tentative
         if excess > 0:
@@ -394,9 +444,10 @@ class Fusion:
             keep[tentative[np.argsort(self._table.score[tentative], kind="stable")[:excess]]] = False
             self._table.keep(keep)
 
-    def _name(self, report: PlotReport, other: PlotReport, plot: Int, other_plot: Int) -> Int:
-        """Identities of tracks by the two plots that start them: the same when these are fused again."""
-        frames = report.sensor_id, report.frame_id, other.sensor_id, other.frame_id
+    def _name(self, report: PlotReport | RadarReport, other: PlotReport | None, plot: Int, other_plot: Int) -> Int:
+        """Identities of tracks by the plots that start them, two or one: the same when these are fused again."""
+        second = (other.sensor_id, other.frame_id) if other else (0, 0)
+        frames = report.sensor_id, report.frame_id, *second
         names = np.empty(len(plot), np.int64)
         for index, pair in enumerate(zip(plot.tolist(), other_plot.tolist(), strict=True)):
             self._births.setdefault((*frames, *pair), (report.time_ns, self._next_id))

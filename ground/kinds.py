@@ -25,7 +25,7 @@ from lookdown.geo.earth import GRAVITY_PARAMETER_M3_S2, ROTATION_RATE_RAD_S, hei
 from lookdown.ground.fusion import ReportFused
 from lookdown.ground.memory import PAST, Memory
 from lookdown.ground.regimes import KIND_OF, PRIOR, REGIMES, Features, log_likelihoods
-from lookdown.wire.messages import Float, Kind, SensorState, TrackStatus
+from lookdown.wire.messages import Float, Kind, PlotReport, SensorState, TrackStatus
 
 LOOK_S = 1.0  # a track is looked at once in each
 STANDING_S = 60.0  # time after which height, speed and brightness count once more
@@ -175,16 +175,16 @@ class Kinds:
 
 
 def _peaks(fused: ReportFused, track_id: NDArray[np.int64]) -> Float:
-    """Absolute peak of the plot that fed each track, nan without one."""
+    """Absolute peak of the plot that fed each track, nan without one; a radar tells nothing of brightness."""
     peaks = np.full(len(track_id), np.nan)
-    links = fused.links
-    if len(links):
+    links, report = fused.links, fused.arrival.report
+    if len(links) and isinstance(report, PlotReport):
         order = np.argsort(links["track_id"])
         fed = links["track_id"][order]
         place = np.minimum(np.searchsorted(fed, track_id), len(fed) - 1)
         hit = fed[place] == track_id
         plot = np.searchsorted(fused.arrival.plot_index, links["plot_index"][order[place[hit]]])
-        peaks[hit] = np.abs(fused.arrival.report.sights["amplitude"][plot])
+        peaks[hit] = np.abs(report.sights["amplitude"][plot])
     return peaks
 
 

@@ -3,7 +3,10 @@
 from dataclasses import dataclass, fields
 from typing import Literal
 
+from lookdown.ground.roads import RoadConfig
+
 MOTIONS = ("level", "turn", "ballistic", "surface", "steady_glide", "turning_glide")
+_SIGNED = "min_height_m", "drop_score", "irradiance_per_dn_w_m2", "clock_ahead_s", "surface_height_m"
 
 
 @dataclass(frozen=True)
@@ -16,11 +19,14 @@ class SensorField:
         Identity of the sensor.
     rows, cols : int
         Size of its focal plane [px]; with the ``ifov_rad`` of a report it gives the field of view.
+    radar : str
+        Of a radar whose movers it is set to find: ``air`` or ``surface``; empty for a focal plane.
     """
 
     sensor_id: int
     rows: int = 512
     cols: int = 640
+    radar: Literal["", "air", "surface"] = ""
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,7 @@ class Parameters:
 
     sensors: tuple[SensorField, ...] = ()
     landmarks: tuple[Landmark, ...] = ()
+    roads: tuple[RoadConfig, ...] = ()
 
     # Ingest
     hold_s: float = 10.0  # data time for which a sensor that lags is waited for
@@ -77,6 +84,23 @@ class Parameters:
     estimate_pointing: bool = True  # learn it from what several satellites see and from landmarks; False: allow for it
     probability_of_detection: float = 0.7
     false_plots_per_frame: float = 10.0
+
+    # Radar
+    radar_detection: float = 0.8  # probability
+    radar_false_plots: float = 1.0  # of a report
+    radar_height_m: float = 8e3  # of aircraft, for plots without elevation; at first
+    radar_height_sigma_m: float = 4e3
+    radar_tentative_s: float = 15.0  # a tentative track of a radar needs a hit within this time
+
+    # Movers on the ground
+    surface_height_m: float = 0.0  # of the ground over the ellipsoid, off the roads
+    surface_height_sigma_m: float = 50.0
+    surface_noise_m2_s3: float = 1.0  # spectral density of a vehicle's acceleration while it is seen
+    surface_speed_sigma_m_s: float = 12.0  # of a vehicle of which nothing is known
+    surface_stop_s: float = 20.0  # time in which the speed of one that is not seen fades
+    surface_confirm_hits: int = 3
+    surface_confirm_score: float = 8.0
+    surface_drop_after_s: float = 300.0  # custody of one that is not seen ends
 
     # Motion
     process_noise_m2_s3: float = 50.0  # spectral density of white acceleration, each axis; 13 m/s^2 weaves are followed
@@ -119,13 +143,13 @@ class Parameters:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            signed = field.name in ("min_height_m", "drop_score", "irradiance_per_dn_w_m2", "clock_ahead_s")
+            signed = field.name in _SIGNED
             plain = isinstance(value, int | float) and not isinstance(value, bool)
             if plain and not signed and not value > 0:
                 raise ValueError(f"{field.name}: wanted a number above 0, got {value!r}")
         if not self.motions or not set(self.motions) <= set(MOTIONS) or len(set(self.motions)) < len(self.motions):
             raise ValueError(f"motions: wanted some of {', '.join(MOTIONS)}, each once, got {self.motions!r}")
-        for name in ("probability_of_detection", "gate_probability"):
+        for name in ("probability_of_detection", "gate_probability", "radar_detection"):
             if not getattr(self, name) < 1.0:
                 raise ValueError(f"{name}: wanted a probability below 1, got {getattr(self, name)!r}")
         if not 0.0 <= self.clock_ahead_s <= 1e9:
@@ -143,6 +167,11 @@ class Parameters:
         for sensor in self.sensors:
             if not 1 <= sensor.sensor_id <= 65535 or sensor.rows < 1 or sensor.cols < 1:
                 raise ValueError(f"sensors: wanted sensor_id 1 to 65535, rows and cols of 1 or more, got {sensor}")
+            if sensor.radar == "air" and self.model != "constant_velocity":
+                raise ValueError(
+                    f"sensors: wanted model = 'constant_velocity' beside the radar {sensor.sensor_id} of the air, "
+                    f"whose plots feed that model alone, got {self.model!r}"
+                )
         for place in self.landmarks:
             if not (abs(place.latitude_deg) <= 90.0 and abs(place.longitude_deg) <= 360.0 and place.sigma_m > 0.0):
                 raise ValueError(f"landmarks: wanted degrees and sigma_m above 0, got {place}")
