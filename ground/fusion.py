@@ -16,15 +16,17 @@ from scipy.special import chdtri
 
 from lookdown.ground import life
 from lookdown.ground.associate import assign, gate_pairs
+from lookdown.ground.echoes import EchoLook
 from lookdown.ground.filter import innovation_covariance
 from lookdown.ground.ingest import Arrival
 from lookdown.ground.locate import locate
 from lookdown.ground.measure import Look, PredictedSights, common_sigma, predict_sights
 from lookdown.ground.parameters import Parameters
+from lookdown.ground.radar_step import start_tracks, take_echoes
 from lookdown.ground.tracks import Int, TrackTable
 from lookdown.kernels.correct import correct
 from lookdown.wire.dictionary import MAX_TRACKS
-from lookdown.wire.messages import Float, Picture, PlotReport, ReportFlag, TrackStatus
+from lookdown.wire.messages import Float, Picture, PlotReport, RadarReport, ReportFlag, TrackStatus
 
 LINK_DTYPE = np.dtype([("plot_index", "<i8"), ("track_id", "<i8")])
 """Which plot of a report, by its index as sent, fed which track."""
@@ -203,6 +205,8 @@ class Fusion:
             raise ValueError(f"Fusion.step wanted reports of sensors {sorted(self._index)}, got {report.sensor_id}")
         if self._time_ns is not None and report.time_ns < self._time_ns:
             raise ValueError("Fusion.step wanted reports in order of time, got an older one; pass them through Ingest")
+        if isinstance(report, RadarReport):
+            return self._fuse_radar(arrival, report, sensor)
         table.predict((report.time_ns - (self._time_ns or report.time_ns)) * 1e-9, parameters)
         self._time_ns = report.time_ns
 
@@ -238,6 +242,26 @@ class Fusion:
         self.counters[report.sensor_id, "plots_used"] += int(np.count_nonzero(~free))
         return [ReportFused(arrival, updates, links), *events]
 
+    def _fuse_radar(self, arrival: Arrival, report: RadarReport, sensor: int) -> list[Event]:
+        table, parameters = self._table, self._parameters
+        table.predict((report.time_ns - (self._time_ns or report.time_ns)) * 1e-9, parameters)
+        self._time_ns = report.time_ns
+        look = EchoLook.of(report)
+        plot_of = take_echoes(table, look, sensor, parameters).plot_of
+        rows = np.flatnonzero(plot_of >= 0)
+        links = np.zeros(rows.size, LINK_DTYPE)
+        links["plot_index"], links["track_id"] = arrival.plot_index[plot_of[rows]], table.track_id[rows]
+        free = _without(np.arange(report.n_plots), plot_of[rows], report.n_plots)
+        events, updates = self._turn_pages(rows, plot_of, report)
+        new, plots = start_tracks(look, free, sensor, len(self._index), parameters)
+        new.track_id = self._name(report, None, plots, np.full(len(plots), -1))
+        self._table.extend(new)
+        self._limit_tentative(report)
+        self.counters[report.sensor_id, "fused"] += 1
+        self.counters[report.sensor_id, "plots"] += report.n_plots
+        self.counters[report.sensor_id, "plots_used"] += report.n_plots - len(free)
+        return [ReportFused(arrival, updates, links), *events]
+
     def _log_density(self, report: PlotReport, sensor: int) -> float:
         field = self._parameters.sensors[sensor]
         area = field.rows * field.cols * report.state.ifov_rad**2
@@ -269,7 +293,9 @@ class Fusion:
         jacobian = predicted.jacobian[rows]
         correct(rows, jacobian, 2 * sensor, sigma[rows], innovation, total, table.state, table.covariance, table.cross)
 
-    def _turn_pages(self, rows: Int, plot_of: Int, report: PlotReport) -> tuple[list[Event], NDArray[Any]]:
+    def _turn_pages(
+        self, rows: Int, plot_of: Int, report: PlotReport | RadarReport
+    ) -> tuple[list[Event], NDArray[Any]]:
         """Confirm, merge and end tracks; the events and the updates of this report."""
         table, parameters, events = self._table, self._parameters, list[Event]()
         time_ns, sensor_id = report.time_ns, report.sensor_id
@@ -328,6 +354,11 @@ class Fusion:
             free = _without(free, crossings.plot_a, len(report.sights))
             self._leftover[other] = (before, _without(kept, crossings.plot_b, len(before.report.sights)))
         self._leftover[sensor] = (look, free)
+        self._limit_tentative(report)
+
+    def _limit_tentative(self, report: PlotReport | RadarReport) -> None:
+        """Keep the best tentative tracks, as many as are allowed."""
+        parameters = self._parameters
         tentative = np.flatnonzero(~self._table.live)
         excess = len(tentative) - parameters.max_tentative
         if excess > 0:
@@ -336,9 +367,10 @@ class Fusion:
             keep[tentative[np.argsort(self._table.score[tentative], kind="stable")[:excess]]] = False
             self._table.keep(keep)
 
-    def _name(self, report: PlotReport, other: PlotReport, plot: Int, other_plot: Int) -> Int:
-        """Identities of tracks by the two plots that start them: the same when these are fused again."""
-        frames = report.sensor_id, report.frame_id, other.sensor_id, other.frame_id
+    def _name(self, report: PlotReport | RadarReport, other: PlotReport | None, plot: Int, other_plot: Int) -> Int:
+        """Identities of tracks by the plots that start them, two or one: the same when these are fused again."""
+        second = (other.sensor_id, other.frame_id) if other else (0, 0)
+        frames = report.sensor_id, report.frame_id, *second
         names = np.empty(len(plot), np.int64)
         for index, pair in enumerate(zip(plot.tolist(), other_plot.tolist(), strict=True)):
             self._births.setdefault((*frames, *pair), (report.time_ns, self._next_id))

@@ -12,6 +12,7 @@ back for it); older reports are late and refused. No clock of the ground enters:
 import heapq
 from collections import Counter
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from lookdown.geo.earth import SEMI_MAJOR_AXIS_M, SEMI_MINOR_AXIS_M, ecef_to_geo
 from lookdown.geo.rotation import to_matrix
 from lookdown.ground.parameters import Parameters
 from lookdown.wire.errors import WireError
-from lookdown.wire.messages import PlotReport
+from lookdown.wire.messages import Float, PlotReport, RadarReport
 
 _SECOND_NS = 1_000_000_000
 _NEVER_NS = -(2**63)
@@ -33,7 +34,7 @@ class Arrival:
 
     Attributes
     ----------
-    report : PlotReport
+    report : PlotReport or RadarReport
         The report; after ingest without the plots that cannot be used.
     plot_index : ndarray of int64, shape (n,)
         Index of each remaining plot in the report as it was sent.
@@ -43,7 +44,7 @@ class Arrival:
         When its frame entered the satellite and when its packet reached the ground, system TAI [ns]; 0 if unknown.
     """
 
-    report: PlotReport
+    report: PlotReport | RadarReport
     plot_index: NDArray[np.int64]
     n_sent: int
     origin_ns: int = 0
@@ -55,6 +56,7 @@ class _Stream:
     """What is remembered of one sensor."""
 
     sensor_id: int
+    radar: bool = False
     last_time_ns: int | None = None
     last_frame_id: int = -1
     ended: bool = False
@@ -89,7 +91,7 @@ class Ingest:
         if not parameters.sensors:
             raise ValueError("fusion parameter sensors: wanted at least one expected sensor, got none; list them")
         self._parameters = parameters
-        self._streams = {sensor.sensor_id: _Stream(sensor.sensor_id) for sensor in parameters.sensors}
+        self._streams = {s.sensor_id: _Stream(s.sensor_id, bool(s.radar)) for s in parameters.sensors}
         self._waiting: list[tuple[int, int, int, Arrival]] = []
         self._newest_ns: int | None = None
         self._first_ns = 0
@@ -102,13 +104,13 @@ class Ingest:
         return all(stream.ended for stream in self._streams.values())
 
     def offer(
-        self, report: PlotReport, sender_id: int | None = None, origin_ns: int = 0, arrival_ns: int = 0
+        self, report: PlotReport | RadarReport, sender_id: int | None = None, origin_ns: int = 0, arrival_ns: int = 0
     ) -> list[Arrival]:
         """Take one report in and return what it sets free, in order of (time, sensor).
 
         Parameters
         ----------
-        report : PlotReport
+        report : PlotReport or RadarReport
             A decoded report.
         sender_id : int, optional
             Who sent it by the link; a satellite speaks for itself alone.
@@ -197,34 +199,46 @@ class Ingest:
             released.append(self._pop())
         return released
 
-    def _checked(self, report: PlotReport, sender: int, origin_ns: int, arrival_ns: int) -> Arrival:
+    def _checked(self, report: PlotReport | RadarReport, sender: int, origin_ns: int, arrival_ns: int) -> Arrival:
         self._check_stream(report, sender)
         check_state(report, self._parameters)
-        sights = report.sights
-        order = np.arange(len(sights))
-        if len(sights) > self._parameters.max_plots:
-            order = np.argsort(-np.nan_to_num(sights["snr"], nan=-1.0), kind="stable")[: self._parameters.max_plots]
-            self.counters[sender, "plots_over_limit"] += len(sights) - len(order)
-        kept_sights = sights[order]
-        spoilt = ~np.isfinite(kept_sights["correlation"]) | (np.abs(kept_sights["correlation"]) >= 1.0)
-        for name in ("sigma_x", "sigma_y"):
-            spoilt |= ~(np.isfinite(kept_sights[name]) & (kept_sights[name] > 0.0))
-        usable = ~spoilt & usable_sights(replace(report, sights=sights[order]), self._parameters.max_height_m)
+        plots = report.sights if isinstance(report, PlotReport) else report.echoes
+        order = np.arange(len(plots))
+        if len(plots) > self._parameters.max_plots:
+            order = np.argsort(-np.nan_to_num(plots["snr"], nan=-1.0), kind="stable")[: self._parameters.max_plots]
+            self.counters[sender, "plots_over_limit"] += len(plots) - len(order)
+        kept_plots = plots[order]
+        if isinstance(report, PlotReport):
+            spoilt = ~np.isfinite(kept_plots["correlation"]) | (np.abs(kept_plots["correlation"]) >= 1.0)
+            for name in ("sigma_x", "sigma_y"):
+                spoilt |= ~(np.isfinite(kept_plots[name]) & (kept_plots[name] > 0.0))
+            usable = ~spoilt & usable_sights(replace(report, sights=kept_plots), self._parameters.max_height_m)
+        else:
+            spoilt = spoilt_echoes(kept_plots)
+            usable = ~spoilt & usable_echoes(kept_plots, report.state.position_m, self._parameters)
         if len(order) and not usable.any():
-            raise WireError("geometry", f"frame {report.frame_id} of sensor {sender}: no line of sight meets the air")
+            raise WireError("geometry", f"frame {report.frame_id} of sensor {sender}: no plot lies in the air")
         if not usable.all():
             self.counters[sender, "plots_refused"] += int(np.count_nonzero(~usable))
             for reason, rows in (("covariance", spoilt), ("geometry", ~usable & ~spoilt)):
                 if rows.any():
                     self.counters[sender, f"plots_refused_{reason}"] += int(np.count_nonzero(rows))
         kept = order[usable]
-        return Arrival(replace(report, sights=sights[kept]), kept.astype(np.int64), len(sights), origin_ns, arrival_ns)
+        left: PlotReport | RadarReport
+        if isinstance(report, PlotReport):
+            left = replace(report, sights=plots[kept])
+        else:
+            left = replace(report, echoes=plots[kept])
+        return Arrival(left, kept.astype(np.int64), len(plots), origin_ns, arrival_ns)
 
-    def _check_stream(self, report: PlotReport, sender: int) -> None:
+    def _check_stream(self, report: PlotReport | RadarReport, sender: int) -> None:
         stream = self._streams.get(sender)
         what = f"frame {report.frame_id} of sensor {report.sensor_id}"
         if stream is None:
             raise WireError("unknown_sensor", f"{what}: sender {sender} wanted one of {sorted(self._streams)}")
+        if isinstance(report, RadarReport) != stream.radar:
+            wanted = "radar" if stream.radar else "plot"
+            raise WireError("kind", f"{what}: wanted a {wanted} report; see `radar` of fusion.sensors")
         if report.sensor_id != sender:
             raise WireError("sender", f"{what} came from sender {sender}; a satellite speaks for itself alone")
         if stream.ended:
@@ -255,12 +269,12 @@ class Ingest:
         stream.doubted = 0
 
 
-def check_state(report: PlotReport, parameters: Parameters) -> None:
+def check_state(report: PlotReport | RadarReport, parameters: Parameters) -> None:
     """Raise WireError unless the sensor's state can be that of a satellite which looks at something.
 
     Parameters
     ----------
-    report : PlotReport
+    report : PlotReport or RadarReport
         Any decoded report.
     parameters : Parameters
         Limits of the altitude.
@@ -301,3 +315,33 @@ def usable_sights(report: PlotReport, max_height_m: float) -> NDArray[np.bool_]:
     along = -(step @ start) / np.sum(step * step, axis=1)
     nearest = start + along[:, None] * step
     return np.asarray(usable & (along > 0.0) & (np.sum(nearest * nearest, axis=1) <= 1.0), np.bool_)
+
+
+def spoilt_echoes(echoes: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which radar plots have no covariance: sigmas of 0, or correlations that go together in no way; shape (n,)."""
+    sigmas = np.stack([echoes[f"sigma_{name}"] for name in ("range_m", "range_rate_m_s", "azimuth_rad")])
+    a, b, c = (
+        echoes[f"correlation_{name}"].astype(np.float64) for name in ("range_rate", "range_azimuth", "rate_azimuth")
+    )
+    with np.errstate(invalid="ignore"):
+        good = np.isfinite(sigmas).all(axis=0) & (sigmas > 0.0).all(axis=0)
+        good &= np.isfinite(echoes["sigma_elevation_rad"]) & (echoes["sigma_elevation_rad"] >= 0.0)
+        # Sylvester: minors of the correlation matrix.
+        good &= (np.abs(a) < 1.0) & (1.0 + 2.0 * a * b * c - a * a - b * b - c * c > 1e-6)
+    return np.asarray(~good, np.bool_)
+
+
+def usable_echoes(echoes: NDArray[Any], position_m: Float, parameters: Parameters) -> NDArray[np.bool_]:
+    """Which radar plots are finite and at a range at which there is air, shape (n,)."""
+    usable = np.ones(len(echoes), np.bool_)
+    for name in ("range_m", "range_rate_m_s", "azimuth_rad", "elevation_rad", "snr"):
+        usable &= np.isfinite(echoes[name])
+    radius_m = float(np.linalg.norm(position_m))
+    top_m = SEMI_MAJOR_AXIS_M + parameters.max_height_m
+    bottom_m = SEMI_MINOR_AXIS_M + parameters.min_height_m
+    # Farther than over the limb to the top of the air there is nothing but space.
+    farthest_m = np.sqrt(max(radius_m**2 - bottom_m**2, 0.0)) + np.sqrt(top_m**2 - bottom_m**2)
+    with np.errstate(invalid="ignore"):
+        usable &= (echoes["range_m"] > max(radius_m - top_m, 0.0)) & (echoes["range_m"] < farthest_m)
+        usable &= np.abs(echoes["azimuth_rad"]) < np.pi / 2
+    return usable

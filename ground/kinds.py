@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from lookdown.geo.earth import GRAVITY_PARAMETER_M3_S2, ROTATION_RATE_RAD_S, ecef_to_geodetic, upward
 from lookdown.ground.fusion import ReportFused
 from lookdown.ground.regimes import KIND_OF, PRIOR, REGIMES, Features, log_likelihoods
-from lookdown.wire.messages import Float, Kind, SensorState, TrackStatus
+from lookdown.wire.messages import Float, Kind, PlotReport, SensorState, TrackStatus
 
 LOOK_S = 1.0  # least time between looks at a track
 STANDING_S = 30.0  # time after which height, speed and brightness count once more
@@ -86,7 +86,9 @@ class Kinds:
         if len(updates):
             index = {int(plot): place for place, plot in enumerate(fused.arrival.plot_index.tolist())}
             plot_of = {int(track): index[int(plot)] for plot, track in fused.links.tolist()}
-            amplitude = report.sights["amplitude"]
+            amplitude = np.full(report.n_plots, np.nan)  # a radar tells nothing of brightness
+            if isinstance(report, PlotReport):
+                amplitude = report.sights["amplitude"]
             # A late report tells its tracks anew at the newest time, too: that is no look of its sensor.
             then = updates["time_ns"] == report.time_ns
             seen = updates[then]

@@ -4,7 +4,8 @@ A track is confirmed when all of this holds: its score (log-likelihood ratio) pa
 ``confirm_after_s`` (a cluster of false plots can look like flight for some tenths of a second); it was hit in
 ``confirm_hits`` of its last ``confirm_looks`` looks; at least two sensors hit it ``confirm_hits_per_sensor`` times
 each, and the sights of each of those rule out every point that stands still between the ground and the highest cloud
-tops; its speed is above ``min_speed_m_s`` and significant; its position is known and possible.
+tops (one radar is enough: its plots hold places and motion); its speed is above ``min_speed_m_s`` and significant; its
+position is known and possible.
 
 The test for standing points is made per sensor, because satellites move: two cloud edges, each seen by one satellite,
 make a crossing that flies at (height over orbit height) times 7 km/s, with little covariance, as long as both stand.
@@ -108,13 +109,18 @@ def note_looks(table: TrackTable, hit: Bool, missed: Bool, ratio: Float, log_mis
 def credible(table: TrackTable, parameters: Parameters) -> Bool:
     """Tracks that at least two sensors hit often enough, shape (n,)."""
     often = table.sensor_hits >= parameters.confirm_hits_per_sensor
-    return np.asarray(np.count_nonzero(often, axis=1) >= 2, np.bool_)
+    return np.asarray(often @ worth(parameters) >= 2, np.bool_)
+
+
+def worth(parameters: Parameters) -> Int:
+    """For how many sensors each counts, shape (m,): a radar's plot holds a place, a focal plane's half of one."""
+    return np.array([2 if sensor.radar else 1 for sensor in parameters.sensors])
 
 
 def confirmable(table: TrackTable, rows: Int, plots: Int, time_ns: int, parameters: Parameters) -> Int:
     """Tentative rows, of those just hit, that fulfil all conditions; of several with one plot the best score alone."""
     often = (table.sensor_hits[rows] >= parameters.confirm_hits_per_sensor) & table.moved[rows]
-    ready = (table.status[rows] == TrackStatus.TENTATIVE) & (np.count_nonzero(often, axis=1) >= 2)
+    ready = (table.status[rows] == TrackStatus.TENTATIVE) & (often @ worth(parameters) >= 2)
     ready &= table.score[rows] >= parameters.confirm_score
     recent = table.looks[rows] & np.uint32((1 << parameters.confirm_looks) - 1)
     ready &= np.bitwise_count(recent) >= parameters.confirm_hits
@@ -137,10 +143,11 @@ def confirmable(table: TrackTable, rows: Int, plots: Int, time_ns: int, paramete
 def lost(table: TrackTable, time_ns: int, parameters: Parameters) -> Bool:
     """Tracks that end at ``time_ns``, shape (n,): unsupported, standing, or certainly impossible."""
     live = table.live
-    recent = table.last_hit_ns >= time_ns - round(parameters.tentative_s * 1e9)
+    patience_s = [parameters.radar_tentative_s if s.radar else parameters.tentative_s for s in parameters.sensors]
+    recent = table.last_hit_ns >= time_ns - np.round(np.array(patience_s) * 1e9).astype(np.int64)
     silent = table.last_hit_ns.max(axis=1, initial=0) < time_ns - round(parameters.drop_after_s * 1e9)
     gone = (table.score < parameters.drop_score) | silent
-    gone |= ~live & (np.count_nonzero(recent, axis=1) < 2)
+    gone |= ~live & (recent @ worth(parameters) < 2)
     speed, sigma = table.speed()
     gone |= live & (speed + _SIGMAS * sigma < parameters.min_speed_m_s)
     gone |= speed - _SIGMAS * sigma > parameters.max_speed_m_s

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,30 +15,32 @@ from lookdown.ground.pipeline import Pipeline
 from lookdown.ground.tracks import UPDATE_DTYPE
 from lookdown.wire.config import parse_config
 from lookdown.wire.errors import WireError
-from lookdown.wire.messages import PlotReport, TrackStatus
+from lookdown.wire.messages import PlotReport, RadarReport, TrackStatus
 from lookdown.wire.packet import decode
 from lookdown.wire.recording import Recording
 
 
 def sensors_of(recording: Recording) -> tuple[SensorField, ...]:
-    """Sensors that reported in a recording, each with the default field of view.
+    """Sensors that reported in a recording, each with the default field of view; radars are taken to look at the air.
 
     Raises
     ------
     WireError
         If there is none.
     """
-    found = set()
+    found: dict[int, SensorField] = {}
     for delivery in recording:
         if delivery.sender_id not in found:
             try:
-                if isinstance(decode(delivery.packet), PlotReport):
-                    found.add(delivery.sender_id)
+                message = decode(delivery.packet)
             except WireError:
                 continue
+            if isinstance(message, PlotReport | RadarReport):
+                radar: Literal["", "air"] = "air" if isinstance(message, RadarReport) else ""
+                found[delivery.sender_id] = SensorField(delivery.sender_id, radar=radar)
     if not found:
         raise WireError("empty", f"{recording.path}: wanted plot reports, came a recording without any")
-    return tuple(SensorField(sensor_id) for sensor_id in sorted(found))
+    return tuple(found[sensor_id] for sensor_id in sorted(found))
 
 
 def fuse_recording(recording: Recording, pipeline: Pipeline) -> Iterator[list[Event]]:

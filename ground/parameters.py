@@ -1,6 +1,7 @@
 """Parameters of ingest and fusion: one flat frozen dataclass, read from TOML or given as keywords."""
 
 from dataclasses import dataclass, fields
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -13,11 +14,14 @@ class SensorField:
         Identity of the sensor.
     rows, cols : int
         Size of its focal plane [px]; with the ``ifov_rad`` of a report it gives the field of view.
+    radar : str
+        Of a radar whose movers it is set to find: ``air`` or ``surface``; empty for a focal plane.
     """
 
     sensor_id: int
     rows: int = 512
     cols: int = 640
+    radar: Literal["", "air", "surface"] = ""
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,13 @@ class Parameters:
     pointing_correlation_s: float = 100.0  # memory of the pointing error of a satellite
     probability_of_detection: float = 0.7
     false_plots_per_frame: float = 10.0
+
+    # Radar
+    radar_detection: float = 0.8  # probability
+    radar_false_plots: float = 1.0  # of a report
+    radar_height_m: float = 8e3  # of aircraft, for plots without elevation; at first
+    radar_height_sigma_m: float = 4e3
+    radar_tentative_s: float = 15.0  # a tentative track of a radar needs a hit within this time
 
     # Motion
     process_noise_m2_s3: float = 50.0  # spectral density of white acceleration, each axis; 13 m/s^2 weaves are followed
@@ -89,7 +100,7 @@ class Parameters:
             signed = field.name in ("min_height_m", "drop_score", "irradiance_per_dn_w_m2")
             if field.name != "sensors" and not signed and not value > 0:
                 raise ValueError(f"{field.name}: wanted a number above 0, got {value!r}")
-        for name in ("probability_of_detection", "gate_probability"):
+        for name in ("probability_of_detection", "gate_probability", "radar_detection"):
             if not getattr(self, name) < 1.0:
                 raise ValueError(f"{name}: wanted a probability below 1, got {getattr(self, name)!r}")
         if not 0.0 <= self.irradiance_per_dn_w_m2 < 1.0:

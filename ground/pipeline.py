@@ -15,7 +15,7 @@ from lookdown.ground.rewind import Rewind
 from lookdown.wire import messages
 from lookdown.wire.envelope import Delivery
 from lookdown.wire.errors import WireError
-from lookdown.wire.messages import End, Health, Picture, PlotReport
+from lookdown.wire.messages import End, Health, Picture, PlotReport, RadarReport
 from lookdown.wire.packet import decode
 
 
@@ -39,7 +39,7 @@ class Pipeline:
         The last health of each sensor.
     time_ns : int
         Time of the last fused report, TAI; 0 before the first [ns].
-    last : PlotReport or None
+    last : PlotReport, RadarReport or None
         The last fused report.
     """
 
@@ -50,7 +50,7 @@ class Pipeline:
         self.kinds = Kinds(parameters.irradiance_per_dn_w_m2)
         self.health: dict[int, Health] = {}
         self.time_ns = 0
-        self.last: PlotReport | None = None
+        self.last: PlotReport | RadarReport | None = None
         self._known = {sensor.sensor_id for sensor in parameters.sensors}
         self._boots: dict[int, int] = {}
         self._refused: Counter[tuple[int, str]] = Counter()
@@ -83,11 +83,11 @@ class Pipeline:
             self.ingest.begin(sender)
         try:
             message = decode(delivery.packet)
-            if isinstance(message, PlotReport):
+            if isinstance(message, PlotReport | RadarReport):
                 arrivals = self.ingest.offer(message, sender, delivery.origin_ns, delivery.arrival_ns)
                 return self._fuse(arrivals)
             if not isinstance(message, End | Health | messages.Event):
-                raise WireError("unexpected", f"wanted PlotReport, Health, Event or End, came {type(message).__name__}")
+                raise WireError("unexpected", f"wanted a report, Health, Event or End, came {type(message).__name__}")
             if sender not in self._known and not isinstance(message, messages.Event):  # relays tell events, too
                 raise WireError("unknown_sensor", f"sender {sender} wanted one of {sorted(self._known)}")
             if message.sensor_id != sender:
