@@ -142,7 +142,8 @@ def processes(
     ids = [satellite.id for satellite in scenario.satellite]
     radars = [scenario.satellite[index].id for index in scenario.indices("radar")]
     size = {"rows": scenario.sensor.rows, "cols": scenario.sensor.cols}
-    sensors = [{"sensor_id": i, **size} for i in ids if i not in radars]
+    looks_for = {"radar": scenario.radar.movers} if scenario.radar else {}
+    sensors = [{"sensor_id": i, **(looks_for if i in radars else size)} for i in ids]
     security = make_keys(folder / "run" / "keys", ids) if secure else {}
 
     ground_config = folder / "run" / "ground.toml"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lookdown.geo.rotation import rotate
 from lookdown.hil.radar.look import Looks
-from lookdown.hil.score import SEEN_DTYPE
+from lookdown.hil.score import SEEN_DTYPE, match_plots
 from lookdown.wire.messages import RadarReport
 
 Float = NDArray[np.float64]
@@ -50,3 +50,8 @@ def places_of(looks: Looks, report: RadarReport) -> tuple[Float, Float]:
     doppler_hz = -2 / instrument.wavelength_m * report.echoes["range_rate_m_s"]
     cells = (report.echoes["range_m"] - report.first_range_m) / instrument.cell_m
     return bins_of(looks, report.frame_id, doppler_hz), np.asarray(cells, np.float64)
+
+
+def mover_of(seen: NDArray[np.void], plots: NDArray[np.void], gate: float) -> NDArray[np.int64]:
+    """Mover of each plot of one interval, or ``NO_MOVER``, shape (n,)."""
+    return match_plots(seen, plots, np.zeros(len(seen), np.int64), np.zeros(len(plots), np.int64), gate)[1]

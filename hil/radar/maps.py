@@ -18,14 +18,15 @@ from lookdown.flight.config import FlightConfig
 from lookdown.flight.radar.chain import RadarChain
 from lookdown.flight.radar.config import RadarParameters, RadarSensor
 from lookdown.flight.radar.plots import RadarFrame
+from lookdown.flight.radar.report import report_of
 from lookdown.flight.radar.taper import pulse_weights
 from lookdown.hil.figures import mover_colour
 from lookdown.hil.maps import HALO
 from lookdown.hil.plan import Scenario
-from lookdown.hil.radar.cells import bins_of
+from lookdown.hil.radar.cells import bins_of, places_of
 from lookdown.hil.radar.look import Looks
 from lookdown.hil.radar.render import RadarRenderer
-from lookdown.hil.score import NO_MOVER
+from lookdown.hil.score import NO_MOVER, PLOT_DTYPE
 from lookdown.wire.config import parse_config
 
 Image = NDArray[np.float32]
@@ -47,10 +48,13 @@ class MapPair:
     ----------
     conventional_db, adaptive_db : ndarray of float32, shape (dopplers, ranges)
         Rows of Doppler bins from the most closing to the most receding.
+    plots : ndarray of PLOT_DTYPE
+        What the chain found in it.
     """
 
     conventional_db: Image
     adaptive_db: Image
+    plots: NDArray[np.void]
 
 
 def parameters_of(scenario: Scenario) -> RadarParameters:
@@ -67,13 +71,18 @@ def make_maps(renderer: RadarRenderer, frame_id: int) -> MapPair:
     sensor = RadarSensor(radar.wavelength_m, places, pulse, radar.sample_rate_hz, radar.bandwidth_hz)
     chain = RadarChain(parameters, sensor, message.samples.shape)
     frame = RadarFrame(frame_id, message.time_ns, message.samples, message.prf_hz)
-    adaptive = chain.step(frame, message.state).power
+    result = chain.step(frame, message.state)
     band = radar.bandwidth_hz / radar.sample_rate_hz
     compressor = PulseCompressor(pulse, message.samples.shape[2], band, parameters.range_side_lobes_db)
     beam = compressor(message.samples).sum(axis=0)
     weights = pulse_weights(radar.pulses, parameters.doppler_side_lobes_db)
-    conventional = np.abs(np.fft.fft(beam * weights[:, None], len(adaptive), axis=0)) ** 2
-    return MapPair(*(_turned(renderer.looks, frame_id, image) for image in (conventional, adaptive)))
+    conventional = np.abs(np.fft.fft(beam * weights[:, None], len(result.power), axis=0)) ** 2
+    report = report_of(message, result, sensor, parameters)
+    plots = np.zeros(report.n_plots, PLOT_DTYPE)
+    plots["sensor_id"], plots["frame_id"], plots["snr"] = report.sensor_id, frame_id, report.echoes["snr"]
+    plots["row"], plots["col"] = places_of(renderer.looks, report)
+    before, behind = (_turned(renderer.looks, frame_id, image) for image in (conventional, result.power))
+    return MapPair(before, behind, plots)
 
 
 def _turned(looks: Looks, frame_id: int, power: NDArray[Any]) -> Image:

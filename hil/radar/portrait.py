@@ -1,6 +1,7 @@
 """Portrait of a radar scenario: an interval before and behind the adaptive filter, the scene from above, the globe."""
 
 import errno
+import io
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,14 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from lookdown.geo.earth import ecef_to_geodetic
-from lookdown.hil.figures import as_png, mover_colour
+from lookdown.hil.figures import mover_colour
 from lookdown.hil.maps import Maps
 from lookdown.hil.plan import Scenario
 from lookdown.hil.portrait import STYLE, draw_plan, write_head, write_whole
-from lookdown.hil.radar.cells import seen_of
+from lookdown.hil.radar.cells import mover_of, seen_of
 from lookdown.hil.radar.maps import draw_pair, make_maps
 from lookdown.hil.radar.render import RadarRenderer
 from lookdown.hil.render import make_scene
-from lookdown.hil.score import PLOT_DTYPE
 from lookdown.hil.truth import Truth
 
 _SIZE_IN, _DPI = (11.6, 8.4), 84
@@ -52,7 +52,9 @@ def draw_radar_portrait(
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=_SIZE_IN, dpi=_DPI)
         _draw(figure, scenario, index, frame_id)
-        write_whole(out, as_png(figure, _DPI))
+        drawn = io.BytesIO()
+        figure.savefig(drawn, format="png", pil_kwargs={"optimize": True})
+        write_whole(out, drawn.getvalue())
     return scenario.satellite[index].id, frame_id / scenario.frame_rate_hz
 
 
@@ -65,9 +67,10 @@ def _draw(figure: Figure, scenario: Scenario, index: int, frame_id: int) -> None
         f"ranges, {scenario.frame_rate_hz:g} intervals/s; satellite {who} at {frame_id / scenario.frame_rate_hz:g} s",
     )  # fmt: skip
     seen, _ = seen_of(renderer.looks, np.array([frame_id]))
-    left, right = _axes(figure, 0.75, 4.2, 4.85, 3.3), _axes(figure, 5.75, 4.2, 5.2, 3.3)
-    none = np.zeros(0, PLOT_DTYPE)
-    draw_pair(figure, (left, right), renderer.looks, make_maps(renderer, frame_id), seen, none, np.zeros(0, np.int64))
+    axes = _axes(figure, 0.85, 4.2, 4.75, 3.3), _axes(figure, 5.75, 4.2, 5.2, 3.3)
+    pair = make_maps(renderer, frame_id)
+    mover = mover_of(seen, pair.plots, scenario.scoring.plot_gate_px)
+    draw_pair(figure, axes, renderer.looks, pair, seen, pair.plots, mover)
     truth = Truth(scenario, make_scene(scenario))
     assert truth.scene is not None
     maps = Maps(scenario, truth.scene, truth)
