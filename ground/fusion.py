@@ -23,6 +23,7 @@ from lookdown.ground.locate import locate
 from lookdown.ground.measure import Look, PredictedSights, common_sigma, predict_sights
 from lookdown.ground.parameters import Parameters
 from lookdown.ground.radar_step import start_tracks, take_echoes
+from lookdown.ground.surface import Surface
 from lookdown.ground.tracks import Int, TrackTable
 from lookdown.kernels.correct import correct
 from lookdown.wire.dictionary import MAX_TRACKS
@@ -95,6 +96,7 @@ class Snapshot:
     settled_ns: Int
     false_plots: Float
     counters: Counter[tuple[int, str]]
+    surface: Any
 
 
 class Fusion:
@@ -126,6 +128,7 @@ class Fusion:
         self._gate = float(chdtri(2, 1.0 - parameters.gate_probability))
         self._log_missed = float(np.log1p(-parameters.probability_of_detection))
         self.counters: Counter[tuple[int, str]] = Counter()
+        self._surface = Surface(parameters, self.counters)
 
     def step(self, arrivals: Iterable[Arrival]) -> list[Event]:
         """Fuse reports in the order given, which must be that of `Ingest`.
@@ -165,7 +168,7 @@ class Fusion:
         table = TrackTable.blank(0, len(self._index))
         table.extend(self._table)
         past, settled_ns, false_plots = dict(self._leftover), self._settled_ns.copy(), self._false_plots.copy()
-        return Snapshot(self._time_ns, table, past, settled_ns, false_plots, self.counters.copy())
+        return Snapshot(self._time_ns, table, past, settled_ns, false_plots, self.counters.copy(), self._surface.save())
 
     def restore(self, past: Snapshot) -> None:
         """Go back to what was known; identities that were given since stay with the plots that they were given for."""
@@ -175,6 +178,7 @@ class Fusion:
         self._settled_ns, self._false_plots = past.settled_ns.copy(), past.false_plots.copy()
         self.counters.clear()
         self.counters.update(past.counters)
+        self._surface.restore(past.surface)
 
     def picture(self, now_ns: int) -> Picture:
         """Tracks that are live, or tentative and seen by two sensors, predicted to a time.
@@ -196,7 +200,9 @@ class Fusion:
         rows = np.flatnonzero(alive & (table.live | life.credible(table, parameters)))
         rows = rows[np.lexsort((-table.score[rows], ~table.live[rows]))]
         shown = table.tracks_at(rows[:MAX_TRACKS], now_ns, (now_ns - self._time_ns) * 1e-9, parameters)
-        return Picture(now_ns, shown, max(len(rows) - MAX_TRACKS, 0))
+        ground = self._surface.tracks(now_ns)
+        n_left_out = max(len(rows) + len(ground) - MAX_TRACKS, 0)
+        return Picture(now_ns, (*shown, *ground)[:MAX_TRACKS], n_left_out)
 
     def _fuse(self, arrival: Arrival) -> list[Event]:
         report, parameters, table = arrival.report, self._parameters, self._table
@@ -206,6 +212,8 @@ class Fusion:
         if self._time_ns is not None and report.time_ns < self._time_ns:
             raise ValueError("Fusion.step wanted reports in order of time, got an older one; pass them through Ingest")
         if isinstance(report, RadarReport):
+            if parameters.sensors[sensor].radar == "surface":
+                return self._fuse_surface(arrival, report)
             return self._fuse_radar(arrival, report, sensor)
         table.predict((report.time_ns - (self._time_ns or report.time_ns)) * 1e-9, parameters)
         self._time_ns = report.time_ns
@@ -241,6 +249,15 @@ class Fusion:
         self.counters[report.sensor_id, "plots"] += len(free)
         self.counters[report.sensor_id, "plots_used"] += int(np.count_nonzero(~free))
         return [ReportFused(arrival, updates, links), *events]
+
+    def _fuse_surface(self, arrival: Arrival, report: RadarReport) -> list[Event]:
+        self._table.predict((report.time_ns - (self._time_ns or report.time_ns)) * 1e-9, self._parameters)
+        self._time_ns = report.time_ns
+        changes = self._surface.take(EchoLook.of(report), arrival.plot_index)
+        changes.updates["sensor_id"] = report.sensor_id
+        links = np.array(changes.links, LINK_DTYPE)
+        told = [Happening(kind, report.time_ns, report.sensor_id, text) for kind, text in changes.told]
+        return [ReportFused(arrival, changes.updates, links), *told]
 
     def _fuse_radar(self, arrival: Arrival, report: RadarReport, sensor: int) -> list[Event]:
         table, parameters = self._table, self._parameters

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, fields
 from typing import Literal
 
+from lookdown.ground.roads import RoadConfig
+
 
 @dataclass(frozen=True)
 class SensorField:
@@ -35,6 +37,7 @@ class Parameters:
     """
 
     sensors: tuple[SensorField, ...] = ()
+    roads: tuple[RoadConfig, ...] = ()
 
     # Ingest
     hold_s: float = 10.0  # data time for which a sensor that lags is waited for
@@ -59,6 +62,16 @@ class Parameters:
     radar_height_m: float = 8e3  # of aircraft, for plots without elevation; at first
     radar_height_sigma_m: float = 4e3
     radar_tentative_s: float = 15.0  # a tentative track of a radar needs a hit within this time
+
+    # Movers on the ground
+    surface_height_m: float = 0.0  # of the ground over the ellipsoid, off the roads
+    surface_height_sigma_m: float = 50.0
+    surface_noise_m2_s3: float = 1.0  # spectral density of a vehicle's acceleration while it is seen
+    surface_speed_sigma_m_s: float = 12.0  # of a vehicle of which nothing is known
+    surface_stop_s: float = 20.0  # time in which the speed of one that is not seen fades
+    surface_confirm_hits: int = 3
+    surface_confirm_score: float = 8.0
+    surface_drop_after_s: float = 300.0  # custody of one that is not seen ends
 
     # Motion
     process_noise_m2_s3: float = 50.0  # spectral density of white acceleration, each axis; 13 m/s^2 weaves are followed
@@ -97,8 +110,8 @@ class Parameters:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            signed = field.name in ("min_height_m", "drop_score", "irradiance_per_dn_w_m2")
-            if field.name != "sensors" and not signed and not value > 0:
+            signed = field.name in ("min_height_m", "drop_score", "irradiance_per_dn_w_m2", "surface_height_m")
+            if field.name not in ("sensors", "roads") and not signed and not value > 0:
                 raise ValueError(f"{field.name}: wanted a number above 0, got {value!r}")
         for name in ("probability_of_detection", "gate_probability", "radar_detection"):
             if not getattr(self, name) < 1.0:
