@@ -11,6 +11,7 @@ from typing import Any
 
 from lookdown.hil.evidence import gather
 from lookdown.hil.plan import Scenario
+from lookdown.hil.radar.custody import unseen_figures
 from lookdown.hil.radar.score import read_radar_reports, score_radar
 from lookdown.hil.radar.section import radar_section
 from lookdown.hil.render import make_scene
@@ -82,7 +83,7 @@ def report_run(
     radar_reports = read_radar_reports(outcome.recording, scenario) if scenario.radar else []
     if radar_reports:
         radar = score_radar(truth, radar_reports, settings.plot_gate_px)
-        extra["radar"] = radar.figures
+        extra["radar"] = {**radar.figures, **unseen_figures(evidence, score.tracks)}
         sections.append(radar_section(scenario, radar))
     figures = {**score.figures, **extra}
     report = Report(

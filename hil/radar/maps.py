@@ -70,7 +70,7 @@ def make_maps(renderer: RadarRenderer, frame_id: int) -> MapPair:
     places = np.asarray(radar.spacing_m * np.arange(radar.channels), np.float64)
     sensor = RadarSensor(radar.wavelength_m, places, pulse, radar.sample_rate_hz, radar.bandwidth_hz)
     chain = RadarChain(parameters, sensor, message.samples.shape)
-    frame = RadarFrame(frame_id, message.time_ns, message.samples, message.prf_hz)
+    frame = RadarFrame(frame_id, message.time_ns, message.samples, message.prf_hz, first_range_m=message.first_range_m)
     result = chain.step(frame, message.state)
     band = radar.bandwidth_hz / radar.sample_rate_hz
     compressor = PulseCompressor(pulse, message.samples.shape[2], band, parameters.range_side_lobes_db)
