@@ -83,7 +83,7 @@ def report_run(
     radar_reports = read_radar_reports(outcome.recording, scenario) if scenario.radar else []
     if radar_reports:
         radar = score_radar(truth, radar_reports, settings.plot_gate_px)
-        extra["radar"] = {**radar.figures, **unseen_figures(evidence, score.tracks)}
+        extra["radar"] = {**radar.figures, **unseen_figures(evidence, score.tracks, radar)}
         sections.append(radar_section(scenario, radar))
     figures = {**score.figures, **extra}
     report = Report(

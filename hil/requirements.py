@@ -38,7 +38,7 @@ METRICS: dict[str, tuple[str, str]] = {
     "radar.errors.range.rms_over_sigma": ("1", "radar: error of range over its stated sigma, RMS; 1 is honest"),
     "radar.errors.range_rate.rms_over_sigma": ("1", "radar: the same of the range rate as measured"),
     "radar.errors.azimuth.rms_over_sigma": ("1", "radar: the same of the azimuth"),
-    "radar.unseen_s": ("s", "radar: time in which movers that had a track were slower than the clutter for all radars"),
+    "radar.unseen_s": ("s", "radar: time in which movers that had a track had no plot: stopped, slow, or missed"),
     "radar.unseen_custody": ("1", "radar: share of that time in which a track held them"),
     "radar.claimed": ("1", "radar: instants of that time at which their track was told as seen instead of coasting"),
     "radar.sigma_growth": ("1", "radar: sigma of place at the end of such a time over that at its beginning, median"),

@@ -1,8 +1,8 @@
-"""Custody of movers that the radars cannot see: do tracks coast, say so, grow in sigma, and go on when they move again.
+"""Custody of movers that the radars do not see: do tracks coast, say so, grow in sigma, and go on when they move again.
 
-A mover is unseen from the first instant at which it is slower than the clutter for every radar that has it in its beam,
-less a grace in which the last plot still counts. In that time its track should be coasting: one that is told as
-confirmed claims a plot that no radar had.
+A mover is unseen from a grace after its last plot of any radar up to its next one: it stopped, is slower than the
+clutter, or was missed. In that time its track should be coasting: one that is told as confirmed claims a plot that no
+radar had.
 """
 
 from typing import Any
@@ -10,19 +10,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lookdown.hil.radar.score import RadarScore
 from lookdown.hil.score import Evidence
 from lookdown.hil.score_tracks import NOBODY, TrackScore, spans
 from lookdown.wire.messages import TrackStatus
 
 GRACE_S = 3.0
-"""Time after the last chance of a plot within which a track may be told as seen, and after a first new one."""
+"""Time after its last plot within which a track may be told as seen."""
 
 RESUME_S = 12.0
 """Time within which the track must hold a mover that can be seen again as its own."""
 
 
-def unseen_figures(evidence: Evidence, tracks: TrackScore) -> dict[str, Any]:
-    """Figures of the times in which held movers could not be seen.
+def unseen_figures(evidence: Evidence, tracks: TrackScore, radar: RadarScore) -> dict[str, Any]:
+    """Figures of the times in which held movers had no plot.
 
     Parameters
     ----------
@@ -30,24 +31,26 @@ def unseen_figures(evidence: Evidence, tracks: TrackScore) -> dict[str, Any]:
         What a run of radars left.
     tracks : TrackScore
         Its tracks against the truth.
+    radar : RadarScore
+        Its plots against the truth.
 
     Returns
     -------
     dict
-        ``unseen_s``, time in which movers that had a track could not be seen [s]; ``unseen_custody``, share of it in
+        ``unseen_s``, time in which movers that had a track had no plot [s]; ``unseen_custody``, share of it in
         which a track held them; ``claimed``, instants at which such a track was told as seen; ``sigma_growth``, sigma
         of place at the end of such a time over that at its beginning, median; ``resumed``, share of those times, of
         those that ended within the run, after which the same track held the mover.
     """
     step_s = float(np.median(np.diff(tracks.instants_ns))) * 1e-9 if len(tracks.instants_ns) > 1 else 0.0
-    skip, later = (round(t / step_s) if step_s else 0 for t in (GRACE_S, RESUME_S))
+    later = round(RESUME_S / step_s) if step_s else 0
     status = _status(evidence, tracks)
-    n_instants = tracks.n_views.shape[1] if tracks.n_views.ndim == 2 else 0
+    recent = _recent(tracks, radar)
+    n_instants = recent.shape[1]
     held = instants = claimed = resumed = ended = 0
     growth = []
-    for mover, begin, end in spans(tracks.n_views == 0):
-        first = begin + skip
-        track = tracks.holder[mover, begin - 1] if begin else NOBODY
+    for mover, first, end in spans(~recent):
+        track = tracks.holder[mover, first - 1] if first else NOBODY
         if end - first < 2 or track == NOBODY:
             continue  # too short to tell, or it had no track
         own = tracks.holder[mover, first:end]
@@ -68,6 +71,18 @@ def unseen_figures(evidence: Evidence, tracks: TrackScore) -> dict[str, Any]:
         "sigma_growth": float(np.median(growth)) if growth else None,
         "resumed": resumed / ended if ended else None,
     }
+
+
+def _recent(tracks: TrackScore, radar: RadarScore) -> NDArray[np.bool_]:
+    """Whether each mover had a plot within the grace before each instant, shape (movers, instants)."""
+    recent = np.zeros(tracks.n_views.shape, np.bool_)
+    for mover in range(len(recent)):
+        times = np.sort(radar.looks["time_ns"][radar.found & (radar.looks["mover"] == mover)])
+        if len(times):
+            last = np.searchsorted(times, tracks.instants_ns, side="right") - 1
+            age_ns = tracks.instants_ns - times[np.maximum(last, 0)]
+            recent[mover] = (last >= 0) & (age_ns <= GRACE_S * 1e9)
+    return recent
 
 
 def _status(evidence: Evidence, tracks: TrackScore) -> NDArray[np.int64]:

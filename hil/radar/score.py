@@ -25,7 +25,7 @@ from lookdown.wire.packet import decode
 from lookdown.wire.recording import read_recording
 
 SPEED_STEPS = 8
-"""Bands of range rate in which Pd is told, up to twice the speed at which movers leave the clutter; one is beyond."""
+"""Bands of range rate in which Pd is told: at least a quarter wide of the speed at which movers leave the clutter."""
 
 SIGMAS = {"range": "sigma_range_m", "range_rate": "sigma_range_rate_m_s", "azimuth": "sigma_azimuth_rad"}
 """Quantities of a plot, and where a report states their sigma."""
@@ -110,8 +110,9 @@ def score_radar(truth: Truth, reports: Sequence[RadarReport], gate: float) -> Ra
     speed = np.abs(looked["range_rate_m_s"])
     n_false = int(np.count_nonzero(mover == NO_MOVER))
     fast = chance & (speed >= limit_m_s)
-    edges = np.linspace(0.0, 2 * limit_m_s, SPEED_STEPS + 1).tolist()
-    bands = list(zip(edges, [*edges[1:], np.inf], strict=True))
+    quarter = 0.25 * max(limit_m_s, 1.0)
+    width = quarter * max(1.0, np.ceil(float(speed[chance].max(initial=0.0)) / (SPEED_STEPS * quarter)))
+    bands = [(float(width * k), float(width * (k + 1))) for k in range(SPEED_STEPS)]
     figures = {
         "intervals": len(reports),
         "pd": _mean(found[fast]),
@@ -119,7 +120,7 @@ def score_radar(truth: Truth, reports: Sequence[RadarReport], gate: float) -> Ra
         "pd_by_speed": [
             {
                 "from_m_s": low,
-                "to_m_s": None if np.isinf(high) else high,
+                "to_m_s": high,
                 "chances": int(np.count_nonzero(own := chance & (speed >= low) & (speed < high))),
                 "pd": _mean(found[own]),
             }

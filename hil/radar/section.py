@@ -96,12 +96,12 @@ def _pd_chart(score: RadarScore, limit_m_s: float) -> str:
                 axes.bar(middle, band["pd"], 0.86 * step, color=mover_colour(0), alpha=0.75, lw=0)
                 axes.text(middle, band["pd"] + 0.02, f"{band['chances']}", ha="center", fontsize=8.5, color=INK)
         axes.axvline(limit_m_s, color=GRID, lw=1.5, ls="--")
-        edges: NDArray[np.float64] = np.array([band["from_m_s"] for band in bands])
+        edges: NDArray[np.float64] = np.array([0.0, *(band["to_m_s"] for band in bands)])
         labels = [f"{edge:g}" for edge in edges]
         axes.set_xticks(edges, labels)
         axes.set(
-            xlabel="range rate over the ground [m/s]; the last bar is all beyond", ylabel="Pd", ylim=(0.0, 1.12),
-            xlim=(0.0, edges[-1] + step),
+            xlabel="range rate over the ground [m/s]", ylabel="Pd", ylim=(0.0, 1.12),
+            xlim=(0.0, edges[-1]),
         )  # fmt: skip
         axes.grid(visible=False, axis="x")
         return as_svg(figure, "pd-by-rate")

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from lookdown.hil.radar.custody import unseen_figures
+from lookdown.hil.radar.look import LOOK_DTYPE
+from lookdown.hil.radar.score import RadarScore
 from lookdown.hil.score import EXPOSURE_DTYPE, PLOT_DTYPE, SEEN_DTYPE, Evidence, Settings, score_run
 from lookdown.hil.score_tracks import UPDATE_DTYPE
 from lookdown.wire.messages import TrackStatus
@@ -40,7 +42,14 @@ def run(standing: TrackStatus, ids: tuple[int, int] = (7, 7)) -> tuple[Evidence,
         truth_m_s=np.zeros_like(truth), radar_ids=(1,),
     )  # fmt: skip
     score = score_run(evidence, Settings(step_s=1.0))
-    return evidence, unseen_figures(evidence, score.tracks)
+    return evidence, unseen_figures(evidence, score.tracks, plots_of(~seen["hidden"]))
+
+
+def plots_of(found: np.ndarray) -> RadarScore:
+    """The mover in each of 60 intervals, found where it was."""
+    looks = np.zeros(60, LOOK_DTYPE)
+    looks["time_ns"] = np.arange(60) * SECOND
+    return RadarScore(looks, np.ones(60, np.bool_), found, np.zeros(0, PLOT_DTYPE), np.zeros(0, np.int64), {})
 
 
 def test_one_radar_is_enough_to_owe_a_track() -> None:
@@ -72,8 +81,8 @@ def test_another_track_is_no_resumption() -> None:
 
 def test_without_a_standing_mover_nothing_is_tested() -> None:
     evidence, _ = run(TrackStatus.COASTING)
-    evidence.seen["hidden"] = False
-    figures = unseen_figures(evidence, score_run(evidence, Settings(step_s=1.0)).tracks)
+    tracks = score_run(evidence, Settings(step_s=1.0)).tracks
+    figures = unseen_figures(evidence, tracks, plots_of(np.ones(60, np.bool_)))
     assert figures["claimed"] is None
     assert figures["sigma_growth"] is None
     assert figures["unseen_s"] == pytest.approx(0.0)
