@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lookdown.hil.measures import NOBODY
 from lookdown.hil.radar.score import RadarScore
 from lookdown.hil.score import Evidence
-from lookdown.hil.score_tracks import NOBODY, TrackScore, spans
+from lookdown.hil.score_tracks import TrackScore, spans
 from lookdown.wire.messages import TrackStatus
 
 GRACE_S = 3.0

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -36,6 +37,9 @@ SPAN_DB = 30.0
 
 HOLD = 3
 """Neighbouring ranges of which the strongest is drawn."""
+
+LEVELS = 12
+"""Colours of a map: what is drawn finer than the noise only fills the file."""
 
 _FOUND, _FALSE = "#ffffff", "#ffd24a"
 
@@ -88,7 +92,7 @@ def make_maps(renderer: RadarRenderer, frame_id: int) -> MapPair:
 def _turned(looks: Looks, frame_id: int, power: NDArray[Any]) -> Image:
     """Turn the rows of a transform so that ground lies in the middle and closing movers below; in dB."""
     count = len(power)
-    frequency_hz = np.fft.fftfreq(count) * looks.config.instrument.prf_hz
+    frequency_hz = np.asarray(np.fft.fftfreq(count) * looks.config.instrument.prf_hz, np.float64)
     order = np.argsort(bins_of(looks, frame_id, frequency_hz), kind="stable")
     level = power[order] / max(float(np.median(power)), 1e-30)
     return np.asarray(10 * np.log10(np.maximum(level, 1e-10)), np.float32)
@@ -130,10 +134,11 @@ def draw_pair(
     radar = looks.config.instrument
     per_row = radar.unambiguous_speed_mps / radar.pulses
     extent = extent_of(looks)
+    colours = colormaps["magma"].resampled(LEVELS)
     titles = "Conventional: channels added up", "Adaptive: what the chain tests"
     for each, image, title in zip(axes, (maps.conventional_db, maps.adaptive_db), titles, strict=True):
         drawn = each.imshow(
-            _held(image), "magma", extent=extent, origin="lower", aspect="auto", vmin=0.0, vmax=SPAN_DB,
+            _held(image), colours, extent=extent, origin="lower", aspect="auto", vmin=0.0, vmax=SPAN_DB,
             interpolation="nearest",
         )  # fmt: skip
         each.grid(visible=False)
@@ -150,7 +155,7 @@ def draw_pair(
     axes[1].set_yticklabels([])
     bar = figure.colorbar(drawn, ax=list(axes), pad=0.01, fraction=0.03)
     bar.set_label("over the median [dB]")
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
 
 
 def _held(image: Image) -> Image:

@@ -22,7 +22,7 @@ from lookdown.hil.radar.render import RadarRenderer
 from lookdown.hil.render import make_scene
 from lookdown.hil.truth import Truth
 
-_SIZE_IN, _DPI = (11.6, 8.4), 84
+_SIZE_IN, _DPI = (11.6, 8.6), 77
 
 
 def draw_radar_portrait(
