@@ -6,7 +6,7 @@ STAMPS := build/stamps
 KERNEL_SOURCES := $(shell find kernels wire hil -name '*.pyx' -o -name '*.pxd' -o -name '*.h')
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test proof detection bench bench-fusion board mca instructions figures sanitize pages fuzz lint clean \
+.PHONY: help demo test proof detection bench bench-fusion board machine mca instructions figures sanitize pages fuzz lint clean \
 	check-tools
 .DEFAULT_GOAL := help
 
@@ -37,6 +37,10 @@ bench-fusion: $(STAMPS)/bench $(STAMPS)/kernels ## fusion beside Stone Soup: bui
 board: $(STAMPS)/dev $(STAMPS)/kernels ## cross-build for aarch64, test under emulation, pack: build/board (BOARD="--no-tests")
 	@deploy/check-tools $(PYTHON) cross
 	@$(PY) -m deploy.board $(BOARD)
+
+machine: $(STAMPS)/dev $(STAMPS)/kernels ## install the bundle on a whole emulated machine, drive it with the rig (MACHINE="--keep")
+	@deploy/check-tools $(PYTHON) machine
+	@PATH="$$PATH:/usr/sbin" $(PY) -m deploy.board.trial $(MACHINE)
 
 mca: $(STAMPS)/dev $(STAMPS)/kernels ## cycles per pixel on the board's processors, by model: docs/numbers.md
 	@deploy/check-tools $(PYTHON) board

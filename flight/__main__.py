@@ -64,6 +64,9 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="also find targets too weak for one frame, along straight paths through 16 (or as the config says)",
     )
+    process.add_argument(
+        "--threads", type=int, metavar="N", help="threads that share a frame (default: 1, or the config's)"
+    )
     process.add_argument("--rate", type=float, metavar="HZ", help="frame rate (default: the recording's own, else 10)")
 
     process.add_argument(
@@ -92,7 +95,7 @@ def _process(options: argparse.Namespace) -> int:
     from lookdown.wire.config import load_config
 
     config = load_config(options.config, FlightConfig) if options.config else FlightConfig()
-    given = {"threshold": options.threshold, "suppression": options.suppression}
+    given = {name: getattr(options, name) for name in ("threshold", "suppression", "threads")}
     try:
         chain = replace(config.chain, **{name: value for name, value in given.items() if value is not None})
     except ValueError as error:

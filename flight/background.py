@@ -9,6 +9,7 @@ noise.
 import numpy as np
 from numpy.typing import NDArray
 
+from lookdown.flight.bands import Bands
 from lookdown.flight.config import ChainParameters
 from lookdown.flight.confirm import SETTLED_FRAMES
 from lookdown.flight.memory import MemoryLimit
@@ -52,6 +53,8 @@ class Background:
         Size of the frames [px].
     spread : PointSpread
         Optics and detector.
+    bands : Bands
+        Threads that share the frame.
     distortion : tuple of float
         Radial distortion k1, k2 of the lens [1].
 
@@ -77,6 +80,7 @@ class Background:
         rows: int,
         cols: int,
         spread: PointSpread,
+        bands: Bands,
         distortion: tuple[float, float] = (0.0, 0.0),
     ) -> None:
         shape = rows, cols
@@ -87,7 +91,10 @@ class Background:
         self.mean, self._next_mean = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
         self.noise, self._next_noise = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
         self.age, self._next_age = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
-        self._scratch = np.zeros(score_scratch_size(cols, spread.taps.size, parameters.window_px), np.float32)
+        self._bands, self._parts = bands, bands.split(rows, 2)
+        size = score_scratch_size(cols, spread.taps.size, parameters.window_px)
+        self._scratches = [np.zeros(size, np.float32) for _ in self._parts]
+        self._scratch = self._scratches[0]
         self._noise_step = max(1, round((rows * cols / NOISE_SAMPLES) ** 0.5))
         self._sample = np.zeros(self.noise[:: self._noise_step, :: self._noise_step].size, np.float32)
         self._other: Suppression | None = None
@@ -96,7 +103,7 @@ class Background:
             self._other = other = Suppression(parameters, rows, cols, spread, self._scratch)
             self.residual, self.filtered, self.z = other.residual, other.filtered, other.z
         self._memory = MemoryLimit(rows, cols, parameters.background_frames)
-        self._registration = Registration(rows, cols, parameters.background_height_m, distortion)
+        self._registration = Registration(rows, cols, parameters.background_height_m, bands, distortion)
 
     def usual_noise(self) -> float:
         """Return the median variance of the filtered residual, 0 without a background [frame unit^2]."""
@@ -168,31 +175,37 @@ class Background:
 
     def _follow(self, frame: Image, found: Location, variance_floor: float) -> None:
         """Score a frame against background, ring and memory, and let it enter the background."""
-        score_and_renew(
-            frame,
-            self.mean,
-            self.noise,
-            self.age,
-            found.field,
-            REGISTRATION_BLUR_PX,
-            variance_floor,
-            self._spread.taps,
-            self._spread.edge,
-            self._parameters.window_px,
-            self._parameters.guard_px,
-            HOLD_SCORE,
-            found.step[0],
-            found.step[1],
-            self._parameters.background_frames,
-            self._scratch,
-            self._residual,
-            self._predicted,
-            self._filtered,
-            self._z,
-            self._next_mean,
-            self._next_noise,
-            self._next_age,
-        )
+
+        def score_band(k: int, first: int, last: int) -> None:
+            score_and_renew(
+                frame,
+                self.mean,
+                self.noise,
+                self.age,
+                found.field,
+                REGISTRATION_BLUR_PX,
+                variance_floor,
+                self._spread.taps,
+                self._spread.edge,
+                self._parameters.window_px,
+                self._parameters.guard_px,
+                HOLD_SCORE,
+                found.step[0],
+                found.step[1],
+                self._parameters.background_frames,
+                first,
+                last,
+                self._scratches[k],
+                self._residual,
+                self._predicted,
+                self._filtered,
+                self._z,
+                self._next_mean,
+                self._next_noise,
+                self._next_age,
+            )
+
+        self._bands.run(score_band, self._parts)
         self._swap()
 
     def _start(self, frame: Image, variance_floor: float) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lookdown.flight.bands import Bands
 from lookdown.kernels.calibrate import calibrate, convert
 
 Image = NDArray[np.float32]
@@ -62,6 +63,8 @@ class Intake:
         Size of the frames [px].
     calibration : Calibration, optional
         Factory calibration.
+    bands : Bands
+        Threads that share the frame.
 
     Attributes
     ----------
@@ -76,8 +79,9 @@ class Intake:
         If the calibration has another shape or type, is not finite or names pixels that are not there.
     """
 
-    def __init__(self, rows: int, cols: int, calibration: Calibration | None) -> None:
+    def __init__(self, rows: int, cols: int, calibration: Calibration | None, bands: Bands) -> None:
         self._shape = rows, cols
+        self._bands, self._parts = bands, bands.split(rows)
         self._calibration = calibration
         if calibration is not None:
             calibration.require(rows, cols)
@@ -109,11 +113,15 @@ class Intake:
             )
         factory = self._calibration
         if samples.dtype.kind == "u" and samples.dtype.itemsize == 2:
-            self.raw = self._as_kernels_read(samples)
-            if factory is None:
-                convert(self.raw, frame)
-            else:
-                calibrate(self.raw, factory.gain, factory.offset, frame)
+            self.raw = raw = self._as_kernels_read(samples)
+
+            def take_band(_: int, first: int, last: int) -> None:
+                if factory is None:
+                    convert(raw[first:last], frame[first:last])
+                else:
+                    calibrate(raw[first:last], factory.gain[first:last], factory.offset[first:last], frame[first:last])
+
+            self._bands.run(take_band, self._parts)
         else:
             self.raw = None
             with np.errstate(over="ignore"):

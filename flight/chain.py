@@ -30,6 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lookdown.flight.background import Background
+from lookdown.flight.bands import Bands
 from lookdown.flight.calibration import Calibration
 from lookdown.flight.cleaning import Cleaning
 from lookdown.flight.config import ChainParameters
@@ -117,9 +118,10 @@ class Chain:
             raise ValueError(f"saturation_dn: wanted 1 to 65536, got {saturation_dn}; 65536 means that none saturates")
         self.parameters = parameters
         spread = point_spread(parameters.psf_sigma_px)
-        self._cleaning = Cleaning(rows, cols, spread, calibration)
-        self._background = Background(parameters, rows, cols, spread, distortion)
-        self._extraction = Extraction(parameters, rows, cols, spread, saturation_dn)
+        bands = Bands(parameters.threads)
+        self._cleaning = Cleaning(rows, cols, spread, calibration, bands)
+        self._background = Background(parameters, rows, cols, spread, bands, distortion)
+        self._extraction = Extraction(parameters, rows, cols, spread, bands, saturation_dn)
         multi = parameters.multi_frame
         self._multi = MultiFrame(multi, rows, cols, spread.sigma_px) if multi.enabled else None
 

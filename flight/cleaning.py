@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lookdown.flight.bands import Bands
 from lookdown.flight.calibration import Calibration, Intake
 from lookdown.flight.defects import DefectMap
 from lookdown.flight.psf import PointSpread
@@ -35,6 +36,8 @@ class Cleaning:
         Optics and detector.
     calibration : Calibration, optional
         Factory calibration.
+    bands : Bands
+        Threads that share the frame.
 
     Attributes
     ----------
@@ -44,9 +47,11 @@ class Cleaning:
         Bad pixels, from the factory and from flight.
     """
 
-    def __init__(self, rows: int, cols: int, spread: PointSpread, calibration: Calibration | None) -> None:
+    def __init__(
+        self, rows: int, cols: int, spread: PointSpread, calibration: Calibration | None, bands: Bands
+    ) -> None:
         self.frame = np.zeros((rows, cols), np.float32)
-        self._intake = Intake(rows, cols, calibration)
+        self._intake = Intake(rows, cols, calibration, bands)
         factory = np.zeros(0, np.int32) if calibration is None else calibration.bad_pixels
         self.defects = DefectMap(rows, cols, factory)
         self._spikes = np.zeros(MOST_SPIKES, np.int32)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 
+from lookdown.flight.bands import MOST_THREADS
 from lookdown.flight.radar.config import RadarParameters, RadarSensorConfig
 from lookdown.wire.security import SecurityConfig
 
@@ -77,6 +78,8 @@ class ChainParameters:
         Report what stands out in one frame alone, too: flashes, hits of particles, single pixels.
     background_height_m : float
         Height above the ellipsoid of the surface that fills the view, for the shift predicted from pointing [m].
+    threads : int
+        Threads that share a frame, band of rows by band, 1 to 64; the results are the same bytes for any number.
     multi_frame : MultiFrameParameters
         Targets too weak for one frame; off unless it is enabled.
     """
@@ -91,6 +94,7 @@ class ChainParameters:
     reach_px: int = 8
     one_frame_plots: bool = False
     background_height_m: float = 0.0
+    threads: int = 1
     multi_frame: MultiFrameParameters = field(default_factory=MultiFrameParameters)
 
     def __post_init__(self) -> None:
@@ -101,6 +105,7 @@ class ChainParameters:
             ("psf_sigma_px", 0.3 <= self.psf_sigma_px <= 3.0, "0.3 to 3"),
             ("background_frames", 2 <= self.background_frames <= 255, "2 to 255"),
             ("window_px", self.window_px % 2 == 1 and 7 <= self.window_px <= 127, "odd, 7 to 127"),
+            ("threads", 1 <= self.threads <= MOST_THREADS, f"1 to {MOST_THREADS}"),
             ("reach_px", 1 <= self.reach_px <= 64, "1 to 64"),
             ("guard_px", self.guard_px % 2 == 1 and 1 <= self.guard_px <= self.window_px - 4, "odd, 4 below window_px"),
         )

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lookdown.flight.background import Background
+from lookdown.flight.bands import Bands
 from lookdown.flight.cleaning import Cleaning
 from lookdown.flight.config import ChainParameters
 from lookdown.flight.confirm import SETTLED_FRAMES, Confirmation, spot_ratios
@@ -46,19 +47,21 @@ class Extraction:
         Size of the frames [px].
     spread : PointSpread
         Optics and detector.
+    bands : Bands
+        Threads that share the frame.
     saturation_dn : int
         Sample from which on a pixel is saturated; 65536: none is [DN].
     """
 
     def __init__(
-        self, parameters: ChainParameters, rows: int, cols: int, spread: PointSpread, saturation_dn: int
+        self, parameters: ChainParameters, rows: int, cols: int, spread: PointSpread, bands: Bands, saturation_dn: int
     ) -> None:
         self._parameters, self._spread, self._saturation_dn = parameters, spread, saturation_dn
         self._words = np.zeros(extract_scratch_size(cols, parameters.max_plots), np.int64)
         self._plots = np.zeros(parameters.max_plots, PLOT_DTYPE)
         self._trail_words = np.zeros(trails_scratch_size(parameters.max_plots), np.int32)
-        self._space_tail = TailCalibration(rows, cols, spread.sigma_px)
-        self._time_tail = TailCalibration(rows, cols, spread.sigma_px)
+        self._space_tail = TailCalibration(rows, cols, spread.sigma_px, bands)
+        self._time_tail = TailCalibration(rows, cols, spread.sigma_px, bands)
         self._confirmation = Confirmation(rows, cols, parameters.max_plots, spot_ratios(spread.taps))
 
     @property

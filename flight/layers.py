@@ -96,7 +96,8 @@ class Layers:
             sigma = 1.4826 * float(np.median(np.abs(self._left[::SAMPLED_EVERY, ::SAMPLED_EVERY])))
             # What the frame shows beyond the edge of the background says nothing.
             self._hide_outside(at)
-            tile_normals(frame, self._left, self._even, max(sigma, 1e-6) ** 2, CLIP_SIGMAS, self._normals)
+            variance = max(sigma, 1e-6) ** 2
+            tile_normals(frame, self._left, self._even, variance, CLIP_SIGMAS, 0, self._rows, self._normals)
             row, col, share, n_tiles = agree_on_shift(self._normals, TILE_SPREAD_PX)
             if n_tiles < FEWEST_TILES:
                 return None

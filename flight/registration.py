@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lookdown.flight.bands import Bands
 from lookdown.flight.layers import Layers
 from lookdown.flight.sliding import Sliding
 from lookdown.geo.camera import Camera
@@ -104,6 +105,8 @@ class Registration:
         Size of the frames [px].
     height_m : float
         Height of the background above the ellipsoid [m].
+    bands : Bands
+        Threads that share the frame.
     distortion : tuple of float
         Radial distortion k1, k2 of the lens [1].
 
@@ -115,15 +118,20 @@ class Registration:
         Tiles that slide over the ground, found in the residual of the frame before.
     """
 
-    def __init__(self, rows: int, cols: int, height_m: float, distortion: tuple[float, float] = (0.0, 0.0)) -> None:
+    def __init__(
+        self, rows: int, cols: int, height_m: float, bands: Bands, distortion: tuple[float, float] = (0.0, 0.0)
+    ) -> None:
         self.least_rms = 0.0
         self._rows, self._cols, self._height_m = rows, cols, height_m
         self._distortion = distortion
         self._every = max(1, min(rows // ROWS_USED, 64))
-        self._scratch = np.zeros(max(register_scratch_size(cols), shift_scratch_size(cols)), np.float32)
+        self._scratch = np.zeros(register_scratch_size(cols), np.float32)
         self._warped = np.zeros((rows, cols), np.float32)
         self._tiles = -(-rows // TILE_PX), -(-cols // TILE_PX)
         self._normals = np.zeros((*self._tiles, 5))
+        # Tiles are of one height, which may be less than `TILE_PX`.
+        self._bands, self._parts = bands, bands.split(rows, -(-rows // self._tiles[0]))
+        self._row_scratches = [np.zeros(shift_scratch_size(cols), np.float32) for _ in self._parts]
         self._local, self._shift, self._base, self._sum = (np.zeros((*self._tiles, 2)) for _ in range(4))
         self._field = np.zeros((*self._tiles, 2), np.float32)
         self._flat = np.zeros((1, 1, 2))
@@ -177,7 +185,7 @@ class Registration:
                 found = found[0] - base[0, 0], found[1]
         else:
             place_field(base, self._at[0], self._at[1], self._field)
-            resample(mean, self._field, self._scratch, self._warped)
+            self._resample(mean)
             found = self._estimate(self._warped, frame, np.zeros(2))
             if found is not None:
                 found = found[0] + self._at, found[1]
@@ -187,6 +195,14 @@ class Registration:
             return self._nowhere(lost=True)
         at, from_image = found
         return self._follow(base, at, from_image, state is not None)
+
+    def _resample(self, mean: Image) -> None:
+        """Lay the background on the frame, as the field says."""
+
+        def resample_band(k: int, first: int, last: int) -> None:
+            resample(mean, self._field, first, last, self._row_scratches[k], self._warped)
+
+        self._bands.run(resample_band, self._parts)
 
     def _nowhere(self, lost: bool) -> Location:
         return Location(np.zeros((1, 1, 2), np.float32), (0, 0), (0.0, 0.0), not lost, lost)
@@ -324,7 +340,11 @@ class Registration:
         scale : float
             Factor from ``predicted`` to the variance of the residual.
         """
-        tile_normals(frame, residual, predicted, scale, CLIP_SIGMAS, self._normals)
+
+        def sum_band(_: int, first: int, last: int) -> None:
+            tile_normals(frame, residual, predicted, scale, CLIP_SIGMAS, first, last, self._normals)
+
+        self._bands.run(sum_band, self._parts)
         prior_px = LOCAL_PRIOR_PX
         if not self.layered:
             learn_affine(self._normals, LOCAL_PRIOR_PX, self._local)

@@ -75,7 +75,7 @@ class Sliding:
         self._until_look -= 1
         if not self.found and self._until_look > 0:
             return False
-        tile_normals(frame, residual, predicted, scale, CLIP_SIGMAS, self._normals)
+        tile_normals(frame, residual, predicted, scale, CLIP_SIGMAS, 0, frame.shape[0], self._normals)
         tile_squares(residual, predicted, scale, CLIP_SIGMAS, self._squares)
         self.found = (
             find_sliding(

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lookdown.flight.bands import Bands
 from lookdown.kernels.forgive import forgive_peaks, forgive_pixels
 from lookdown.kernels.peaks import count_peaks, peak_levels, sum_peaks
 from lookdown.kernels.rank import rank_plots, score_plots
@@ -183,6 +184,8 @@ class TailCalibration:
         Size of the frames [px].
     psf_sigma_px : float
         One sigma of the matched filter [px].
+    bands : Bands, optional
+        Threads that share the frame; this one alone if it is left out.
 
     Attributes
     ----------
@@ -192,7 +195,9 @@ class TailCalibration:
         SNR at the quantile.
     """
 
-    def __init__(self, rows: int, cols: int, psf_sigma_px: float = 0.9) -> None:
+    def __init__(self, rows: int, cols: int, psf_sigma_px: float = 0.9, bands: Bands | None = None) -> None:
+        self._bands = bands or Bands()
+        self._parts = self._bands.split(rows, SIDE_PX)
         shape = -(-rows // SIDE_PX), -(-cols // SIDE_PX)
         sigmas = np.arange(0.0, 5.0, 0.02)
         density = peak_density(sigmas, psf_sigma_px)
@@ -226,7 +231,11 @@ class TailCalibration:
         """Let the scores of a frame count; unknown ones are 0."""
         keep = 1.0 - 1.0 / MEMORY_FRAMES
         self._frame.observe(z)
-        count_peaks(z, SIDE_PX, self._least, BINS_PER_E, keep, self._counts)
+
+        def count_band(_: int, first: int, last: int) -> None:
+            count_peaks(z, SIDE_PX, self._least, BINS_PER_E, keep, first, last, self._counts)
+
+        self._bands.run(count_band, self._parts)
         self._frames = keep * self._frames + 1.0
         sum_peaks(self._counts, self._prior)
         self._prior *= self._share_of_frame / self._frames
@@ -274,7 +283,12 @@ class TailCalibration:
         np.power(np.float32(least / self.gauss), self._level, out=self._level)
         self._level *= self.quantile
         self._mapped_from = least
-        map_scores(z, SIDE_PX, self._level, self.power, least, out)
+
+        def map_band(_: int, first: int, last: int) -> None:
+            blocks = slice(first // SIDE_PX, -(-last // SIDE_PX))
+            map_scores(z[first:last], SIDE_PX, self._level[blocks], self.power[blocks], least, out[first:last])
+
+        self._bands.run(map_band, self._parts)
 
     def score(self, plots: NDArray[Any], z: Image, snr: float) -> float:
         """Give plots the scores of their peaks; return the least that has an SNR, not below the ``least`` of `snr`."""

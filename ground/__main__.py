@@ -226,6 +226,8 @@ def _fuse(options: argparse.Namespace) -> int:
                 print(f"{done:3.0f} %, {reports} reports, {len(confirmed)} tracks", file=sys.stderr, flush=True)
     refused = sum(value for (_, name), value in pipeline.counters.items() if name.startswith("refused"))
     took_s = time.monotonic() - began_s
+    for error in pipeline.fusion.pointing:
+        print(error, file=sys.stderr)
     damaged = f", {recording.octets_left_out} damaged octets left out" if recording.octets_left_out else ""
     print(
         f"{reports} reports ({refused} refused{damaged}) gave {len(confirmed)} confirmed tracks in {updates} updates, "

@@ -24,6 +24,7 @@ import numpy as np
 from lookdown.ground.measure import PredictedSights
 from lookdown.kernels.advance import advance
 from lookdown.kernels.correct import correct
+from lookdown.kernels.foresee import spread_about
 from lookdown.wire.messages import Float
 
 
@@ -84,7 +85,12 @@ def predict(
 
 
 def innovation_covariance(
-    covariance: Float, cross: Float, predicted: PredictedSights, sensor: int, common_sigma: Float
+    covariance: Float,
+    cross: Float,
+    predicted: PredictedSights,
+    sensor: int,
+    common_sigma: Float,
+    common: Float | None = None,
 ) -> Float:
     """Covariance of predicted tangents about measured ones, without the centroid's noise, shape (n, 2, 2).
 
@@ -98,13 +104,14 @@ def innovation_covariance(
         Index of the sensor among the m.
     common_sigma : ndarray of float64, shape (n,)
         One sigma of the sensor's common error [rad].
+    common : ndarray of float64, shape (2, 2), optional
+        What is left of that error, in units of its sigma; the unit matrix if not given.
     """
-    jacobian = predicted.jacobian
-    shared = common_sigma[:, None, None] * (jacobian @ cross[:, :, 2 * sensor : 2 * sensor + 2])
-    spread = jacobian @ covariance @ jacobian.transpose(0, 2, 1) + shared + shared.transpose(0, 2, 1)
-    spread[:, 0, 0] += common_sigma**2
-    spread[:, 1, 1] += common_sigma**2
-    return np.asarray(spread, np.float64)
+    spread = np.empty((len(covariance), 2, 2))
+    spread_about(predicted.jacobian, covariance, cross, 2 * sensor, common_sigma, spread)
+    if common is not None:
+        spread += common_sigma[:, None, None] ** 2 * (common - np.eye(2))
+    return spread
 
 
 def update(
@@ -141,5 +148,5 @@ def update(
     """
     state, covariance, cross = (np.array(part, np.float64) for part in (state, covariance, cross))
     everyone = np.arange(len(state))
-    correct(everyone, predicted.jacobian, 2 * sensor, common_sigma, innovation, spread, state, covariance, cross)
+    correct(everyone, predicted.jacobian, 2 * sensor, common_sigma, False, innovation, spread, state, covariance, cross)
     return state, covariance, cross

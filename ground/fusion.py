@@ -7,13 +7,14 @@ reports give the same events, bit for bit.
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtri
 
+from lookdown.geo.earth import SEMI_MAJOR_AXIS_M
 from lookdown.ground import life
 from lookdown.ground.associate import assign, gate_pairs
 from lookdown.ground.echoes import EchoLook
@@ -22,6 +23,7 @@ from lookdown.ground.ingest import Arrival
 from lookdown.ground.locate import locate
 from lookdown.ground.measure import Look, PredictedSights, common_sigma, predict_sights
 from lookdown.ground.parameters import Parameters
+from lookdown.ground.pointing import Pointing, PointingError
 from lookdown.ground.radar_step import start_tracks, take_echoes
 from lookdown.ground.surface import Surface
 from lookdown.ground.tracks import Int, TrackTable
@@ -34,6 +36,7 @@ LINK_DTYPE = np.dtype([("plot_index", "<i8"), ("track_id", "<i8")])
 
 _EDGE_PX = 4.0  # a target this near to the border may rightly be missing
 _FALSE_MEMORY = 0.95  # of the running mean of false plots per frame
+_TELL_POINTING_NS = 10_000_000_000
 _MOST_BIRTHS = 10_000  # remembered before those too old to be fused again are forgotten
 
 
@@ -64,7 +67,7 @@ class Happening:
     ----------
     kind : str
         Of a track ``confirmed``, ``coasting``, ``resumed``, ``dropped`` or ``merged``; of a stream ``refused``,
-        ``onboard`` (an event that a board told) or ``end``.
+        ``onboard`` (an event that a board told), ``pointing`` (its error, as estimated) or ``end``.
     time_ns : int
         Data time, TAI [ns].
     sensor_id : int
@@ -95,6 +98,8 @@ class Snapshot:
     leftover: dict[int, tuple[Look, Int]]
     settled_ns: Int
     false_plots: Float
+    pointing: Pointing
+    pointing_told_ns: Int
     counters: Counter[tuple[int, str]]
     surface: Any
 
@@ -110,7 +115,8 @@ class Fusion:
     Attributes
     ----------
     counters : Counter of (int, str)
-        By (sensor, name): ``fused``, ``plots``, ``plots_used``, ``tentative_over_limit``.
+        By (sensor, name): ``fused``, ``plots``, ``plots_used``, ``plots_of_landmarks``, ``tentative_over_limit``,
+        ``pointing_renewed`` (times that the sigma of a pointing changed so that its error is another one).
     """
 
     def __init__(self, parameters: Parameters) -> None:
@@ -125,6 +131,8 @@ class Fusion:
         self._leftover: dict[int, tuple[Look, Int]] = {}
         self._settled_ns = np.zeros(len(self._index), np.int64)
         self._false_plots = np.full(len(self._index), parameters.false_plots_per_frame)
+        self._pointing = Pointing(parameters)
+        self._pointing_told_ns = np.zeros(len(self._index), np.int64)
         self._gate = float(chdtri(2, 1.0 - parameters.gate_probability))
         self._log_missed = float(np.log1p(-parameters.probability_of_detection))
         self.counters: Counter[tuple[int, str]] = Counter()
@@ -163,12 +171,21 @@ class Fusion:
         """How long after its last hit a track coasts [s]."""
         return self._parameters.coast_after_s
 
+    @property
+    def pointing(self) -> list[PointingError]:
+        """Pointing errors of the sensors of which more is known than their sigma."""
+        return self._pointing.known()
+
     def save(self) -> Snapshot:
         """Keep what is known, for `restore`."""
         table = TrackTable.blank(0, len(self._index))
         table.extend(self._table)
         past, settled_ns, false_plots = dict(self._leftover), self._settled_ns.copy(), self._false_plots.copy()
-        return Snapshot(self._time_ns, table, past, settled_ns, false_plots, self.counters.copy(), self._surface.save())
+        pointing, told_ns = self._pointing.copy(), self._pointing_told_ns.copy()
+        counters = self.counters.copy()
+        return Snapshot(
+            self._time_ns, table, past, settled_ns, false_plots, pointing, told_ns, counters, self._surface.save()
+        )
 
     def restore(self, past: Snapshot) -> None:
         """Go back to what was known; identities that were given since stay with the plots that they were given for."""
@@ -176,6 +193,7 @@ class Fusion:
         self._table = TrackTable.blank(0, len(self._index))
         self._table.extend(past.table)
         self._settled_ns, self._false_plots = past.settled_ns.copy(), past.false_plots.copy()
+        self._pointing, self._pointing_told_ns = past.pointing.copy(), past.pointing_told_ns.copy()
         self.counters.clear()
         self.counters.update(past.counters)
         self._surface.restore(past.surface)
@@ -211,17 +229,27 @@ class Fusion:
             raise ValueError(f"Fusion.step wanted reports of sensors {sorted(self._index)}, got {report.sensor_id}")
         if self._time_ns is not None and report.time_ns < self._time_ns:
             raise ValueError("Fusion.step wanted reports in order of time, got an older one; pass them through Ingest")
+        ahead_s = (report.time_ns - (self._time_ns or report.time_ns)) * 1e-9
+        table.predict(ahead_s, parameters)
         if isinstance(report, RadarReport):
+            self._time_ns = report.time_ns
+            if parameters.estimate_pointing:
+                self._pointing.predict(ahead_s)
             if parameters.sensors[sensor].radar == "surface":
                 return self._fuse_surface(arrival, report)
             return self._fuse_radar(arrival, report, sensor)
-        table.predict((report.time_ns - (self._time_ns or report.time_ns)) * 1e-9, parameters)
         self._time_ns = report.time_ns
 
         look = Look.of(report, parameters.centroid_floor_px)
+        plot_index = arrival.plot_index
+        if parameters.estimate_pointing:
+            look, plot_index = self._know_pointing(ahead_s, look, sensor, plot_index)
+            report = look.report
         predicted = predict_sights(table.state, look)
         sigma = common_sigma(report.state, predicted.range_m)
-        spread = innovation_covariance(table.covariance, table.cross, predicted, sensor, sigma)
+        predicted = replace(predicted, tangent=self._pointing.shifted(predicted, sensor, sigma))
+        common = self._pointing.common(sensor)
+        spread = innovation_covariance(table.covariance, table.cross, predicted, sensor, sigma, common)
         density = self._log_density(report, sensor)
         noise = look.variance[:, :, None] * np.eye(2)
         pairs = gate_pairs(predicted.tangent, spread, predicted.visible, look.tangent, noise, self._gate, density)
@@ -235,7 +263,7 @@ class Fusion:
         missed = self._should_be_seen(predicted, report, sensor) & ~hit
         life.note_looks(table, hit, missed, ratio, self._log_missed, parameters.max_score)
         links = np.zeros(rows.size, LINK_DTYPE)
-        links["plot_index"], links["track_id"] = arrival.plot_index[plot_of[rows]], table.track_id[rows]
+        links["plot_index"], links["track_id"] = plot_index[plot_of[rows]], table.track_id[rows]
 
         free = np.ones(len(report.sights), np.bool_)
         free[plot_of[rows]] = False
@@ -246,13 +274,11 @@ class Fusion:
         if report.time_ns >= self._settled_ns[sensor]:
             self._start(look, sensor, np.flatnonzero(free))
         self.counters[report.sensor_id, "fused"] += 1
-        self.counters[report.sensor_id, "plots"] += len(free)
+        self.counters[report.sensor_id, "plots"] += arrival.report.n_plots
         self.counters[report.sensor_id, "plots_used"] += int(np.count_nonzero(~free))
-        return [ReportFused(arrival, updates, links), *events]
+        return [ReportFused(arrival, updates, links), *events, *self._tell_pointing(report, sensor)]
 
     def _fuse_surface(self, arrival: Arrival, report: RadarReport) -> list[Event]:
-        self._table.predict((report.time_ns - (self._time_ns or report.time_ns)) * 1e-9, self._parameters)
-        self._time_ns = report.time_ns
         changes = self._surface.take(EchoLook.of(report), arrival.plot_index)
         changes.updates["sensor_id"] = report.sensor_id
         links = np.array(changes.links, LINK_DTYPE)
@@ -261,8 +287,6 @@ class Fusion:
 
     def _fuse_radar(self, arrival: Arrival, report: RadarReport, sensor: int) -> list[Event]:
         table, parameters = self._table, self._parameters
-        table.predict((report.time_ns - (self._time_ns or report.time_ns)) * 1e-9, parameters)
-        self._time_ns = report.time_ns
         look = EchoLook.of(report)
         plot_of = take_echoes(table, look, sensor, parameters).plot_of
         rows = np.flatnonzero(plot_of >= 0)
@@ -303,12 +327,49 @@ class Fusion:
         spread: Float,
         look: Look,
     ) -> None:
-        table = self._table
-        total = spread[rows].copy()
-        total[:, [0, 1], [0, 1]] += look.variance[plots_hit]
+        table, own = self._table, 2 * sensor
+        tracks = table.state, table.covariance, table.cross
         innovation = look.tangent[plots_hit] - predicted.tangent[rows]
         jacobian = predicted.jacobian[rows]
-        correct(rows, jacobian, 2 * sensor, sigma[rows], innovation, total, table.state, table.covariance, table.cross)
+        noise = look.variance[plots_hit][:, :, None] * np.eye(2)
+        if not self._parameters.estimate_pointing:
+            correct(rows, jacobian, own, sigma[rows], False, innovation, spread[rows] + noise, *tracks)
+            return
+        told = table.live[rows]
+        args = rows, told, sensor, sigma[rows], jacobian, innovation, noise
+        self._pointing.take(tracks, (self._pointing.landmarks,), *args)
+
+    def _know_pointing(self, ahead_s: float, look: Look, sensor: int, plot_index: Int) -> tuple[Look, Int]:
+        """Bring the pointing errors to the time of a report and learn from its landmarks; the rest of its plots."""
+        table, pointing, report = self._table, self._pointing, look.report
+        pointing.predict(ahead_s)
+        altitude_m = float(np.linalg.norm(look.origin_m)) - SEMI_MAJOR_AXIS_M
+        sigma_rad = float(common_sigma(report.state, np.array([altitude_m]))[0])
+        if pointing.renewed(sensor, sigma_rad):
+            table.cross[:, :, 2 * sensor : 2 * sensor + 2] = 0.0
+            self.counters[report.sensor_id, "pointing_renewed"] += 1
+        if not self._parameters.landmarks:
+            return look, plot_index
+        tracks = table.state, table.covariance, table.cross
+        plots = pointing.take_landmarks(look, sensor, self._parameters.gate_probability, (tracks,))
+        if not plots.size:
+            return look, plot_index
+        self.counters[report.sensor_id, "plots_of_landmarks"] += plots.size
+        rest = _without(np.arange(len(report.sights)), plots, len(report.sights))
+        left = replace(report, sights=report.sights[rest])
+        return Look.of(left, self._parameters.centroid_floor_px), plot_index[rest]
+
+    def _tell_pointing(self, report: PlotReport, sensor: int) -> list[Happening]:
+        """Tell a sensor's pointing error again and again, once it is known."""
+        if not self._parameters.estimate_pointing:
+            return []
+        if report.time_ns < self._pointing_told_ns[sensor] + _TELL_POINTING_NS:
+            return []
+        for error in self._pointing.known():
+            if error.sensor_id == report.sensor_id:
+                self._pointing_told_ns[sensor] = report.time_ns
+                return [Happening("pointing", report.time_ns, report.sensor_id, str(error))]
+        return []
 
     def _turn_pages(
         self, rows: Int, plot_of: Int, report: PlotReport | RadarReport
@@ -351,18 +412,20 @@ class Fusion:
         if len(free) > parameters.max_pair_plots:
             strongest = np.argsort(-report.sights["snr"][free], kind="stable")[: parameters.max_pair_plots]
             free = np.sort(free[strongest])
+        clean, left = self._pointing.removed(look, sensor)
         for other, (before, kept) in self._leftover.items():
             old = report.time_ns - before.report.time_ns > parameters.pair_window_s * 1e9
             if other == sensor or old or not free.size or not kept.size:
                 continue
-            crossings = locate(look, before, parameters, free, kept)
+            clean_before, left_before = self._pointing.removed(before, other)
+            crossings = locate(clean, clean_before, parameters, free, kept)
             if not len(crossings.miss):
                 continue
             new = TrackTable.blank(len(crossings.miss), len(self._index))
             new.track_id = self._name(report, before.report, crossings.plot_a, crossings.plot_b)
             new.state, new.covariance = crossings.state, crossings.covariance
-            new.cross[:, :, 2 * sensor : 2 * sensor + 2] = crossings.cross_a
-            new.cross[:, :, 2 * other : 2 * other + 2] = crossings.cross_b
+            parts = [(sensor, left, crossings.cross_a), (other, left_before, crossings.cross_b)]
+            new.cross = self._pointing.born(new.state, new.covariance, parts)
             new.looks[:], new.born_ns[:] = 0b11, report.time_ns
             everyone = np.arange(len(new))
             life.note_hits(new, everyone, other, before, crossings.plot_b, parameters)

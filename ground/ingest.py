@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lookdown.geo.earth import SEMI_MAJOR_AXIS_M, SEMI_MINOR_AXIS_M, ecef_to_geodetic
+from lookdown.geo.earth import SEMI_MAJOR_AXIS_M, SEMI_MINOR_AXIS_M, height_m
 from lookdown.geo.rotation import to_matrix
 from lookdown.ground.parameters import Parameters
 from lookdown.wire.errors import WireError
@@ -290,9 +290,9 @@ def check_state(report: PlotReport | RadarReport, parameters: Parameters) -> Non
         raise WireError("attitude", f"{what}: wanted a unit quaternion, got length {norm:.6g}")
     if (sigmas[:2] < 0.0).any() or sigmas[2] <= 0.0 or sigmas[0] > 1e5 or (sigmas[1:] > 0.1).any():
         raise WireError("sigma", f"{what}: wanted small sigmas and an ifov above 0, got {sigmas.tolist()}")
-    height_m = float(ecef_to_geodetic(state.position_m)[2])
-    if not parameters.min_altitude_m <= height_m <= parameters.max_altitude_m:
-        raise WireError("altitude", f"{what}: wanted a satellite's altitude, got {height_m / 1e3:.1f} km")
+    altitude_m = float(height_m(state.position_m))
+    if not parameters.min_altitude_m <= altitude_m <= parameters.max_altitude_m:
+        raise WireError("altitude", f"{what}: wanted a satellite's altitude, got {altitude_m / 1e3:.1f} km")
 
 
 def usable_sights(report: PlotReport, max_height_m: float) -> NDArray[np.bool_]:

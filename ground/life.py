@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtri
 
-from lookdown.geo.earth import SEMI_MAJOR_AXIS_M, SEMI_MINOR_AXIS_M, ecef_to_geodetic
+from lookdown.geo.earth import height_m
 from lookdown.geo.sight import intersect_ellipsoid
 from lookdown.ground.associate import gate_pairs
 from lookdown.ground.measure import Look
@@ -132,8 +132,8 @@ def confirmable(table: TrackTable, rows: Int, plots: Int, time_ns: int, paramete
     position_sigma_m = np.sqrt(np.trace(table.covariance[rows, :3, :3], axis1=1, axis2=2))
     sure = (speed > parameters.min_speed_m_s) & (speed < parameters.max_speed_m_s)
     sure &= (speed > parameters.speed_significance * sigma) & (position_sigma_m < parameters.max_position_sigma_m)
-    height_m = ecef_to_geodetic(table.state[rows, :3])[2]
-    sure &= (height_m > parameters.min_height_m) & (height_m < parameters.max_height_m)
+    place_m = height_m(table.state[rows, :3])
+    sure &= (place_m > parameters.min_height_m) & (place_m < parameters.max_height_m)
     rows, plots = rows[sure], plots[sure]
     best = np.argsort(-table.score[rows], kind="stable")
     _, first = np.unique(plots[best], return_index=True)
@@ -152,14 +152,8 @@ def lost(table: TrackTable, time_ns: int, parameters: Parameters) -> Bool:
     gone |= live & (speed + _SIGMAS * sigma < parameters.min_speed_m_s)
     gone |= speed - _SIGMAS * sigma > parameters.max_speed_m_s
     margin_m = _SIGMAS * np.sqrt(np.trace(table.covariance[:, :3, :3], axis1=1, axis2=2))
-    # The distance from the Earth's centre settles it for most; heights cost more.
-    radius_m = np.linalg.norm(table.state[:, :3], axis=1)
-    low_m, high_m = radius_m - SEMI_MAJOR_AXIS_M + margin_m, radius_m - SEMI_MINOR_AXIS_M - margin_m
-    open_ = np.flatnonzero((low_m < parameters.min_height_m) | (high_m > parameters.max_height_m))
-    height_m = ecef_to_geodetic(table.state[open_, :3])[2]
-    impossible = height_m + margin_m[open_] < parameters.min_height_m
-    impossible |= height_m - margin_m[open_] > parameters.max_height_m
-    gone[open_[impossible]] = True
+    place_m = height_m(table.state[:, :3])
+    gone |= (place_m + margin_m < parameters.min_height_m) | (place_m - margin_m > parameters.max_height_m)
     return np.asarray(gone, np.bool_)
 
 

@@ -10,6 +10,7 @@ import contextlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -167,7 +168,8 @@ class Ground:
         by_sender: dict[str, dict[str, int]] = {}
         for (sender, name), value in sorted(counters.items()):
             by_sender.setdefault(str(sender), {})[name] = value
-        return {"published": dict(self._published), "outputs": counted, "senders": by_sender}
+        pointing = [asdict(error) for error in self._pipeline.fusion.pointing]
+        return {"published": dict(self._published), "outputs": counted, "pointing": pointing, "senders": by_sender}
 
     def abandon(self) -> None:
         """Close everything as a kill would: what was not committed is fused anew by the next process."""

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtri
 
-from lookdown.geo.earth import SPEED_OF_LIGHT_M_S, ecef_to_geodetic
+from lookdown.geo.earth import SPEED_OF_LIGHT_M_S, height_m
 from lookdown.ground.measure import Look, common_sigma, hidden_by_earth, predict_sights
 from lookdown.ground.parameters import Parameters
 from lookdown.wire.messages import Float
@@ -82,8 +82,8 @@ def locate(
     if not len(miss):
         none = np.empty((0, 6, 2))
         return Crossings(pair_a, pair_b, np.empty((0, 6)), np.empty((0, 6, 6)), none, none, miss)
-    height_m = ecef_to_geodetic(middle)[2]
-    inside = (height_m > parameters.min_height_m) & (height_m < parameters.max_height_m)
+    height = height_m(middle)
+    inside = (height > parameters.min_height_m) & (height < parameters.max_height_m)
     inside &= ~hidden_by_earth(look_a.origin_m, middle - look_a.origin_m)
     inside &= ~hidden_by_earth(look_b.origin_m, middle - look_b.origin_m)
     order = np.flatnonzero(inside)

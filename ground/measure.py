@@ -17,7 +17,11 @@ from numpy.typing import NDArray
 
 from lookdown.geo.earth import SEMI_MAJOR_AXIS_M, SEMI_MINOR_AXIS_M, SPEED_OF_LIGHT_M_S
 from lookdown.geo.rotation import to_matrix
+from lookdown.kernels.foresee import foresee
 from lookdown.wire.messages import Float, PlotReport, SensorState
+
+# Shrunk by 20 km so that a target low over the limb, on a surface that is not the ellipsoid, stays visible.
+_HIDES_M = np.array([SEMI_MAJOR_AXIS_M, SEMI_MAJOR_AXIS_M, SEMI_MINOR_AXIS_M]) - 20e3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,27 +101,26 @@ def predict_sights(state: Float, look: Look) -> PredictedSights:
     PredictedSights
         Tangents, Jacobian, range and visibility of each target.
     """
-    axes = look.axes
-    offset = state[:, :3] - look.origin_m
-    range_m = np.sqrt(np.einsum("ni,ni->n", offset, offset))
-    tau_s = range_m / SPEED_OF_LIGHT_M_S
-    offset = offset - tau_s[:, None] * state[:, 3:]
-    seen = offset @ axes
-    in_front = seen[:, 2] > 1.0
-    depth = np.where(in_front, seen[:, 2], 1.0)
-    tangent = seen[:, :2] / depth[:, None]
-    jacobian = np.empty((len(state), 2, 6))
-    # Rows of A' for x and y, less the tangent times the row of the boresight.
-    jacobian[:, :, :3] = (axes.T[None, :2, :] - tangent[:, :, None] * axes[:, 2]) / depth[:, None, None]
-    jacobian[:, :, 3:] = -tau_s[:, None, None] * jacobian[:, :, :3]
-    return PredictedSights(tangent, jacobian, range_m, in_front & ~hidden_by_earth(look.origin_m, offset))
+    n = len(state)
+    tangent, jacobian, range_m = np.empty((n, 2)), np.empty((n, 2, 6)), np.empty(n)
+    visible = np.empty(n, np.bool_)
+    foresee(
+        np.ascontiguousarray(state, np.float64),
+        look.origin_m,
+        look.axes,
+        _HIDES_M,
+        SPEED_OF_LIGHT_M_S,
+        tangent,
+        jacobian,
+        range_m,
+        visible.view(np.uint8),
+    )
+    return PredictedSights(tangent, jacobian, range_m, visible)
 
 
 def hidden_by_earth(sensor_position_m: Float, offset_m: Float) -> NDArray[np.bool_]:
     """Whether the Earth stands between a sensor and the ends of ``offset_m``, shape (n, 3), from it; shape (n,)."""
-    # Shrunk by 20 km so that a target low over the limb, on a surface that is not the ellipsoid, stays visible.
-    axes = np.array([SEMI_MAJOR_AXIS_M, SEMI_MAJOR_AXIS_M, SEMI_MINOR_AXIS_M]) - 20e3
-    start, step = sensor_position_m / axes, offset_m / axes
+    start, step = sensor_position_m / _HIDES_M, offset_m / _HIDES_M
     length = np.maximum(np.einsum("ni,ni->n", step, step), 1e-30)
     along = np.clip(-(step @ start) / length, 0.0, 1.0)
     nearest = start + along[:, None] * step

@@ -27,6 +27,29 @@ class SensorField:
 
 
 @dataclass(frozen=True)
+class Landmark:
+    """A place known beforehand that satellites see as a plot, such as a gas flare or a furnace.
+
+    Attributes
+    ----------
+    latitude_deg, longitude_deg : float
+        WGS-84 [deg].
+    height_m : float
+        Above the ellipsoid [m].
+    sigma_m : float
+        One sigma of the place, each axis [m].
+    name : str
+        For people.
+    """
+
+    latitude_deg: float
+    longitude_deg: float
+    height_m: float = 0.0
+    sigma_m: float = 10.0
+    name: str = ""
+
+
+@dataclass(frozen=True)
 class Parameters:
     """What ingest and fusion are told; every length in m, speed in m/s, time in s.
 
@@ -37,6 +60,7 @@ class Parameters:
     """
 
     sensors: tuple[SensorField, ...] = ()
+    landmarks: tuple[Landmark, ...] = ()
     roads: tuple[RoadConfig, ...] = ()
 
     # Ingest
@@ -53,6 +77,7 @@ class Parameters:
     # Measurement
     centroid_floor_px: float = 0.1  # smallest sigma believed of a centroid
     pointing_correlation_s: float = 100.0  # memory of the pointing error of a satellite
+    estimate_pointing: bool = True  # learn it from what several satellites see and from landmarks; False: allow for it
     probability_of_detection: float = 0.7
     false_plots_per_frame: float = 10.0
 
@@ -111,7 +136,8 @@ class Parameters:
         for field in fields(self):
             value = getattr(self, field.name)
             signed = field.name in ("min_height_m", "drop_score", "irradiance_per_dn_w_m2", "surface_height_m")
-            if field.name not in ("sensors", "roads") and not signed and not value > 0:
+            plain = isinstance(value, int | float) and not isinstance(value, bool)
+            if plain and not signed and not value > 0:
                 raise ValueError(f"{field.name}: wanted a number above 0, got {value!r}")
         for name in ("probability_of_detection", "gate_probability", "radar_detection"):
             if not getattr(self, name) < 1.0:
@@ -129,3 +155,8 @@ class Parameters:
         for sensor in self.sensors:
             if not 1 <= sensor.sensor_id <= 65535 or sensor.rows < 1 or sensor.cols < 1:
                 raise ValueError(f"sensors: wanted sensor_id 1 to 65535, rows and cols of 1 or more, got {sensor}")
+        for place in self.landmarks:
+            if not (abs(place.latitude_deg) <= 90.0 and abs(place.longitude_deg) <= 360.0 and place.sigma_m > 0.0):
+                raise ValueError(f"landmarks: wanted degrees and sigma_m above 0, got {place}")
+            if not self.min_height_m <= place.height_m <= self.max_height_m:
+                raise ValueError(f"landmarks: wanted height_m from min_height_m to max_height_m, got {place}")

@@ -171,7 +171,7 @@ class PositionFusion:
             innovation, total = plots[plot_of[rows]] - places[rows], spread[rows] + noise[plot_of[rows]]
             none = np.zeros(rows.size)
             own = jacobian if len(jacobian) == 1 else jacobian[rows]
-            correct(rows, own, -1, none, innovation, total, table.state, table.covariance, table.cross)
+            correct(rows, own, -1, none, False, innovation, total, table.state, table.covariance, table.cross)
         rows = np.flatnonzero(hit)
         fed = plot_of[rows]
         if scan is not None:
@@ -210,7 +210,8 @@ class PositionFusion:
             return
         jacobian, innovation, variance = rate_rows(scan, table.state[rows])
         spread = jacobian @ table.covariance[rows] @ jacobian.transpose(0, 2, 1) + variance[:, None, None]
-        correct(rows, jacobian, -1, np.zeros(rows.size), innovation, spread, table.state, table.covariance, table.cross)
+        none, tracks = np.zeros(rows.size), (table.state, table.covariance, table.cross)
+        correct(rows, jacobian, -1, none, False, innovation, spread, *tracks)
 
     def _join(
         self, pairs: Pairs, plots: Float, noise: Float, jacobian: Float, places: Float, spread: Float
@@ -230,7 +231,7 @@ class PositionFusion:
             innovation, total = plots[plot] - places[row], spread[row] + noise[plot]
             empty = np.zeros((len(state), 6, 0))
             matrix = jacobian if len(jacobian) == 1 else jacobian[row]
-            correct(copies, matrix, -1, np.zeros(len(own)), innovation, total, state, covariance, empty)
+            correct(copies, matrix, -1, np.zeros(len(own)), False, innovation, total, state, covariance, empty)
         order = np.argsort(np.concatenate([live, row]), kind="stable")
         start = np.concatenate([[0], np.cumsum(1 + np.bincount(row, minlength=len(table))[live])])
         mixed = np.empty((len(live), 6)), np.empty((len(live), 6, 6))

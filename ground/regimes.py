@@ -28,7 +28,6 @@ The ranges are wider than the sources' single figures: they are ours, and what t
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from lookdown.wire.messages import Float, Kind
@@ -143,30 +142,33 @@ def log_likelihoods(features: Features) -> tuple[Float, Float]:
     fresh : ndarray of float64
         Of the accelerations, which are measured anew each time.
     """
-    standing, fresh = (np.zeros((len(features.height_m), len(REGIMES))) for _ in range(2))
-    sigma = features.sigma
-    for column, regime in enumerate(REGIMES):
-        for name in ("height_m", "speed_m_s", "climb_m_s"):
-            standing[:, column] += _log_range(getattr(features, name), sigma[name], getattr(regime, name))
-        low, high = np.log(regime.intensity_w_sr).tolist()
-        standing[:, column] += _log_range(features.log_intensity, sigma["log_intensity"], (low, high))
-        if regime.fixed:
-            spread = sigma["turn_rad_s"]
-            half_normal = 0.5 * np.log(2.0 / np.pi) - np.log(spread) - 0.5 * (features.turn_rad_s / spread) ** 2
-            floor = np.log(_LEAST / _TURN_RATE_RAD_S[1])
-            standing[:, column] += np.nan_to_num(np.maximum(half_normal, floor), nan=0.0)
-        else:
-            standing[:, column] += _log_range(features.turn_rad_s, sigma["turn_rad_s"], _TURN_RATE_RAD_S)
-        lift, thrust = features.lift_m_s2, features.thrust_m_s2
-        if regime.falls:
-            lift, thrust = lift - features.gravity_lift_m_s2, thrust - features.gravity_thrust_m_s2
-        fresh[:, column] += _log_range(lift, sigma["lift_m_s2"], regime.lift_m_s2)
-        fresh[:, column] += _log_range(thrust, sigma["thrust_m_s2"], regime.thrust_m_s2)
-    return standing, fresh
+    sigma = np.stack([features.sigma[name] for name in _NAMES], axis=1)[:, None, :]
+    value = np.stack([getattr(features, name) for name in _NAMES], axis=1)[:, None, :]
+    gravity = np.stack([features.gravity_lift_m_s2, features.gravity_thrust_m_s2], axis=1)[:, None, :]
+    value = np.repeat(value, len(REGIMES), axis=1)
+    value[:, :, _STANDING:] -= _FALLS[:, None] * gravity
+    # An estimate with an error, uniform between bounds.
+    inside = ndtr((_HIGH - value) / sigma) - ndtr((_LOW - value) / sigma)
+    logs = np.log(np.maximum(inside, _LEAST)) - _LOG_WIDTH
+    turn, spread = features.turn_rad_s, features.sigma["turn_rad_s"]
+    half_normal = 0.5 * np.log(2.0 / np.pi) - np.log(spread) - 0.5 * (turn / spread) ** 2
+    floor = np.log(_LEAST / _TURN_RATE_RAD_S[1])
+    logs[:, _FIXED, _NAMES.index("turn_rad_s")] = np.maximum(half_normal, floor)[:, None]
+    logs[np.isnan(logs)] = 0.0  # what is not known tells nothing
+    return logs[:, :, :_STANDING].sum(axis=2), logs[:, :, _STANDING:].sum(axis=2)
 
 
-def _log_range(value: Float, sigma: Float, bounds: Range) -> NDArray[np.float64]:
-    """Log-density of a value with an error, uniform between bounds; 0 where the value is not known."""
-    low, high = bounds
-    inside = ndtr((high - value) / sigma) - ndtr((low - value) / sigma)
-    return np.nan_to_num(np.log(np.maximum(inside, _LEAST) / (high - low)), nan=0.0)
+_NAMES = ("height_m", "speed_m_s", "climb_m_s", "turn_rad_s", "log_intensity", "lift_m_s2", "thrust_m_s2")
+_STANDING = 5  # of these hardly change from look to look
+
+
+def _bounds(regime: Regime) -> list[Range]:
+    low, high = np.log(regime.intensity_w_sr).tolist()
+    standing = [regime.height_m, regime.speed_m_s, regime.climb_m_s, _TURN_RATE_RAD_S, (low, high)]
+    return [*standing, regime.lift_m_s2, regime.thrust_m_s2]
+
+
+_LOW, _HIGH = np.moveaxis(np.array([_bounds(regime) for regime in REGIMES], np.float64), 2, 0)
+_LOG_WIDTH = np.log(_HIGH - _LOW)
+_FALLS = np.array([regime.falls for regime in REGIMES], np.float64)
+_FIXED = np.flatnonzero([regime.fixed for regime in REGIMES])

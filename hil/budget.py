@@ -136,6 +136,8 @@ def run_budget(options: argparse.Namespace) -> int:
 
 def _measured(folder: Path) -> None:
     """Print what a run measured."""
+    from lookdown.hil.station.result import times_of
+
     path = folder / "report.json"
     try:
         tree = json.loads(path.read_text(encoding="utf-8"))
@@ -146,8 +148,9 @@ def _measured(folder: Path) -> None:
     if median_ms is None:
         raise ConfigError(f"{path}: holds no time of a step; was it a run in real time?")
     kind = {"emulated": "under emulation, which says nothing of a board", "process": "as a process of the station"}
+    times = times_of(target["kind"], target)
     what = target.get("model") or target.get("machine", "")
     print(
-        f"\nmeasured on {what} ({kind.get(target['kind'], target['kind'])}): {median_ms:.2f} ms a step in the median, "
+        f"\nmeasured on {what} ({kind.get(times, target['kind'])}): {median_ms:.2f} ms a step in the median, "
         f"{longest_ms:.2f} the longest: {1e3 * (1 - LINK_SHARE) / median_ms:.1f} frames a second"
     )

@@ -58,6 +58,11 @@ class Process:
             )  # fmt: skip
 
     @property
+    def pid(self) -> int:
+        """Its number; 0 before it was started."""
+        return self._running.pid if self._running else 0
+
+    @property
     def ended(self) -> bool:
         """Whether it was started and has ended; takes note of status and consumption."""
         if self._running is None or self.status is not None:

@@ -6,6 +6,7 @@ def correct(
     jacobian: NDArray[np.float64],
     own: int,
     shared: NDArray[np.float64],
+    given: bool,
     innovation: NDArray[np.float64],
     spread: NDArray[np.float64],
     state: NDArray[np.float64],

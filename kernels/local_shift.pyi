@@ -7,5 +7,7 @@ def tile_normals(
     predicted: NDArray[np.float32],
     scale: float,
     clip: float,
+    first_row: int,
+    last_row: int,
     out: NDArray[np.float64],
 ) -> None: ...

@@ -12,7 +12,7 @@ appears, and one without background says nothing: neither counts.
 
 from lookdown.kernels.rows cimport RowIn, cloned
 
-from lookdown.kernels.checks import require_array, require_number
+from lookdown.kernels.checks import require_array, require_band, require_number
 
 cdef extern from *:
     """
@@ -48,7 +48,7 @@ cdef cloned add_segment(
     sums[4] += bc
 
 
-def tile_normals(frame, residual, predicted, scale, clip, out):
+def tile_normals(frame, residual, predicted, scale, clip, first_row, last_row, out):
     """Sum the normal equations of each tile's displacement.
 
     Parameters
@@ -63,6 +63,9 @@ def tile_normals(frame, residual, predicted, scale, clip, out):
         Factor from ``predicted`` to the variance of a residual.
     clip : float
         Sigmas beyond which a residual does not count.
+    first_row, last_row : int
+        The band: rows whose tiles are summed, from ``first_row`` to before ``last_row``, the first of a tile or the end
+        of the frame each. The sums of other tiles stay as they are.
     out : ndarray of float64, shape (n, m, 5)
         For tiles of ``ceil(rows / n)`` by ``ceil(cols / m)`` pixels the sums of ``w gr gr``, ``w gr gc``, ``w gc gc``,
         ``w gr e`` and ``w gc e``, with ``gr`` and ``gc`` the gradient along rows and columns [1/px^2, 1/px]. The
@@ -84,10 +87,12 @@ def tile_normals(frame, residual, predicted, scale, clip, out):
     cdef double[:, :, ::1] sums = out
     cdef Py_ssize_t rows = f.shape[0], cols = f.shape[1], n = sums.shape[0], m = sums.shape[1]
     cdef Py_ssize_t tile_rows = (rows + n - 1) // n, tile_cols = (cols + m - 1) // m
-    cdef Py_ssize_t r, j, first, last
+    cdef Py_ssize_t r, j, first, last, begin, end
+    begin, end = require_band(first_row, last_row, rows, tile_rows)
     with nogil:
-        sums[:, :, :] = 0
-        for r in range(1, rows - 1):
+        # Tiles beyond the last row hold nothing.
+        sums[begin // tile_rows : n if end == rows else end // tile_rows, :, :] = 0
+        for r in range(max(begin, 1), min(end, rows - 1)):
             for j in range(m):
                 first = max(j * tile_cols, 1)
                 last = min((j + 1) * tile_cols, cols - 1)

@@ -13,9 +13,9 @@ cdef struct Subtraction:
     float gradient_factor
     float variance_floor
     float* scratch
-    float* residual  # the last `depth` rows of each
-    float* predicted
-    Py_ssize_t depth
+    Image residual
+    Image predicted
+    Py_ssize_t first  # row that is finished first
 
 cdef struct Range:
     double low
@@ -25,4 +25,5 @@ cdef Range range_of(const float* field, Py_ssize_t n, Py_ssize_t axis) noexcept 
 cdef void plan_subtraction(
     Subtraction* s, const float* field, Py_ssize_t n, Py_ssize_t m, float* scratch
 ) noexcept nogil
+cdef Py_ssize_t subtract_from(const Subtraction* s) noexcept nogil
 cdef void subtract_next(Subtraction* s, Py_ssize_t r) noexcept nogil

@@ -17,7 +17,9 @@ Ground that was never seen has age 0: no residual, ``predicted`` -1.
 from libc.math cimport INFINITY, isfinite
 
 from lookdown.kernels.rows cimport BytesIn, RowIn, RowOut, cloned
-from lookdown.kernels.tiles cimport Image, Plan, Run, alike, plan_of, plan_row, plan_size, resample_run
+from lookdown.kernels.tiles cimport (
+    Plan, Run, alike, own_row, plan_of, plan_row, plan_size, resample_run, whole_image
+)
 
 from lookdown.kernels.checks import require_array, require_number, require_scratch
 
@@ -80,8 +82,8 @@ cdef void subtract_run(
     cdef Py_ssize_t left = min(max(-run.near_col, run.first), run.last)
     cdef Py_ssize_t right = min(max(cols - run.near_col, left), run.last)
     cdef const float* frame = s.frame + r * cols
-    cdef float* residual = s.residual + (r % s.depth) * cols
-    cdef float* predicted = s.predicted + (r % s.depth) * cols
+    cdef float* residual = own_row(&s.residual, r)
+    cdef float* predicted = own_row(&s.predicted, r)
     if not 0 <= q < s.rows:
         left = right = run.last
     while c < run.last:
@@ -108,8 +110,13 @@ cdef void subtract_run(
         c += n
 
 
+cdef Py_ssize_t subtract_from(const Subtraction* s) noexcept nogil:
+    """The step to begin with: the mean of the row above the first one is needed for its gradient."""
+    return max(s.first - 1, 0)
+
+
 cdef void subtract_next(Subtraction* s, Py_ssize_t r) noexcept nogil:
-    """Take step ``r`` of 0 to ``rows``: resample the mean for row ``r``, finish the row before."""
+    """Take step ``r``, `subtract_from` to ``rows``: resample the mean for row ``r``, finish the row before."""
     cdef Py_ssize_t width = s.cols + 2, cols = s.cols, j, q
     cdef float* work = s.scratch + 3 * width
     cdef float* ages = work + cols + 4
@@ -126,9 +133,9 @@ cdef void subtract_next(Subtraction* s, Py_ssize_t r) noexcept nogil:
             resample_run(plan, &s.mean, r, &plan.runs[j], work, row)
         (row - 1)[0] = row[0]
         row[cols] = row[cols - 1]
-    if r == 0:
-        return
     q = r - 1
+    if q < s.first:
+        return
     row = s.scratch + (q % 3) * width + 1
     above = s.scratch + ((q + 2) % 3) * width + 1 if q > 0 else row
     below = s.scratch + (r % 3) * width + 1 if r < s.rows else row
@@ -226,8 +233,11 @@ def subtract_background(frame, mean, noise, age, field, blur, variance_floor, sc
     cdef Subtraction step
     step.frame, step.noise, step.age = &x[0, 0], &v[0, 0], &w[0, 0]
     step.rows, step.cols, step.gradient_factor, step.variance_floor = x.shape[0], x.shape[1], factor, least
-    step.mean = Image(&b[0, 0], step.rows, step.cols, step.rows)
-    step.residual, step.predicted, step.depth = &y[0, 0], &p[0, 0], step.rows
+    step.mean = whole_image(&b[0, 0], step.rows, step.cols)
+    step.residual, step.predicted = (
+        whole_image(&y[0, 0], step.rows, step.cols), whole_image(&p[0, 0], step.rows, step.cols)
+    )
+    step.first = 0
     cdef Py_ssize_t r
     with nogil:
         plan_subtraction(&step, &f[0, 0, 0], f.shape[0], f.shape[1], &s[0])

@@ -2,7 +2,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 def count_peaks(
-    z: NDArray[np.float32], side: int, least: float, per_e: float, keep: float, counts: NDArray[np.float32]
+    z: NDArray[np.float32],
+    side: int,
+    least: float,
+    per_e: float,
+    keep: float,
+    first_row: int,
+    last_row: int,
+    counts: NDArray[np.float32],
 ) -> None: ...
 def sum_peaks(counts: NDArray[np.float32], sums: NDArray[np.float64]) -> None: ...
 def peak_levels(

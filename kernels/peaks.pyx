@@ -13,7 +13,7 @@ from libc.string cimport memcpy, memset
 from lookdown.kernels.beyond cimport AT_ONCE, CHUNK, lowest_bit, marked
 from lookdown.kernels.rows cimport BytesOut, RowIn, RowOut, cloned
 
-from lookdown.kernels.checks import require_array, require_integer, require_number
+from lookdown.kernels.checks import require_array, require_band, require_integer, require_number
 
 cdef extern from *:
     """
@@ -83,15 +83,15 @@ cdef void count_marks(
 
 
 cdef void count_all(
-    const float* z, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t side, float least, float per_e, float* counts,
-    Py_ssize_t m, Py_ssize_t n_bins, float keep
+    const float* z, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t first_row, Py_ssize_t last_row, Py_ssize_t side,
+    float least, float per_e, float* counts, Py_ssize_t m, Py_ssize_t n_bins, float keep
 ) noexcept nogil:
-    cdef Py_ssize_t r, part, first, size, before, n = (rows + side - 1) // side
+    cdef Py_ssize_t r, part, first, size, before, first_block = first_row // side
     cdef unsigned char[CHUNK] marks
     # Sizes of two rows, with a neighbour on either side, and the largest of three of three rows; 0 is no neighbour.
     cdef float[2][CHUNK + 2] sizes
     cdef float[3][CHUNK] largest
-    fade(counts, keep, n * m * n_bins)
+    fade(counts + first_block * m * n_bins, keep, ((last_row + side - 1) // side - first_block) * m * n_bins)
     for part in range((cols + CHUNK - 1) // CHUNK):
         first = part * CHUNK
         size = min(cols - first, <Py_ssize_t>CHUNK)
@@ -99,7 +99,7 @@ cdef void count_all(
         memset(marks, 0, sizeof(marks))
         memset(sizes, 0, sizeof(sizes))
         memset(largest, 0, sizeof(largest))
-        for r in range(rows + 1):
+        for r in range(max(first_row - 1, 0), last_row + 1):
             if r < rows:
                 sizes_row(
                     z + r * cols + first - before, &sizes[r % 2][1 - before], min(cols - first, size + 1) + before
@@ -107,7 +107,7 @@ cdef void count_all(
                 largest_row(&sizes[r % 2][1], largest[r % 3], size)
             else:
                 memset(largest[r % 3], 0, size * sizeof(float))
-            if r > 0:
+            if r > first_row:
                 mark_peaks(largest[(r + 1) % 3], &sizes[(r + 1) % 2][1], largest[r % 3], least, marks, size)
                 count_marks(
                     marks, &sizes[(r + 1) % 2][1], first, size, side, least, per_e,
@@ -115,7 +115,7 @@ cdef void count_all(
                 )
 
 
-def count_peaks(z, side, least, per_e, keep, counts):
+def count_peaks(z, side, least, per_e, keep, first_row, last_row, counts):
     """Let what was counted fade, and add the peaks of a frame.
 
     Parameters
@@ -130,6 +130,9 @@ def count_peaks(z, side, least, per_e, keep, counts):
         Bins to a factor of e, above 0.
     keep : float
         Factor of what was counted before, 0 to 1.
+    first_row, last_row : int
+        The band: rows whose peaks are counted, from ``first_row`` to before ``last_row``, a multiple of ``side`` or the
+        end of the frame each. The blocks of other rows stay as they are.
     counts : ndarray of float32, shape (ceil(rows / side), ceil(cols / side), n)
         Peaks of each block by size, changed in place; the last bin takes all beyond.
 
@@ -147,10 +150,13 @@ def count_peaks(z, side, least, per_e, keep, counts):
     cdef Py_ssize_t n = (x.shape[0] + block - 1) // block, m = (x.shape[1] + block - 1) // block
     if counts.shape[0] != n or counts.shape[1] != m or counts.shape[2] < 2:
         raise ValueError(f"counts: wanted shape ({n}, {m}, 2 or more), got {counts.shape}; give bins to each block")
+    cdef Py_ssize_t first, last
+    first, last = require_band(first_row, last_row, x.shape[0], block)
     cdef float[:, :, ::1] bins = counts
     with nogil:
         count_all(
-            &x[0, 0], x.shape[0], x.shape[1], block, smallest, bins_per_e, &bins[0, 0, 0], m, bins.shape[2], kept
+            &x[0, 0], x.shape[0], x.shape[1], first, last, block, smallest, bins_per_e, &bins[0, 0, 0], m,
+            bins.shape[2], kept,
         )
 
 

@@ -11,7 +11,9 @@ Ground that was never seen takes the frame itself as its mean. What the frame do
 from libc.string cimport memset
 
 from lookdown.kernels.rows cimport BytesIn, BytesOut, RowIn, RowOut, cloned
-from lookdown.kernels.tiles cimport Image, Run, alike, clamp, displacement, plan_of, plan_row, resample_run, row_of
+from lookdown.kernels.tiles cimport (
+    Run, alike, clamp, displacement, plan_of, plan_row, resample_run, row_of, whole_image
+)
 
 from lookdown.kernels.checks import require_array, require_integer, require_scratch
 from lookdown.kernels.moving import moving_scratch_size, require_field
@@ -204,8 +206,8 @@ def renew_background(
     )
     cdef Renewal step
     cdef Py_ssize_t rows = x.shape[0], cols = x.shape[1], r
-    step.frame, step.residual = Image(&x[0, 0], rows, cols, rows), Image(&d[0, 0], rows, cols, rows)
-    step.variance = Image(&u[0, 0], rows, cols, rows)
+    step.frame, step.residual = whole_image(&x[0, 0], rows, cols), whole_image(&d[0, 0], rows, cols)
+    step.variance = whole_image(&u[0, 0], rows, cols)
     step.mean, step.noise, step.age = &b[0, 0], &v[0, 0], &w[0, 0]
     step.rows, step.cols, step.row_step, step.col_step, step.limit = rows, cols, down, along, limit
     step.scratch, step.new_mean, step.new_noise, step.new_age = &work[0], &y[0, 0], &z[0, 0], &a[0, 0]

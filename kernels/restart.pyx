@@ -67,6 +67,9 @@ def restart_young(z, field, row_step, col_step, limit, oldest, age):
     cdef int count
     with nogil:
         for r in range(rows):
+            count_strong(&x[r, 0], most, &count, cols)
+            if count == 0:
+                continue
             for part in range((cols + BLOCK - 1) // BLOCK):
                 first = part * BLOCK
                 last = min(first + BLOCK, cols)

@@ -7,7 +7,6 @@ Image = NDArray[np.float32]
 
 MOST_REACH_PX: int
 
-def score_rows(taps: int, window: int) -> int: ...
 def score_scratch_size(cols: int, taps: int, window: int) -> int: ...
 def score_and_renew(
     frame: Image,
@@ -25,6 +24,8 @@ def score_and_renew(
     row_step: int,
     col_step: int,
     age_limit: int,
+    first_row: int,
+    last_row: int,
     scratch: NDArray[np.float32],
     residual: Image,
     predicted: Image,

@@ -3,21 +3,30 @@
 Row after row the background is subtracted, the residual filtered, the score taken over ring and memory; what stands out
 is held back, and the frame enters the background some rows behind. The functions are those of `subtract_background`,
 `matched_filter`, `whiten`, `hold_back` and `renew_background`, and so are the bits, but for the level that is taken off
-before a ring is summed (here that of the residual over the whole frame). Residual and predicted variance are kept for
-as many rows as the stages need, or whole if the caller gives whole arrays.
+before a ring is summed (here that of the residual over the whole frame).
+
+A call may take a band of the rows alone, so that several threads share a frame. What a band needs of the rows beside it
+(the ring about its rows, the rows that its background comes from) it computes for itself and keeps in its own scratch;
+each row is summed in the same order whatever the band, so bands give the bytes of the whole frame.
 """
 
 from libc.math cimport ceil, floor
 from libc.string cimport memcpy
 
 from lookdown.kernels.hold cimport hold_pixels
-from lookdown.kernels.moving cimport Range, Subtraction, plan_subtraction, range_of, subtract_next
+from lookdown.kernels.moving cimport (
+    Range, Subtraction, plan_subtraction, range_of, subtract_from, subtract_next
+)
 from lookdown.kernels.renew cimport Renewal, renew_next
 from lookdown.kernels.suppress cimport Filtering, filter_row
-from lookdown.kernels.tiles cimport Image, clamp, plan_of, plan_size
-from lookdown.kernels.whiten cimport Whitening, half_in_blocks, whiten_next, whiten_start
+from lookdown.kernels.tiles cimport (
+    Image, band_of_image, clamp, last_rows, own_row, plan_of, plan_size, row_of, whole_image
+)
+from lookdown.kernels.whiten cimport Whitening, half_in_blocks, whiten_from, whiten_next, whiten_start
 
-from lookdown.kernels.checks import require_array, require_integer, require_number, require_odd, require_scratch
+from lookdown.kernels.checks import (
+    require_array, require_band, require_integer, require_number, require_odd, require_scratch
+)
 from lookdown.kernels.moving import moving_scratch_size, require_field
 from lookdown.kernels.suppress import filter_scratch_size, require_taps
 from lookdown.kernels.whiten import whiten_scratch_size
@@ -70,54 +79,54 @@ cdef struct Pass:
     const float* edge
     Py_ssize_t n_edge
     float limit
-    float* held  # the last rows of what enters the background
-    Py_ssize_t held_depth
+    Image held  # what enters the background
     Py_ssize_t reach  # rows below a row of the new grid that its renewal looks at
-    Py_ssize_t filtered  # rows that are done
-    Py_ssize_t whitened
-    Py_ssize_t renewed
+    Py_ssize_t renewed  # row of the new grid that comes next
+    Py_ssize_t last  # row behind the band
+    Py_ssize_t last_block  # row of blocks behind those that are whitened
 
 
 cdef void whiten_and_renew(Pass* p, Py_ssize_t b) noexcept nogil:
     """Take a step of the whitening; hold back the rows that it finishes, and renew what they suffice for."""
     cdef Py_ssize_t rows = p.subtraction.rows, cols = p.subtraction.cols, r, first, done
-    cdef float* residual
     cdef float* held
     whiten_next(&p.whitening, b)
     first = 2 * (b - p.whitening.half)
-    if first < 0:
+    if first < 2 * p.whitening.first:
         return
     done = min(first + 2, rows)
     for r in range(first, done):
-        residual = p.subtraction.residual + (r % p.subtraction.depth) * cols
-        held = p.held + (r % p.held_depth) * cols
-        memcpy(held, residual, cols * sizeof(float))
+        held = own_row(&p.held, r)
+        memcpy(held, row_of(&p.subtraction.residual, r), cols * sizeof(float))
         if p.whitening.beyond[r % 2]:
-            hold_pixels(p.whitening.z + r * cols, p.limit, held, cols)
-    while p.renewed < rows and clamp(p.renewed + p.reach, rows) < done:
+            hold_pixels(row_of(&p.whitening.z, r), p.limit, held, cols)
+    while p.renewed < p.last and clamp(p.renewed + p.reach, rows) < done:
         renew_next(&p.renewal, p.renewed)
         p.renewed += 1
 
 
 cdef void pass_frame(Pass* p) noexcept nogil:
-    cdef Py_ssize_t rows = p.subtraction.rows, cols = p.subtraction.cols, blocks = (rows + 1) // 2, r, filtered = 0
-    cdef Py_ssize_t whitened = 0
-    for r in range(rows + 1):
+    cdef Py_ssize_t rows = p.subtraction.rows, cols = p.subtraction.cols, r, b = whiten_from(&p.whitening)
+    # Steps of the whitening take a row of blocks as long as there are any in the last rings.
+    cdef Py_ssize_t last_step = p.last_block + p.whitening.half, last_taken = min(last_step, (rows + 1) // 2)
+    cdef Py_ssize_t filtered = 2 * b, last_filtered = min(2 * last_taken, rows)
+    for r in range(subtract_from(&p.subtraction), min(last_filtered + p.filtering.half_down, rows) + 1):
         subtract_next(&p.subtraction, r)
         # Done are the rows before r; a filtered row needs `half_down` of them below it.
-        while filtered < rows and min(filtered + p.filtering.half_down, rows - 1) < r:
+        while filtered < last_filtered and min(filtered + p.filtering.half_down, rows - 1) < r:
             filter_row(&p.filtering, filtered)
-            scale_border(p.filtering.y + filtered * cols, filtered, rows, cols, p.edge, p.n_edge)
+            scale_border(own_row(&p.filtering.y, filtered), filtered, rows, cols, p.edge, p.n_edge)
             filtered += 1
-        while whitened < blocks and min(2 * whitened + 1, rows - 1) < filtered:
-            whiten_and_renew(p, whitened)
-            whitened += 1
-    for r in range(p.whitening.half):
-        whiten_and_renew(p, blocks + r)
+        while b < last_taken and min(2 * b + 1, rows - 1) < filtered:
+            whiten_and_renew(p, b)
+            b += 1
+    while b < last_step:
+        whiten_and_renew(p, b)
+        b += 1
 
 
-def score_rows(taps, window):
-    """Rows of residual and predicted variance that `score_and_renew` needs at least; fewer in a lower frame."""
+cdef Py_ssize_t rows_kept(Py_ssize_t taps, Py_ssize_t window):
+    """Rows of residual, predicted variance and filtered residual that are needed at once."""
     return 2 * (taps // 2) + 2 * half_in_blocks(window) + 6
 
 
@@ -125,13 +134,13 @@ def score_scratch_size(cols, taps, window):
     """Floats of scratch that `score_and_renew` needs."""
     return (
         moving_scratch_size(cols) + filter_scratch_size(cols, taps) + whiten_scratch_size(cols, window)
-        + plan_size(cols) + 2 * cols + 8 + 2 * (2 * MOST_REACH_PX + 8) * cols
+        + plan_size(cols) + 2 * cols + 8 + (2 * (2 * MOST_REACH_PX + 8) + 3 * rows_kept(taps, window) + 2) * cols
     )
 
 
 def score_and_renew(
     frame, mean, noise, age, field, blur, variance_floor, taps, edge, window, guard, hold_limit, row_step, col_step,
-    age_limit, scratch, residual, predicted, filtered, z, new_mean, new_noise, new_age
+    age_limit, first_row, last_row, scratch, residual, predicted, filtered, z, new_mean, new_noise, new_age
 ):
     """Score a frame against its background, ring and memory, and let it enter the background.
 
@@ -153,11 +162,13 @@ def score_and_renew(
         Score up to which a residual enters the background as it is, as for `hold_back`.
     row_step, col_step, age_limit
         As for `renew_background`; displacements lie within `MOST_REACH_PX` rows of the step.
+    first_row, last_row : int
+        The band: rows of the outputs that are written, from ``first_row`` to before ``last_row``, an even number or the
+        end of the frame each; 0 and rows for the whole frame.
     scratch : ndarray of float32
         At least `score_scratch_size` elements.
-    residual, predicted : ndarray of float32, shape (k, cols)
-        As `subtract_background` gives them [frame unit, frame unit^2]; k at least `score_rows`: the last k rows, row r
-        at ``r % k``. All of them with k = rows.
+    residual, predicted : ndarray of float32, shape (rows, cols)
+        As `subtract_background` gives them [frame unit, frame unit^2].
     filtered : ndarray of float32, shape (rows, cols)
         Filtered residual [frame unit].
     z : ndarray of float32, shape (rows, cols)
@@ -183,22 +194,13 @@ def score_and_renew(
     cdef Py_ssize_t guard_half = half_in_blocks(require_odd("guard", guard, 1, 253))
     if guard_half >= half:
         raise ValueError(f"guard: wanted at least a block of 2 pixels less than half the window, got {guard}, {window}")
+    cdef Py_ssize_t first, last
+    first, last = require_band(first_row, last_row, rows, 2)
     inputs = [frame, mean, noise, field, taps, edge]
-    kept = min(score_rows(taps.size, window), rows)
-    for name, array in (("residual", residual), ("predicted", predicted)):
-        require_array(name, array, "float32", 2, out=True, apart_from=tuple(inputs))
-        if not kept <= array.shape[0] <= rows or array.shape[1] != cols:
-            raise ValueError(
-                f"{name}: wanted {kept} to {rows} rows of {cols}, got shape {array.shape}; give arrays of one frame "
-                "size or as many rows as score_rows says"
-            )
-        inputs.append(array)
-    if predicted.shape != residual.shape:
-        few, many = sorted((("residual", residual.shape), ("predicted", predicted.shape)), key=lambda pair: pair[1])
-        raise ValueError(
-            f"{few[0]}: wanted shape {many[1]} as {many[0]}, got {few[1]}; give arrays of one frame size"
-        )
-    outputs = {"filtered": filtered, "z": z, "new_mean": new_mean, "new_noise": new_noise}
+    outputs = {
+        "residual": residual, "predicted": predicted, "filtered": filtered, "z": z,
+        "new_mean": new_mean, "new_noise": new_noise,
+    }
     for name, array in outputs.items():
         require_array(name, array, "float32", frame.shape, out=True, apart_from=tuple(inputs))
         inputs.append(array)
@@ -217,37 +219,45 @@ def score_and_renew(
             f"{range.high:.1f}; lay the background on a new grid"
         )
     cdef float* free = &work[0]
+    cdef Py_ssize_t depth = rows_kept(t.shape[0], window), held_depth = min(reach + back + 4, rows)
     cdef Pass all
     cdef Subtraction* s = &all.subtraction
     s.frame, s.noise, s.age, s.rows, s.cols = &x[0, 0], &v[0, 0], &w[0, 0], rows, cols
-    s.mean = Image(&b[0, 0], rows, cols, rows)
+    s.mean = whole_image(&b[0, 0], rows, cols)
     s.gradient_factor, s.variance_floor = 0.25 * require_number("blur", blur, 0, 10) ** 2, least
-    s.residual, s.predicted, s.depth = &y[0, 0], &p[0, 0], y.shape[0]
+    s.residual = band_of_image(&y[0, 0], rows, cols, first, last, free, depth)
+    free += depth * cols
+    s.predicted = band_of_image(&p[0, 0], rows, cols, first, last, free, depth)
+    free += depth * cols
     plan_subtraction(s, &f[0, 0, 0], f.shape[0], f.shape[1], free)
     free += <Py_ssize_t>moving_scratch_size(cols)
     cdef Filtering* filtering = &all.filtering
-    filtering.x, filtering.y = Image(&y[0, 0], rows, cols, y.shape[0]), &g[0, 0]
+    filtering.x, filtering.y = s.residual, band_of_image(&g[0, 0], rows, cols, first, last, free, depth)
+    free += depth * cols
     filtering.down = filtering.along = &t[0]
     filtering.half_down = filtering.half_along = t.shape[0] // 2
     filtering.padded = free
     free += <Py_ssize_t>filter_scratch_size(cols, taps.size)
     all.edge, all.n_edge = &e[0] if e.shape[0] > 0 else NULL, e.shape[0]
     all.limit = require_number("hold_limit", hold_limit, 1e-6, 1e6)
-    all.reach, all.renewed = reach, 0
+    all.reach, all.renewed, all.last = reach, first, last
     # Rows from the highest to the lowest that a row's renewal looks at, and two that come at a time.
-    all.held_depth = min(reach + back + 4, rows)
-    all.held = free
-    free += all.held_depth * cols
+    all.held = last_rows(free, rows, cols, held_depth)
+    free += held_depth * cols
     cdef Whitening* whitening = &all.whitening
-    whitening.x, whitening.rows, whitening.cols, whitening.z = &g[0, 0], rows, cols, &u[0, 0]
-    whitening.predicted = Image(&p[0, 0], rows, cols, p.shape[0])
+    whitening.x, whitening.predicted, whitening.rows, whitening.cols = filtering.y, s.predicted, rows, cols
+    whitening.z = band_of_image(&u[0, 0], rows, cols, first, last, free, 2)
+    free += 2 * cols
     whitening.half, whitening.guard_half, whitening.variance_floor = half, guard_half, least
-    whitening.limit, whitening.variance, whitening.depth = all.limit, free, all.held_depth
-    free += all.held_depth * cols
+    whitening.limit, whitening.variance = all.limit, last_rows(free, rows, cols, held_depth)
+    free += held_depth * cols
+    # The renewal looks at rows above and below those of the band; the rings of these reach further still.
+    whitening.first = min(clamp(first - back, rows), first) // 2
+    all.last_block = max(clamp(last - 1 + reach, rows), last - 1) // 2 + 1
+    s.first = max(2 * whiten_from(whitening) - filtering.half_down, 0)
     cdef Renewal* renewal = &all.renewal
-    renewal.frame = Image(&x[0, 0], rows, cols, rows)
-    renewal.residual = Image(all.held, rows, cols, all.held_depth)
-    renewal.variance = Image(whitening.variance, rows, cols, all.held_depth)
+    renewal.frame = whole_image(&x[0, 0], rows, cols)
+    renewal.residual, renewal.variance = all.held, whitening.variance
     renewal.mean, renewal.noise, renewal.age, renewal.rows, renewal.cols = &b[0, 0], &v[0, 0], &w[0, 0], rows, cols
     renewal.row_step, renewal.col_step = down, along
     renewal.limit = require_integer("age_limit", age_limit, 1, 255)

@@ -19,6 +19,11 @@ def shift_bilinear(
     out: NDArray[np.float32],
 ) -> None: ...
 def shift_field(
-    source: NDArray[np.float32], field: NDArray[np.float32], scratch: NDArray[np.float32], out: NDArray[np.float32]
+    source: NDArray[np.float32],
+    field: NDArray[np.float32],
+    first_row: int,
+    last_row: int,
+    scratch: NDArray[np.float32],
+    out: NDArray[np.float32],
 ) -> None: ...
 def shift_age(age: NDArray[np.uint8], row_shift: float, col_shift: float, out: NDArray[np.uint8]) -> None: ...

@@ -12,7 +12,7 @@ from libc.string cimport memcpy, memset
 from lookdown.kernels.interpolate cimport blend_four, cubic_taps
 from lookdown.kernels.rows cimport RowIn, RowOut, cloned
 
-from lookdown.kernels.checks import require_array, require_number, require_scratch
+from lookdown.kernels.checks import require_array, require_band, require_number, require_scratch
 
 
 cdef enum:
@@ -143,7 +143,7 @@ def shift_bilinear(source, row_shift, col_shift, scratch, out):
     resample(source, row_shift, col_shift, scratch, out, False)
 
 
-def shift_field(source, field, scratch, out):
+def shift_field(source, field, first_row, last_row, scratch, out):
     """Resample by a field of displacements that is constant on tiles, by cubic interpolation.
 
     The frame is cut in n x m tiles of ``ceil(rows / n)`` x ``ceil(cols / m)`` pixels (the last ones may be smaller or
@@ -157,6 +157,8 @@ def shift_field(source, field, scratch, out):
         Frame.
     field : ndarray of float32, shape (n, m, 2)
         Displacement (row, col) at the centre of each tile [pixel].
+    first_row, last_row : int
+        The band: rows of ``out`` that are written, from ``first_row`` to before ``last_row``; 0 and rows for all.
     scratch : ndarray of float32
         At least `shift_scratch_size` elements; its content does not matter.
     out : ndarray of float32, shape (rows, cols)
@@ -172,6 +174,8 @@ def shift_field(source, field, scratch, out):
     cdef float[:, ::1] y = require_array("out", out, "float32", source.shape, out=True, apart_from=(source, field))
     cdef float[::1] s = require_scratch(scratch, shift_scratch_size(x.shape[1]), (source, field, out))
     cdef Py_ssize_t rows = x.shape[0], cols = x.shape[1], n = f.shape[0], m = f.shape[1], i, j, tile_rows, tile_cols
+    cdef Py_ssize_t begin, end
+    begin, end = require_band(first_row, last_row, rows, 1)
     cdef bint finite = True
     cdef Place place
     if n == 0 or m == 0 or f.shape[2] != 2:
@@ -187,7 +191,7 @@ def shift_field(source, field, scratch, out):
                 for j in range(m):
                     place = place_of(f[i, j, 0], f[i, j, 1], rows, cols, True)
                     shift_tile(
-                        &x[0, 0], rows, cols, &place, min(i * tile_rows, rows), min((i + 1) * tile_rows, rows),
+                        &x[0, 0], rows, cols, &place, max(i * tile_rows, begin), min((i + 1) * tile_rows, end),
                         min(j * tile_cols, cols), min((j + 1) * tile_cols, cols), &s[0], &y[0, 0],
                     )
     if not finite:

@@ -9,6 +9,6 @@ cdef struct Filtering:
     const float* along
     Py_ssize_t half_along
     float* padded
-    float* y
+    Image y
 
 cdef void filter_row(const Filtering* f, Py_ssize_t r) noexcept nogil

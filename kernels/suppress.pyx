@@ -15,7 +15,7 @@ from lookdown.kernels.boxsum cimport (
     ColumnSums, cells_within, column_sums, column_sums_size, next_sums, row_sums, row_sums_size, typical_level
 )
 from lookdown.kernels.rows cimport Row, RowIn, RowOut, cloned, row_stride
-from lookdown.kernels.tiles cimport Image, row_of
+from lookdown.kernels.tiles cimport own_row, row_of, whole_image
 
 from lookdown.kernels.checks import require_array, require_number, require_odd, require_scratch
 
@@ -91,7 +91,7 @@ cdef void filter_row(const Filtering* f, Py_ssize_t r) noexcept nogil:
     for k in range(f.half_along + 1):
         lower[k] = middle - k
         upper[k] = middle + k
-    blend_rows(lower, upper, f.along + f.half_along, f.half_along, f.y + r * cols, cols)
+    blend_rows(lower, upper, f.along + f.half_along, f.half_along, own_row(&f.y, r), cols)
 
 
 def require_taps(name, taps):
@@ -140,7 +140,8 @@ def matched_filter(frame, row_taps, col_taps, scratch, out):
     cdef float[:, ::1] y = require_array("out", out, "float32", frame.shape, out=True, apart_from=inputs)
     cdef float[::1] s = require_scratch(scratch, filter_scratch_size(x.shape[1], along.shape[0]), (*inputs, out))
     cdef Filtering f
-    f.x, f.padded, f.y = Image(&x[0, 0], x.shape[0], x.shape[1], x.shape[0]), &s[0], &y[0, 0]
+    f.x, f.padded = whole_image(&x[0, 0], x.shape[0], x.shape[1]), &s[0]
+    f.y = whole_image(&y[0, 0], x.shape[0], x.shape[1])
     f.down, f.half_down, f.along, f.half_along = &down[0], down.shape[0] // 2, &along[0], along.shape[0] // 2
     cdef Py_ssize_t r
     with nogil:

@@ -40,11 +40,31 @@ cdef struct Plan:
 
 
 cdef struct Image:
-    # An image, or the last `depth` rows of it: row r stands at r % depth.
+    # An image whose rows from `first` to `last` - 1 stand in x, row r at r * cols. Of the others only the last `depth`
+    # are kept, row r at r % depth of `kept`.
     const float* x
     Py_ssize_t rows
     Py_ssize_t cols
+    Py_ssize_t first
+    Py_ssize_t last
+    const float* kept
     Py_ssize_t depth
+
+
+cdef inline Image whole_image(const float* x, Py_ssize_t rows, Py_ssize_t cols) noexcept nogil:
+    return Image(x, rows, cols, 0, rows, NULL, 1)
+
+
+cdef inline Image band_of_image(
+    const float* x, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t first, Py_ssize_t last, const float* kept,
+    Py_ssize_t depth
+) noexcept nogil:
+    return Image(x, rows, cols, first, last, kept, depth)
+
+
+cdef inline Image last_rows(const float* kept, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t depth) noexcept nogil:
+    """An image of which the last `depth` rows are kept."""
+    return Image(NULL, rows, cols, 0, 0, kept, depth)
 
 
 cdef inline Py_ssize_t clamp(Py_ssize_t i, Py_ssize_t n) noexcept nogil:
@@ -54,7 +74,12 @@ cdef inline Py_ssize_t clamp(Py_ssize_t i, Py_ssize_t n) noexcept nogil:
 cdef inline const float* row_of(const Image* image, Py_ssize_t r) noexcept nogil:
     """Row ``r``, edges replicated."""
     r = clamp(r, image.rows)
-    return image.x + (r if image.depth >= image.rows else r % image.depth) * image.cols
+    return image.x + r * image.cols if image.first <= r < image.last else image.kept + (r % image.depth) * image.cols
+
+
+cdef inline float* own_row(const Image* image, Py_ssize_t r) noexcept nogil:
+    """Row ``r`` of an image that is the caller's, to be written."""
+    return <float*>row_of(image, r)
 
 
 cdef inline Py_ssize_t plan_size(Py_ssize_t cols) noexcept nogil:

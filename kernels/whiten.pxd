@@ -4,7 +4,7 @@ from lookdown.kernels.ringsum cimport RingSums
 from lookdown.kernels.tiles cimport Image
 
 cdef struct Whitening:
-    const float* x
+    Image x
     Image predicted
     Py_ssize_t rows
     Py_ssize_t cols
@@ -13,9 +13,9 @@ cdef struct Whitening:
     float pivot
     float variance_floor
     float limit  # scores beyond it are told of
-    float* variance  # the last `depth` rows
-    Py_ssize_t depth
-    float* z
+    Image variance
+    Image z
+    Py_ssize_t first  # row of blocks that is finished first
     RingSums[2] sums
     float* rows_of
     Py_ssize_t rows_before
@@ -23,5 +23,6 @@ cdef struct Whitening:
     int[2] beyond  # whether a row of the last two pixels' has such a score
 
 cdef void whiten_start(Whitening* f, float* scratch) noexcept nogil
+cdef Py_ssize_t whiten_from(const Whitening* f) noexcept nogil
 cdef void whiten_next(Whitening* f, Py_ssize_t b) noexcept nogil
 cdef Py_ssize_t half_in_blocks(Py_ssize_t side)

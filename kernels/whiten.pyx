@@ -20,7 +20,7 @@ from lookdown.kernels.ringsum cimport (
     advance, aligned, gather_ring, kept_row, renew_sums, ring_sums, ring_sums_size, whole
 )
 from lookdown.kernels.rows cimport RowIn, RowOut, cloned, row_stride
-from lookdown.kernels.tiles cimport Image, row_of
+from lookdown.kernels.tiles cimport own_row, row_of, whole_image
 
 from lookdown.kernels.checks import require_array, require_number, require_odd, require_scratch
 
@@ -118,11 +118,17 @@ cdef void whiten_start(Whitening* f, float* scratch) noexcept nogil:
     scratch = aligned(scratch)
     for k in range(2):
         f.sums[k] = ring_sums(wide, window, guard, scratch)
+        f.sums[k].last = whiten_from(f) - 1
         scratch += ring_sums_size(wide, window, guard)
     f.rows_of = scratch
     # Sums of the last few columns run on into what follows a row.
     memset(scratch, 0, rows_of_size(f.cols, f.half) * sizeof(float))
     f.rows_before = f.guard_rows_before = -1
+
+
+cdef Py_ssize_t whiten_from(const Whitening* f) noexcept nogil:
+    """The step to begin with: that of the first row of blocks in the ring about the first one that is finished."""
+    return max(f.first - f.half, 0)
 
 
 cdef void fill_share(Whitening* f, Py_ssize_t q, float* share, float* level) noexcept nogil:
@@ -157,13 +163,11 @@ cdef void whiten_next(Whitening* f, Py_ssize_t b) noexcept nogil:
     cdef float* mean_row = level + width
     cdef float* spread_row = mean_row + 2 * width
     cdef float* work = spread_row + 2 * width
-    cdef const float* row
     advance(&f.sums[0])
     advance(&f.sums[1])
     if b < n_rows:
-        row = f.x + 2 * b * cols
         sum_blocks(
-            row, row + cols if 2 * b + 1 < f.rows else NULL, f.pivot, cols,
+            row_of(&f.x, 2 * b), row_of(&f.x, 2 * b + 1) if 2 * b + 1 < f.rows else NULL, f.pivot, cols,
             kept_row(&f.sums[0], 0, b) + half, kept_row(&f.sums[1], 0, b) + half,
         )
     else:
@@ -172,7 +176,7 @@ cdef void whiten_next(Whitening* f, Py_ssize_t b) noexcept nogil:
     renew_sums(&f.sums[0], 1)
     renew_sums(&f.sums[1], 1)
     q = b - half
-    if q < 0:
+    if q < f.first:
         return
     fill_share(f, q, share, level)
     for k in range(2):
@@ -186,10 +190,10 @@ cdef void whiten_next(Whitening* f, Py_ssize_t b) noexcept nogil:
     double_row(spread, spread_row, n)
     for r in range(2 * q, min(2 * q + 2, f.rows)):
         whiten_row(
-            f.x + r * cols, mean_row, spread_row, row_of(&f.predicted, r), f.variance_floor, f.limit,
-            f.z + r * cols, cols, &f.beyond[r % 2],
+            row_of(&f.x, r), mean_row, spread_row, row_of(&f.predicted, r), f.variance_floor, f.limit,
+            own_row(&f.z, r), cols, &f.beyond[r % 2],
         )
-        memcpy(f.variance + (r % f.depth) * cols, spread_row, cols * sizeof(float))
+        memcpy(own_row(&f.variance, r), spread_row, cols * sizeof(float))
 
 
 cdef Py_ssize_t rows_of_size(Py_ssize_t cols, Py_ssize_t half) noexcept nogil:
@@ -247,12 +251,14 @@ def whiten(filtered, predicted, window, guard, variance_floor, scratch, variance
     cdef float[:, ::1] v = require_array("variance", variance, "float32", filtered.shape, out=True, apart_from=inputs)
     cdef float[:, ::1] y = require_array("z", z, "float32", filtered.shape, out=True, apart_from=(*inputs, variance))
     cdef float[::1] s = require_scratch(scratch, whiten_scratch_size(x.shape[1], window), (*inputs, variance, z))
-    frame.x, frame.rows, frame.cols = &x[0, 0], x.shape[0], x.shape[1]
-    frame.predicted = Image(&p[0, 0], frame.rows, frame.cols, frame.rows)
-    frame.variance, frame.depth, frame.z, frame.limit = &v[0, 0], frame.rows, &y[0, 0], 0
+    frame.rows, frame.cols, frame.first, frame.limit = x.shape[0], x.shape[1], 0, 0
+    frame.x = whole_image(&x[0, 0], frame.rows, frame.cols)
+    frame.predicted = whole_image(&p[0, 0], frame.rows, frame.cols)
+    frame.variance = whole_image(&v[0, 0], frame.rows, frame.cols)
+    frame.z = whole_image(&y[0, 0], frame.rows, frame.cols)
     cdef Py_ssize_t b
     with nogil:
-        frame.pivot = typical_level(frame.x, frame.rows * frame.cols)
+        frame.pivot = typical_level(&x[0, 0], frame.rows * frame.cols)
         whiten_start(&frame, &s[0])
         for b in range((frame.rows + 1) // 2 + frame.half):
             whiten_next(&frame, b)

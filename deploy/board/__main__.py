@@ -6,28 +6,16 @@ signs. What is there from an earlier run is kept, so that an interrupted one goe
 
 import argparse
 import sys
-import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 from deploy.board import bundle, emulate, wheels
-from deploy.board.process import StepError
+from deploy.board.process import StepError, step
 from deploy.board.sysroot import SYSTEMS, System, fetch
 from tests.bench.mca import LOOPS
 
 SOURCE = Path(__file__).resolve().parents[2]
 FOLDER = SOURCE / "build" / "board"
-
-
-@contextmanager
-def step(text: str) -> Iterator[None]:
-    """Say what is done and how long it took."""
-    print(f"== {text}", flush=True)
-    started = time.monotonic()
-    yield
-    print(f"   {time.monotonic() - started:.0f} s", flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -6,8 +6,9 @@
 #   --prefix      where to install (default /opt/lookdown)
 #   --no-service  no user, no systemd unit: programs and configuration alone (needs no root)
 #
-# /etc/lookdown/flight.toml (with --no-service: PREFIX/etc/flight.toml) is kept when it is there. The last version stays
-# at PREFIX/previous; to go back: mv PREFIX/previous PREFIX/current and restart.
+# /etc/lookdown/flight.toml (with --no-service: PREFIX/etc/flight.toml) is kept when it is there; a new one gets its
+# checksums beside it, to be written anew after each change: sha256sum flight.toml >flight.toml.sha256. The last version
+# stays at PREFIX/previous; to go back: mv PREFIX/previous PREFIX/current and restart.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 key=$here/signing-key.pub.pem prefix=/opt/lookdown service=yes trusted=no
@@ -16,7 +17,7 @@ while [ $# -gt 0 ]; do
         --key) key=${2:?--key needs a file}; trusted=yes; shift 2 ;;
         --prefix) prefix=${2:?--prefix needs a folder}; shift 2 ;;
         --no-service) service=no; shift ;;
-        -h | --help) sed -n '2,11s/^# \{0,1\}//p' "$0"; exit 0 ;;
+        -h | --help) sed -n '2,12s/^# \{0,1\}//p' "$0"; exit 0 ;;
         *) echo "install.sh: unknown argument $1; see ./install.sh --help" >&2; exit 2 ;;
     esac
 done
@@ -59,7 +60,10 @@ sed -i "1s#$new/bin#$prefix/current/bin#" "$new"/bin/lookdown-*
 
 if [ $service = yes ]; then config=/etc/lookdown; else config=$prefix/etc; fi
 mkdir -p "$config"
-[ -e "$config/flight.toml" ] || cp flight.toml "$config/flight.toml"
+if [ ! -e "$config/flight.toml" ]; then
+    cp flight.toml "$config/flight.toml"
+    (cd "$config" && sha256sum flight.toml >flight.toml.sha256) # held against the file at each start
+fi
 cp flight.toml "$config/flight.toml.default"
 
 [ $service = no ] || systemctl stop lookdown-flight.service 2>/dev/null || :
@@ -72,7 +76,8 @@ if [ $service = yes ]; then
     sed "s#@PREFIX@#$prefix#" lookdown-flight.service >/etc/systemd/system/lookdown-flight.service
     systemctl daemon-reload
     systemctl enable --now lookdown-flight.service
-    echo "install.sh: running; see: systemctl status lookdown-flight; settings: $config/flight.toml"
+    echo "install.sh: running; see: systemctl status lookdown-flight; settings: $config/flight.toml, and their checksums:" \
+        "cd $config && sha256sum flight.toml >flight.toml.sha256"
 else
     echo "install.sh: done; start with: $prefix/current/bin/lookdown-flight run --config $config/flight.toml"
 fi

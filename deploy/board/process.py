@@ -1,7 +1,10 @@
-"""Running a command whose output goes to a log, with its last lines in the error when it fails."""
+"""Running a command whose output goes to a log, with its last lines in the error when it fails; telling of steps."""
 
 import os
 import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -31,3 +34,12 @@ def call(arguments: list[str], log: Path, environment: dict[str, str] | None = N
         last = "\n  ".join(written.strip().splitlines()[-8:])
         raise StepError(f"{log.stem} failed with status {done.returncode} (all of it in {log}):\n  {last}")
     return written
+
+
+@contextmanager
+def step(text: str) -> Iterator[None]:
+    """Say what is done and how long it took."""
+    print(f"== {text}", flush=True)
+    started = time.monotonic()
+    yield
+    print(f"   {time.monotonic() - started:.0f} s", flush=True)

@@ -110,12 +110,41 @@ def fetch(system: System, packages: tuple[str, ...], folder: Path) -> Path:
     return root
 
 
+def download(package: str, folder: Path) -> Path:
+    """Fetch a package that one package stands for, such as the present kernel, without all that it needs.
+
+    Parameters
+    ----------
+    package : str
+        The package that depends on it.
+    folder : pathlib.Path
+        That of `fetch`, which must have been called.
+
+    Raises
+    ------
+    StepError
+        When it cannot be found or fetched.
+    """
+    folder = folder.resolve()
+    environment = {"APT_CONFIG": str(folder / "etc/apt.conf"), "LC_ALL": "C"}
+    said = call(["apt-cache", "depends", package], folder / "depends.log", environment)
+    names = [line.split()[1] for line in said.splitlines() if line.strip().startswith("Depends:")]
+    if len(names) != 1:
+        raise StepError(f"{package}: wanted one package that it stands for, found {names}")
+    place = folder / "single"
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir()
+    call(["apt-get", "download", "-q", names[0]], folder / "single.log", environment, place)
+    (found,) = place.glob("*.deb")
+    return found
+
+
 def _unpack(package: Path, root: Path) -> None:
     """Lay a package's files into the root, through its links."""
     files = subprocess.run(["dpkg-deb", "--fsys-tarfile", str(package)], capture_output=True, check=False)
     if files.returncode:
         raise StepError(f"{package}: {files.stderr.decode().strip()}; delete it and run again")
-    tar = ["tar", "-x", "--keep-directory-symlink", "--no-same-owner", "-C", str(root)]
+    tar = ["tar", "-x", "-p", "--keep-directory-symlink", "--no-same-owner", "-C", str(root)]
     subprocess.run(tar, input=files.stdout, check=True)
 
 

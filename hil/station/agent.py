@@ -1,8 +1,8 @@
 """The agent: what the station lets do on the target. One file, nothing but the standard library: it is sent to a board.
 
-Lines of JSON come in at the standard input, each gets a line back. It starts and signals the onboard process, tells
-the clock, processor time, memory and temperature, and damages files when asked to. When its input ends, because the
-station or the connection is gone, it ends what it started.
+Lines of JSON come in at the standard input, each gets a line back. It starts and signals the onboard process, as its
+child or as a service of systemd, tells the clock, processor time, memory and temperature, and damages files when asked
+to. When its input ends, because the station or the connection is gone, it ends what it started.
 """
 
 import base64
@@ -12,6 +12,8 @@ import os
 import platform
 import random
 import resource
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,7 +23,8 @@ from typing import Any
 
 _ROOM_OCTETS = 64 * 1024
 _TAIL_OCTETS = 2048
-_TRY_S = 18.0
+RULES = Path("/run/systemd/system")
+"""Where rules of services lie that a reboot forgets."""
 
 
 def parts_of(spool: Path) -> list[Path]:
@@ -54,6 +57,72 @@ def limit_octets(spool: Path) -> int:
     return max([_ROOM_OCTETS, *(path.stat().st_size for path in parts_of(spool))])
 
 
+class Child:
+    """The onboard process as a child of the agent."""
+
+    def __init__(self, command: list[str], out: str, log: str) -> None:
+        with open(out, "ab") as said, open(log, "ab") as told:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=said, stderr=told, process_group=0
+            )
+        self.pid = self._process.pid
+
+    def ended(self) -> tuple[int | None, float | None]:
+        """Return its exit status, negative for a signal, and the processor time it took [s]; None while it runs."""
+        pid, status, usage = os.wait4(self.pid, os.WNOHANG)
+        if not pid:
+            return None, None
+        self._process.returncode = os.waitstatus_to_exitcode(status)
+        return self._process.returncode, usage.ru_utime + usage.ru_stime
+
+    def leave(self) -> None:
+        """Put nothing back: a child leaves nothing."""
+
+
+class Service:
+    """The onboard process as the service that the installer left, under all its rules, with the command of a run.
+
+    What differs from the installed unit is laid beside it below ``/run``, where a reboot forgets it: the command, the
+    files that it may write, and that nobody but the station starts it anew.
+    """
+
+    def __init__(self, name: str, command: list[str], out: str, log: str) -> None:
+        self._name, self.pid = name, 0
+        self._rules = RULES / f"{name}.service.d" / "lookdown-rig.conf"
+        if not self._rules.exists():
+            self._call("stop", name)
+        self._rules.parent.mkdir(parents=True, exist_ok=True)
+        self._rules.write_text(
+            f"[Service]\nExecStart=\nExecStart={shlex.join(command)}\nRestart=no\n"
+            f"StandardOutput=append:{out}\nStandardError=append:{log}\nReadWritePaths={Path(out).parent}\n"
+        )
+        self._call("daemon-reload")
+        self._call("reset-failed", name)
+        self._call("restart", "--no-block", name)
+
+    def ended(self) -> tuple[int | None, float | None]:
+        """Return its exit status, negative for a signal; None while it runs. Its time is known while it runs alone."""
+        if self.pid and Path(f"/proc/{self.pid}").exists():
+            return None, None
+        said = self._call("show", "-p", "MainPID,ActiveState,ExecMainStatus,ExecMainCode,Job", self._name).splitlines()
+        state = dict(line.partition("=")[::2] for line in said)
+        self.pid = int(state.get("MainPID", 0))
+        if self.pid or state.get("Job") or state.get("ActiveState") not in ("inactive", "failed"):
+            return None, None
+        status = int(state.get("ExecMainStatus", 0))
+        return (status if state.get("ExecMainCode") == "1" else -status), None
+
+    def leave(self) -> None:
+        """Put the service back as it was installed, and start it."""
+        self._rules.unlink(missing_ok=True)
+        self._call("daemon-reload")
+        self._call("restart", "--no-block", self._name)
+
+    @staticmethod
+    def _call(*arguments: str) -> str:
+        return subprocess.run(["systemctl", *arguments], capture_output=True, text=True, check=False).stdout
+
+
 class Agent:
     """Answers the station's requests.
 
@@ -65,7 +134,7 @@ class Agent:
 
     def __init__(self, temperature_file: str) -> None:
         self._temperature = Path(temperature_file)
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Child | Service | None = None
         self._status: int | None = None
         self._cpu_s = 0.0
         self._ended_cpu_s = 0.0
@@ -90,18 +159,26 @@ class Agent:
                 "python": platform.python_version(), "model": model, "memory_mb": _memory_mb(),
                 "home": str(Path.home())}  # fmt: skip
 
-    def do_try(self, command: list[str]) -> dict[str, Any]:
+    def do_try(self, command: list[str], patience_s: float) -> dict[str, Any]:
         """Run a command that ends by itself; tell how it ended and what it said."""
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=_TRY_S, check=False)
+            done = subprocess.run(command, capture_output=True, text=True, timeout=patience_s, check=False)
         except (OSError, subprocess.TimeoutExpired) as error:
             return {"status": None, "out": "", "log": str(error)}
         return {"status": done.returncode, "out": done.stdout, "log": done.stderr}
 
-    def do_room(self, path: str) -> dict[str, Any]:
-        """Make a folder and tell the room on its disk [octets]."""
+    def do_room(self, path: str, service: str = "") -> dict[str, Any]:
+        """Make a folder, which belongs to the user of a service, and tell the room on its disk [octets]."""
         folder = Path(path).expanduser()
         folder.mkdir(parents=True, exist_ok=True)
+        if service:
+            asked = ["systemctl", "show", "-p", "User", "--value", service]
+            user = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+            if not user:
+                raise ValueError(
+                    f"wanted the service {service} with a user of its own; install the bundle of make board"
+                )
+            shutil.chown(folder, user)
         room = os.statvfs(folder)
         return {"path": str(folder.resolve()), "free": room.f_bavail * room.f_frsize}
 
@@ -119,16 +196,12 @@ class Agent:
         for path in paths:
             Path(path).unlink(missing_ok=True)
 
-    def do_start(self, command: list[str], out: str, log: str) -> dict[str, Any]:
-        """Start the process; what it says goes to the ends of two files."""
-        with open(out, "ab") as said, open(log, "ab") as told:
-            self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=said, stderr=told, process_group=0
-            )
+    def do_start(self, command: list[str], out: str, log: str, service: str = "") -> None:
+        """Start the process, as a service if one is named; what it says goes to the ends of two files."""
+        self._process = Service(service, command, out, log) if service else Child(command, out, log)
         self._status = None
         self._ended_cpu_s += self._cpu_s
         self._cpu_s = 0.0
-        return {"pid": self._process.pid}
 
     def do_status(self, out: str = "", log: str = "") -> dict[str, Any]:
         """Tell how the process is: exit status, processor time, memory, temperature, last words."""
@@ -145,8 +218,10 @@ class Agent:
         """Send a signal; after SIGKILL and SIGTERM wait until the process has ended."""
         number = signal.Signals[name]
         if self._process is not None and self._status is None:
+            self._look()
             with contextlib.suppress(ProcessLookupError):
-                os.kill(self._process.pid, number)
+                if self._process.pid:
+                    os.kill(self._process.pid, number)
             if number in (signal.SIGKILL, signal.SIGTERM):
                 end_s = time.monotonic() + 15.0
                 while self._status is None and time.monotonic() < end_s:
@@ -174,14 +249,15 @@ class Agent:
         if self._process is not None and self._status is None:
             self.do_signal("SIGCONT")
             self.do_signal("SIGKILL")
+        if self._process is not None:
+            self._process.leave()
 
     def _look(self) -> float | None:
         """Note whether the process has ended, and its processor time; return its largest memory [MB]."""
         assert self._process is not None
-        pid, status, usage = os.wait4(self._process.pid, os.WNOHANG)
-        if pid:
-            self._status = self._process.returncode = os.waitstatus_to_exitcode(status)
-            self._cpu_s = usage.ru_utime + usage.ru_stime
+        self._status, cpu_s = self._process.ended()
+        if self._status is not None:
+            self._cpu_s = self._cpu_s if cpu_s is None else cpu_s
             return None
         ticks = os.sysconf("SC_CLK_TCK")
         with contextlib.suppress(OSError, ValueError, IndexError):

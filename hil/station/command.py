@@ -25,6 +25,7 @@ def add_station_commands(commands: Any, pace: Any) -> None:
     rig.add_argument("scenario", type=Path, metavar="SCENARIO", help="a scenario, such as scenarios/rig/faults.toml")
     rig.add_argument("--out", type=Path, metavar="DIR", required=True, help="new folder, or that of an earlier run")
     rig.add_argument("--pace", type=pace, default=1.0, metavar="N", help="scenario seconds in a second (default: 1)")
+    rig.add_argument("--resume", action="store_true", help="go on with the interrupted run in DIR, from its last frame")
     rig.add_argument(
         "--frames", type=Path, metavar="FILE.h5", help="take these frames (lookdown-hil render), not new ones"
     )
@@ -93,6 +94,7 @@ def run_rig(options: argparse.Namespace, command: str, summarise: Any) -> int:
     from lookdown.hil.scenario import load_scenario
     from lookdown.hil.signing import sign_run
     from lookdown.hil.station.config import load_rig
+    from lookdown.hil.station.journal import read_journal
     from lookdown.hil.station.session import KEPT, Session
     from lookdown.hil.station.tests_table import read_tests
 
@@ -102,11 +104,13 @@ def run_rig(options: argparse.Namespace, command: str, summarise: Any) -> int:
     scenario = load_scenario(options.scenario)
     progress = RigProgress()
     session = Session(rig, budgets, scenario, options.scenario, options.out, progress, options.pace)
-    prepare_folder(options.out, KEPT)
+    part = read_journal(options.out, options.scenario) if options.resume else None
+    if part is None:
+        prepare_folder(options.out, KEPT)
     with progress:
         progress.step(f"{scenario.title} ({options.scenario}) on {rig.title or rig.target.kind}")
         session.have_frames(options.frames, progress.rendered)
-        report = session.run(command, earlier, tests)
+        report = session.run(command, earlier, tests, part)
     summarise(report.judged, report.score.figures)
     if report.failure:
         print(f"lookdown-hil: the run ended early: {report.failure}", file=sys.stderr)

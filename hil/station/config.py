@@ -30,6 +30,11 @@ class TargetConfig:
         Further arguments of ``ssh``, such as ``-p`` and ``2222``.
     folder : str
         For ``ssh``: where the run keeps its files, below the home folder or absolute.
+    service : str
+        For ``ssh``: run the onboard process as this service of systemd, under all its rules, with the run's files; the
+        guest must be root, and ``folder`` absolute and not in a home. After the run it is as it was installed.
+    answer_s : float
+        How long the target may take to answer [s]; a whole emulated machine takes longer than a board.
     address : str
         For ``ssh``: address at which the board takes frames; empty: through the connection of ssh.
     rig_address : str
@@ -46,6 +51,8 @@ class TargetConfig:
     host: str = ""
     ssh_options: tuple[str, ...] = ()
     folder: str = "lookdown-rig"
+    service: str = ""
+    answer_s: float = 20.0
     address: str = ""
     rig_address: str = ""
     reconnect_s: float = 180.0
@@ -60,8 +67,15 @@ class TargetConfig:
                 "python: wanted the emulated interpreter that `make board` leaves, such as "
                 "build/board/python-portable-3.11, got nothing; add it to [target]"
             )
+        if self.service and (self.kind != "ssh" or not self.folder.startswith("/")):
+            raise ValueError(
+                'service: wanted kind = "ssh" and an absolute folder with it, such as /var/lib/lookdown/rig, got '
+                f"{self.kind} and {self.folder}"
+            )
         if bool(self.address) != bool(self.rig_address):
             raise ValueError("address, rig_address: wanted both or neither; without them all goes through ssh")
+        if not 1.0 <= self.answer_s <= 600.0:
+            raise ValueError(f"answer_s: wanted 1 to 600, got {self.answer_s}")
         if not 0.0 <= self.reconnect_s <= 3600.0:
             raise ValueError(f"reconnect_s: wanted 0 to 3600, got {self.reconnect_s}")
 

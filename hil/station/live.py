@@ -3,6 +3,8 @@
 Each frame is due at an instant; what comes later than a frame's period after it is counted as late, and latency counts
 from that instant, so that a station or a board that falls behind cannot hide it. While the station waits for a
 board (before a fault of board, link or ground), the sensor pauses: its frames are due later by as much.
+
+A run that was interrupted can be gone on with: to the boards it is a reboot, to the ground a restart.
 """
 
 import contextlib
@@ -21,6 +23,7 @@ from lookdown.hil.station.course import Course, Note, Progress
 from lookdown.hil.station.files import flight_files, write_ground
 from lookdown.hil.station.frames import Frames
 from lookdown.hil.station.hands import READY_S, Hands
+from lookdown.hil.station.journal import Earlier, Journal
 from lookdown.hil.station.reach import AgentGoneError, tai_ns
 from lookdown.hil.station.target import LiveBoard, free_port
 from lookdown.hil.station.watch import Watch
@@ -49,6 +52,10 @@ class LiveRun:
         Who is told how it goes on.
     pace : float
         Scenario seconds in a second of the clock.
+    journal : Journal
+        Where it notes how far it got.
+    earlier : Earlier or None
+        What the part before left, if the run is gone on with.
 
     Attributes
     ----------
@@ -67,8 +74,9 @@ class LiveRun:
     """
 
     def __init__(
-        self, course: Course, rig: RigConfig, frames: Frames, folder: Path, progress: Progress, pace: float
-    ) -> None:
+        self, course: Course, rig: RigConfig, frames: Frames, folder: Path, progress: Progress, pace: float,
+        journal: Journal, earlier: Earlier | None = None,
+    ) -> None:  # fmt: skip
         self._course, self._frames, self._folder, self._progress = course, frames, folder, progress
         scenario = course.scenario
         self._period_s = 1.0 / scenario.frame_rate_hz / pace
@@ -83,6 +91,11 @@ class LiveRun:
         self.incidents: list[str] = []
         self.untested: set[tuple[int, int]] = set()
         self.sent = self._given = 0
+        self._journal, self._earlier = journal, earlier
+        if earlier:
+            earlier.lay_out(course)
+            self.sent = self._given = earlier.given
+            self.incidents, self.untested = list(earlier.incidents), set(earlier.untested)
 
     def run(self) -> str:
         """Run to the end and return why it ended early; empty if it did not."""
@@ -91,6 +104,7 @@ class LiveRun:
                 self._set_up(stack)
                 self._drive()
                 self._finish()
+                self._journal.end()
             except (RigError, AgentGoneError) as error:
                 return str(error)
             except KeyboardInterrupt:
@@ -112,7 +126,12 @@ class LiveRun:
             kinds[note.fault.satellite].add(note.fault.of.needs)
         proxies = stack.enter_context(FaultProxies()) if any("link" in needs for needs in kinds.values()) else None
         self._progress.step(f"starting the ground and {len(scenario.satellite)} onboard processes")
+        if self._earlier:
+            self._earlier.end_ground(self._folder)
+        self.watch.look()
+        boots = {satellite.id: len(self.watch.boots[satellite.id]) for satellite in scenario.satellite}
         self.ground.start(self._folder / "logs")
+        self._journal.ground(self.ground.pid)
         stack.callback(self._stop_ground)
         for satellite in scenario.satellite:
             i = satellite.id
@@ -127,12 +146,22 @@ class LiveRun:
             machine = board.reach()
             if i in self._under_test:
                 self.machine = machine
-            board.put(flight_files(scenario, self._frames, i, board.folder, board.endpoints), anew=True)
+            if self._earlier:
+                board.injected = self._earlier.injected.get(i, board.injected)
+            files = flight_files(scenario, self._frames, i, board.folder, board.endpoints)
+            board.put(files, anew=self._earlier is None)
             board.start()
             board.measure_clock()
         self._hands = Hands(self.boards, self.ground, proxies, self._proxies, self.watch, self._until, scenario.seed)
-        for i in self.boards:
-            self._until(lambda i=i: bool(self.watch.health[i]), READY_S, f"{self.boards[i].name} to report its health")  # type: ignore[misc]
+        for i, board in self.boards.items():
+            self._until(
+                lambda i=i: len(self.watch.boots[i]) > boots[i],  # type: ignore[misc]
+                READY_S, f"{board.name} to report its health",
+            )  # fmt: skip
+        if self._earlier:
+            for i in self.boards:
+                self._count_anew(i)
+            self._happened(f"the run was interrupted at frame {self._given} and gone on with from there")
 
     def _drive(self) -> None:
         scenario = self._course.scenario
@@ -140,8 +169,8 @@ class LiveRun:
             f"running {scenario.n_frames} frames, {1 / self._period_s:g} a second, {len(self._course.tried())} faults"
         )
         began_s = time.monotonic()
-        base_ns = tai_ns() + round(0.2 * NS_PER_S)
-        for step in self._course.steps():
+        base_ns = tai_ns() + round(0.2 * NS_PER_S) - self._at(self._given)
+        for step in self._course.steps(self._given):
             paused_ns = tai_ns()
             if step.ends or step.begins:
                 self._between(step.number, step.ends, step.begins)
@@ -149,17 +178,24 @@ class LiveRun:
                 base_ns += pause_ns
                 self.paused_s += 1e-9 * pause_ns
             due_ns = base_ns + self._at(step.number)
-            for i, messages in self._course.messages(step.number, due_ns).items():
-                self.boards[i].give(messages, due_ns)
+            given = self._course.messages(step.number, due_ns)
             self._given = step.number + 1
+            self._note_frame()  # first: no frame is given twice
+            for i, messages in given.items():
+                self.boards[i].give(messages, due_ns)
             self._pass_until(due_ns)
             self.sent = step.number + 1
+            self._note_frame()
             self._progress.frame(self.sent, scenario.n_frames)
         for note in self._course.tried():
             if note.begun_ns and not note.ended_ns:
                 self._hands.end(note)
+                self._journal.note(note)
         self._settle()
         self.wall_s = time.monotonic() - began_s
+
+    def _note_frame(self) -> None:
+        self._journal.frame(self._given, {i: board.injected for i, board in self.boards.items()})
 
     def _at(self, number: int) -> int:
         """Instant of a frame after the first one [ns]."""
@@ -169,10 +205,12 @@ class LiveRun:
         """End and begin faults before a frame, each with all settled that can settle."""
         for note in ends:
             self._guarded(self._board(note), lambda note=note: self._hands.end(note), number)  # type: ignore[misc]
+            self._journal.note(note)
         if any(note in self._course.heavy() for note in [*ends, *begins]):
             self._settle()
         for note in begins:
             self._guarded(self._board(note), lambda note=note: self._hands.begin(note), number)  # type: ignore[misc]
+            self._journal.note(note)
 
     def _board(self, note: Note) -> LiveBoard:
         return self.boards[note.fault.satellite]
@@ -287,16 +325,26 @@ class LiveRun:
         board.put(flight_files(self._course.scenario, self._frames, i, board.folder, board.endpoints), anew=False)
         board.start()
         self._until(lambda: len(self.watch.boots[i]) > boots, READY_S, f"{board.name} to report its health again")
+        self._count_anew(i)
+        away_s = time.monotonic() - end_s + target.reconnect_s
+        self._happened(f"{board.name} went away at frame {number} ({why}) and came back after {away_s:.0f} s")
+
+    def _count_anew(self, i: int) -> None:
+        """Note what of a board that went away could not be tested.
+
+        Who went away cannot say what it had counted: from here on the sums begin anew.
+        """
         for k in range(self._given):
             if (i, k) not in self.watch.reports and (i, k) not in self._course.withheld:
                 self.untested.add((i, k))
-        # Who went away cannot say what it had counted: from here on the sums begin anew.
         expected = self._course.expected[i]
         expected.start_anew()
         for name, counter in (("taken", "processed"), ("refused", "refused"), ("missed", "missed")):
             setattr(expected, name, self.watch.counted(i, f"frames_{counter}"))
-        away_s = time.monotonic() - end_s + target.reconnect_s
-        self.incidents.append(f"{board.name} went away at frame {number} ({why}) and came back after {away_s:.0f} s")
+
+    def _happened(self, incident: str) -> None:
+        self.incidents.append(incident)
+        self._journal.incident(incident, self.untested)
 
     def _stop_ground(self) -> None:
         self.ground.go_on()

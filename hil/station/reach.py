@@ -15,7 +15,6 @@ from lookdown.hil.rig import RigError
 from lookdown.hil.station.config import TargetConfig
 from lookdown.wire.clock import NS_PER_S, TAI_MINUS_UTC_S
 
-_ANSWER_S = 20.0
 _PINGS = 12
 _SSH = ("-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=2", "-o", "ServerAliveCountMax=3",
         "-o", "ExitOnForwardFailure=yes")  # fmt: skip
@@ -89,8 +88,8 @@ class AgentLink:
             self._process.stdin.flush()
         except (BrokenPipeError, ValueError) as error:
             raise AgentGoneError(str(error)) from None
-        if not select.select([self._process.stdout], [], [], _ANSWER_S)[0]:
-            raise AgentGoneError(f"no answer in {_ANSWER_S:.0f} s")
+        if not select.select([self._process.stdout], [], [], self._target.answer_s)[0]:
+            raise AgentGoneError(f"no answer in {self._target.answer_s:.0f} s")
         line = self._process.stdout.readline()
         if not line:
             raise AgentGoneError("the connection ended")
@@ -140,7 +139,7 @@ class AgentLink:
             with contextlib.suppress(BrokenPipeError):
                 self._process.stdin.close()
         try:
-            self._process.wait(_ANSWER_S)
+            self._process.wait(self._target.answer_s)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

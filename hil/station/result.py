@@ -15,6 +15,9 @@ from lookdown.hil.station.latency import Latency
 from lookdown.hil.station.target import Vitals
 from lookdown.hil.station.watch import Watch
 
+_QEMU_MODEL = "linux,dummy-virt"
+"""What the device tree of QEMU's machine "virt" calls it."""
+
 _RECOVERY_FRAMES = 10
 """Frames after a fault that are not yet ordinary ones."""
 
@@ -133,6 +136,11 @@ def board_figures(
         "clock_offset_ms": None if offset_s is None else 1e3 * abs(offset_s),
         "clock_error_ms": None if error_s is None else 1e3 * error_s,
     }
+
+
+def times_of(kind: str, machine: Mapping[str, Any]) -> str:
+    """Return the kind of target, as far as its times go: a machine that QEMU stands for is ``emulated``, too."""
+    return "emulated" if machine.get("model") == _QEMU_MODEL else kind
 
 
 def judge_budgets(budgets: Sequence[Requirement], figures: Mapping[str, Any], kind: str) -> list[Judged]:

@@ -19,9 +19,10 @@ from lookdown.hil.station.config import RigConfig
 from lookdown.hil.station.course import Course, Progress
 from lookdown.hil.station.files import write_boards, write_ground
 from lookdown.hil.station.frames import Frames, have_frames
+from lookdown.hil.station.journal import Earlier, Journal
 from lookdown.hil.station.live import LiveRun
 from lookdown.hil.station.reach import AgentLink
-from lookdown.hil.station.result import Result, board_figures, judge_budgets, latencies
+from lookdown.hil.station.result import Result, board_figures, judge_budgets, latencies, times_of
 from lookdown.hil.station.section import sections
 from lookdown.hil.station.stepped import SteppedRun
 from lookdown.hil.station.target import Stated, Vitals
@@ -89,6 +90,7 @@ class Session:
         command: str,
         earlier: tuple[Path, Mapping[str, Any]] | None = None,
         tests: Mapping[str, Tested] | None = None,
+        part: Earlier | None = None,
     ) -> Report:
         """Run it and write its report.
 
@@ -100,7 +102,16 @@ class Session:
             A run to compare with: its folder, and its report as it was before this run.
         tests : mapping or None
             Results of tests to be shown, of `lookdown.hil.station.tests_table.read_tests`.
+        part : Earlier or None
+            What an interrupted run left, to go on with it; of `lookdown.hil.station.journal.read_journal`.
+
+        Raises
+        ------
+        RigError
+            A run on a stepped clock is to be gone on with.
         """
+        if part and self._rig.target.kind == "in-process":
+            raise RigError("a run on a stepped clock takes seconds and begins anew; leave --resume out")
         self._tests = dict(tests or {})
         shutil.copy2(self._path, self._folder / "run" / "scenario.toml")
         (self._folder / "ground").mkdir(exist_ok=True)
@@ -110,7 +121,7 @@ class Session:
             if self._rig.target.kind == "in-process":
                 watch, processes = self._stepped(course, frames)
             else:
-                watch, processes = self._live(course, frames)
+                watch, processes = self._live(course, frames, part)
             self._wall_s = self._wall_s or time.monotonic() - began_s
         return self._report(course, watch, processes, command, earlier)
 
@@ -133,10 +144,11 @@ class Session:
                        Stated(f"inject-{i}", ("stepped",), 0, {"sent": board.frames_given})]  # fmt: skip
         return watch, tuple(stated)
 
-    def _live(self, course: Course, frames: Frames) -> tuple[Watch, tuple[Any, ...]]:
+    def _live(self, course: Course, frames: Frames, part: Earlier | None) -> tuple[Watch, tuple[Any, ...]]:
         """Run in real time."""
-        run = LiveRun(course, self._rig, frames, self._folder, self._progress, self._pace)
-        self._failure = run.run()
+        with Journal(self._folder) as journal:
+            run = LiveRun(course, self._rig, frames, self._folder, self._progress, self._pace, journal, part)
+            self._failure = run.run()
         self._wall_s, self._machine = run.wall_s, run.machine
         self._incidents, self._untested, self._reached = run.incidents, run.untested, run.sent
         stated = [run.ground, *(line for board in run.boards.values() for line in board.stated())]
@@ -166,7 +178,7 @@ class Session:
             "incidents": self._incidents,
         }
         judged = [
-            *judge_budgets(self._budgets, figures, target.kind),
+            *judge_budgets(self._budgets, figures, times_of(target.kind, self._machine)),
             *(reaction.as_judged() for reaction in reactions),
             *judge.accounts(),
             *([judge_tests(self._tests)] if self._tests else []),

@@ -150,7 +150,7 @@ class LiveBoard:
         self._agent = AgentLink(self.target, forwards)
         machine = dict(self.agent.machine)
         code = "import platform, lookdown.flight.live; print(platform.machine(), platform.python_version())"
-        tried = self.agent.ask("try", command=[self.python, "-c", code])
+        tried = self.agent.ask("try", command=[self.python, "-c", code], patience_s=0.9 * self.target.answer_s)
         if tried["status"] != 0:
             said = (tried["log"].strip().splitlines() or ["no word"])[-1]
             raise RigError(
@@ -161,7 +161,7 @@ class LiveBoard:
         self.folder = f"{self.target.folder}/flight-{self.sensor_id}" if self.remote else str(self._local)
         if self.remote and not self.folder.startswith("/"):
             self.folder = f"{machine['home']}/{self.folder}"
-        room = self.agent.ask("room", path=self.folder)
+        room = self.agent.ask("room", path=self.folder, service=self.target.service)
         self.folder = room["path"]
         if room["free"] < _ROOM_OCTETS:
             raise RigError(
@@ -198,7 +198,8 @@ class LiveBoard:
         if self.settable:
             command = [self.python, f"{self.folder}/{_CLOCKED}", config, f"{self.folder}/{_OFFSET}"]
         self.command = tuple(command)
-        self.agent.ask("start", command=command, out=f"{self.folder}/out", log=f"{self.folder}/log")
+        said = {"out": f"{self.folder}/out", "log": f"{self.folder}/log"}
+        self.agent.ask("start", command=command, service=self.target.service, **said)
         self.running = True
         self.starts += 1
         if self._socket is not None:

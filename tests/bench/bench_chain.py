@@ -130,8 +130,8 @@ def score(
 
     def run(
         frame: Any, mean: Any, noise: Any, age: Any, field: Any, blur: float, floor: float, taps: Any, edge: Any,
-        window: int, guard: int, limit: float, row_step: int, col_step: int, age_limit: int, scratch: Any,
-        residual: Any, predicted: Any, filtered: Any, z: Any, new_mean: Any, new_noise: Any, new_age: Any,
+        window: int, guard: int, limit: float, row_step: int, col_step: int, age_limit: int, _first: int, _last: int,
+        scratch: Any, residual: Any, predicted: Any, filtered: Any, z: Any, new_mean: Any, new_noise: Any, new_age: Any,
     ) -> None:  # fmt: skip
         subtract(frame, mean, noise, age, field, blur, floor, scratch, residual, predicted)
         matched_filter(residual, taps, taps, scratch, filtered)

@@ -45,7 +45,7 @@ def test_tile_normals(benchmark: BenchmarkFixture, size: str) -> None:
     out = np.empty((shape[0] // TILE_PX, shape[1] // TILE_PX, 5))
 
     def ours() -> np.ndarray:
-        tile_normals(frame, residual, predicted, 1.0, CLIP, out)
+        tile_normals(frame, residual, predicted, 1.0, CLIP, 0, frame.shape[0], out)
         return out
 
     given = (frame, residual, predicted, 1.0, CLIP, TILE_PX)

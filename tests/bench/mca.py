@@ -148,18 +148,24 @@ def taken_out(module: str) -> str:
     return "\n".join([PREAMBLE, *types, *enums, *(re.sub(r"/\*.*?\*/", "", body, flags=re.S) for body in functions)])
 
 
+def standalone(module: str) -> str:
+    """Return the C of a module's row functions, each a function of its own.
+
+    What is inlined into them in the build may be inlined here.
+    """
+    clones = "LOOKDOWN_(?:CLONES|WIDE)"
+    return re.sub(rf"^static (?:CYTHON_INLINE {clones}|{clones}|(?!CYTHON_INLINE))",
+                  "__attribute__((noipa)) ", taken_out(module), flags=re.M)  # fmt: skip
+
+
 @cache
 def assembly(module: str, core: str) -> str:
     """Return the assembly of a module's row functions."""
     gcc = compiler()
     assert gcc is not None
-    # A row function stays a function of its own; what is inlined into it in the build may be inlined here.
-    clones = "LOOKDOWN_(?:CLONES|WIDE)"
-    source = re.sub(rf"^static (?:CYTHON_INLINE {clones}|{clones}|(?!CYTHON_INLINE))",
-                    "__attribute__((noipa)) ", taken_out(module), flags=re.M)  # fmt: skip
     done = subprocess.run(
         [gcc, "-S", "-w", *FLAGS, f"-mcpu={core}", "-x", "c", "-", "-o", "-"],
-        input=source, capture_output=True, text=True, check=False,
+        input=standalone(module), capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode:
         raise RuntimeError(f"{module}: the row functions do not compile alone:\n{done.stderr}")
@@ -196,7 +202,11 @@ def bytes_moved(instruction: str, kind: str) -> int:
     return sum(REGISTER_BYTES[register[0]] for register in re.findall(r"\b[qdshbxw]\d+\b", registers))
 
 
-def innermost_loops(text: str, function: str) -> list[list[str]]:
+BRANCH = r"(?:b\.?\w*|cbn?z|tbn?z) .*?(\.L\w+)$"
+"""A branch of aarch64 and the label that it goes to."""
+
+
+def innermost_loops(text: str, function: str, branch_to: str = BRANCH) -> list[list[str]]:
     """Return the instructions of each innermost loop of a function: from a label to the branch back to it."""
     found = re.search(rf"^__pyx_f_\w*?\d{re.escape(function)}:\n(.*?)^\t\.size", "\n" + text, re.M | re.S)
     found = found or re.search(rf"^__pyx_f_\w*_{re.escape(function)}:\n(.*?)^\t\.size", text, re.M | re.S)
@@ -210,7 +220,7 @@ def innermost_loops(text: str, function: str) -> list[list[str]]:
             labels[label[1]] = len(lines)
         elif line.startswith("\t") and not line.startswith("\t."):
             lines.append(" ".join(line.split()))
-            branch = re.match(r"(?:b\.?\w*|cbn?z|tbn?z) .*?(\.L\w+)$", lines[-1])
+            branch = re.match(branch_to, lines[-1])
             if branch and branch[1] in labels:
                 loops.append((labels[branch[1]], len(lines)))
     inner = [a for a in loops if not any(b != a and a[0] <= b[0] and b[1] <= a[1] for b in loops)]

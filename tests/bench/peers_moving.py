@@ -493,7 +493,7 @@ class Resample:
     def __init__(self, cols: int) -> None:
         self.work = np.empty(cols + 4, np.float32)
 
-    def field(self, source, field, _scratch, out):
+    def field(self, source, field, _first_row, _last_row, _scratch, out):
         resample_loop(source, field, self.work, out)
 
 

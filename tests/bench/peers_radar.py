@@ -1,7 +1,8 @@
-"""Radar stages as the best users of OpenCV, Numba, SciPy and ducc0 would write them; hits as uint8 [rows, cols]."""
+"""Radar stages as the best users of OpenCV, Numba and SciPy would write them; hits as uint8 [rows, cols]."""
+
+from collections.abc import Callable
 
 import cv2
-import ducc0
 import numpy as np
 import scipy.fft
 from scipy import ndimage
@@ -142,23 +143,27 @@ def power_loop(spectrum, power):
         power[i] = spectrum[i].real * spectrum[i].real + spectrum[i].imag * spectrum[i].imag
 
 
-def doppler_peer(name: str, cpi: np.ndarray, window: np.ndarray) -> Run:
-    """Canceller and window in one pass, a library's transform along the pulses in place, power in one pass."""
-    work, power = np.zeros_like(cpi), np.empty(cpi.shape, np.float32)
-
-    def run_numpy() -> np.ndarray:
+def doppler_numpy(cpi: np.ndarray, window: np.ndarray) -> Run:
+    def run() -> np.ndarray:
         kept = np.multiply(cpi[:, :-1] - cpi[:, 1:], window[:, None])
         spectrum = np.fft.fft(kept, cpi.shape[1], axis=1)
         return spectrum.real**2 + spectrum.imag**2
 
+    return run
+
+
+def doppler_scipy(cpi: np.ndarray, window: np.ndarray) -> Run:
+    return doppler_by(lambda work: scipy.fft.fft(work, axis=1, overwrite_x=True, workers=1), cpi, window)
+
+
+def doppler_by(transform: Callable[[np.ndarray], np.ndarray], cpi: np.ndarray, window: np.ndarray) -> Run:
+    """Canceller and window in one pass, a library's transform along the pulses in place, power in one pass."""
+    work, power = np.zeros_like(cpi), np.empty(cpi.shape, np.float32)
+
     def run() -> np.ndarray:
         cancel_loop(cpi, window, work)
         work[:, -1] = 0
-        if name == "ducc0+Numba":
-            spectrum = ducc0.fft.c2c(work, axes=(1,), out=work, nthreads=1)
-        else:
-            spectrum = scipy.fft.fft(work, axis=1, overwrite_x=True, workers=1)
-        power_loop(spectrum.ravel(), power.ravel())
+        power_loop(transform(work).ravel(), power.ravel())
         return power
 
-    return run_numpy if name == "NumPy" else run
+    return run

@@ -79,7 +79,7 @@ def peak_loop(z, side, least, per_e, keep, marks, counts):
 MARKS = np.zeros(1 << 16, np.uint8)
 
 
-def count_peaks(z, side, least, per_e, keep, counts):
+def count_peaks(z, side, least, per_e, keep, _first_row, _last_row, counts):
     peak_loop(z, side, F(least), F(per_e), F(keep), MARKS, counts)
 
 

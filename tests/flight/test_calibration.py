@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from lookdown.flight.bands import Bands
 from lookdown.flight.calibration import Calibration, Intake
 from lookdown.flight.chain import Chain
 from lookdown.flight.config import ChainParameters
@@ -65,7 +66,7 @@ def test_uint16_of_any_layout_gives_the_same_frame_and_reaches_the_kernels_align
     }[layout]
     laid.flags.writeable = layout != "read-only"
     intake, wanted, frame = (
-        Intake(ROWS, COLS, calibration()),
+        Intake(ROWS, COLS, calibration(), Bands()),
         np.zeros((ROWS, COLS), np.float32),
         np.zeros((ROWS, COLS), np.float32),
     )
@@ -82,4 +83,4 @@ def test_floats_beyond_float32_are_refused_as_infinite() -> None:
     samples = np.ones((ROWS, COLS))
     samples[3, 4] = 1e300
     with pytest.raises(ValueError, match="wanted finite numbers"):
-        Intake(ROWS, COLS, None).take(samples, np.zeros((ROWS, COLS), np.float32))
+        Intake(ROWS, COLS, None, Bands()).take(samples, np.zeros((ROWS, COLS), np.float32))

@@ -211,7 +211,8 @@ def test_a_third_satellite_leaves_hardly_a_ghost(world):
             scene.add_mover(
                 *rng.uniform(-18e3, 18e3, 2), rng.uniform(8e3, 12e3), rng.uniform(200, 260), rng.uniform(0, 360)
             )
-        chosen = scene.parameters(max_tentative=400, max_pair_plots=110)
+        # With errors of pointing only allowed for: to know them leaves two satellites fewer ghosts, too.
+        chosen = scene.parameters(max_tentative=400, max_pair_plots=110, estimate_pointing=False)
         fusion, ingest = Fusion(chosen), Ingest(chosen)
         for report in scene.reports(12.0):
             fusion.step(ingest.offer(report))

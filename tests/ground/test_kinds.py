@@ -11,7 +11,7 @@ from lookdown.wire.messages import Kind
 from lookdown.wire.packet import encode
 from tests.ground.kind_tracks import calibration_error, classify
 
-AGES_S = (8.0, 20.0)  # at 3 s without brightness the error is 0.06: docs/kinds.md
+AGES_S = (3.0, 8.0, 20.0)
 
 
 @pytest.mark.parametrize("brightness", [False, True])

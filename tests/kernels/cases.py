@@ -1,5 +1,7 @@
 """What Hypothesis may draw for a kernel: shapes down to one pixel, texture, and values that break careless code."""
 
+import itertools
+
 import numpy as np
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -30,3 +32,10 @@ def spoilt(shape: tuple[int, int], seed: int, level: float = 0.0) -> np.ndarray:
     at = rng.integers(0, out.size, 1 + out.size // 50)
     out.flat[at] = rng.choice([np.nan, np.inf, -np.inf], at.size)
     return out
+
+
+def bands_of(rows: int, unit: int) -> tuple[tuple[int, int], ...]:
+    """Bands of rows that begin at multiples of ``unit``: of one unit, two, three and so on, the last one shorter."""
+    cuts = [unit * n * (n + 1) // 2 for n in range(rows + 1)]
+    cuts = [cut for cut in cuts if cut < rows] + [rows]
+    return tuple(itertools.pairwise(cuts))

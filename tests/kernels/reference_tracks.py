@@ -17,13 +17,14 @@ def advance(dt, density, fade, circle, state, covariance, cross):
     return moved, flow @ covariance @ flow.T + noise, fade * (flow @ cross)
 
 
-def correct(jacobian, own, shared, innovation, spread, state, covariance, cross):
+def correct(jacobian, own, shared, given, innovation, spread, state, covariance, cross):
     """Twin of `kernels.correct.correct` for all rows, by solving and with full matrices."""
     d = jacobian.shape[1]
     weighted = covariance @ jacobian.transpose(0, 2, 1)
     seen = jacobian @ cross
     if own >= 0:
-        weighted = weighted + shared[:, None, None] * cross[:, :, own : own + d]
+        if not given:
+            weighted = weighted + shared[:, None, None] * cross[:, :, own : own + d]
         seen[:, :, own : own + d] += shared[:, None, None] * np.eye(d)
     gain = weighted @ np.linalg.inv(spread)
     return (
@@ -86,3 +87,27 @@ def unscented(function, state, covariance, scaling):
     mean = images[0] + means[1:] @ (images[1:] - images[0])
     away = images - mean
     return mean, (away.T * spreads) @ away, ((points - state).T * spreads) @ away
+
+
+def foresee(state, origin, axes, half_axes, speed):
+    """Twin of `kernels.foresee.foresee`: tangents, Jacobian, distance, visibility."""
+    offset = state[:, :3] - origin
+    distance = np.linalg.norm(offset, axis=1)
+    tau = distance / speed
+    offset = offset - tau[:, None] * state[:, 3:]
+    seen = offset @ axes
+    depth = np.where(seen[:, 2] > 1.0, seen[:, 2], 1.0)
+    tangent = seen[:, :2] / depth[:, None]
+    by_place = (axes.T[None, :2] - tangent[:, :, None] * axes[:, 2]) / depth[:, None, None]
+    start, step = origin / half_axes, offset / half_axes
+    along = np.clip(-(step @ start) / np.maximum(np.sum(step**2, axis=1), 1e-30), 0.0, 1.0)
+    hidden = np.sum((start + along[:, None] * step) ** 2, axis=1) < 1.0
+    jacobian = np.concatenate([by_place, -tau[:, None, None] * by_place], axis=2)
+    return tangent, jacobian, distance, (seen[:, 2] > 1.0) & ~hidden
+
+
+def spread_about(jacobian, covariance, cross, own, shared):
+    """Twin of `kernels.foresee.spread_about`."""
+    mixed = shared[:, None, None] * (jacobian @ cross[:, :, own : own + 2])
+    plain = jacobian @ covariance @ jacobian.transpose(0, 2, 1)
+    return plain + mixed + mixed.transpose(0, 2, 1) + (shared**2)[:, None, None] * np.eye(2)

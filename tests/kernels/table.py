@@ -178,7 +178,8 @@ def _shift(r: int, c: int) -> dict[str, Any]:
 
 def _shift_field(r: int, c: int) -> dict[str, Any]:
     frame, field = of(r, c, "frame", "field")
-    return {"source": frame, "field": field, "scratch": floats(shift.shift_scratch_size(c)), "out": out(r, c)}
+    scratch = floats(shift.shift_scratch_size(c))
+    return {"source": frame, "field": field, "first_row": 0, "last_row": r, "scratch": scratch, "out": out(r, c)}
 
 
 def _shift_age(r: int, c: int) -> dict[str, Any]:
@@ -221,7 +222,10 @@ def _hold_back(r: int, c: int) -> dict[str, Any]:
 def _tile_normals(r: int, c: int) -> dict[str, Any]:
     frame, residual, variance = of(r, c, "frame", "residual", "variance")
     sums = np.zeros((*scene(r, c)["field"].shape[:2], 5))
-    return {"frame": frame, "residual": residual, "predicted": variance, "scale": 1.0, "clip": 3.0, "out": sums}
+    return {
+        "frame": frame, "residual": residual, "predicted": variance, "scale": 1.0, "clip": 3.0, "first_row": 0,
+        "last_row": r, "out": sums,
+    }  # fmt: skip
 
 
 def _subtract_background(r: int, c: int) -> dict[str, Any]:
@@ -268,7 +272,7 @@ def _score_and_renew(r: int, c: int) -> dict[str, Any]:
     kept = {name: given[name] for name in ("frame", "mean", "noise", "age", "field", "blur", "variance_floor")}
     return {
         **kept, "taps": TAPS.copy(), "edge": np.array([0.9, 0.95], np.float32), "window": 17, "guard": 7,
-        "hold_limit": 7.0, "row_step": 0, "col_step": -1, "age_limit": 50,
+        "hold_limit": 7.0, "row_step": 0, "col_step": -1, "age_limit": 50, "first_row": 0, "last_row": r,
         "scratch": floats(score.score_scratch_size(c, TAPS.size, 17)), "residual": out(r, c), "predicted": out(r, c),
         "filtered": out(r, c), "z": out(r, c), "new_mean": out(r, c), "new_noise": out(r, c),
         "new_age": out(r, c, "uint8"),
@@ -313,7 +317,10 @@ def _blocks(r: int, c: int) -> tuple[int, int]:
 
 def _count_peaks(r: int, c: int) -> dict[str, Any]:
     counts = np.ones((*_blocks(r, c), 90), np.float32)
-    return {"z": of(r, c, "z")[0], "side": BLOCK_PX, "least": 1.6, "per_e": 18.0, "keep": 0.9, "counts": counts}
+    return {
+        "z": of(r, c, "z")[0], "side": BLOCK_PX, "least": 1.6, "per_e": 18.0, "keep": 0.9, "first_row": 0,
+        "last_row": r, "counts": counts,
+    }  # fmt: skip
 
 
 def _map_scores(r: int, c: int) -> dict[str, Any]:
@@ -338,7 +345,8 @@ ELSEWHERE |= {"ground_shift", "sum_field", "place_field", "learn_field", "learn_
 ELSEWHERE |= {"tile_squares", "find_sliding"}  # on tiles: test_sliding.py
 ELSEWHERE |= {"find_thick", "count_flashes"}  # test_flashes.py
 ELSEWHERE |= {"forgive_peaks", "forgive_pixels", "sum_peaks", "sampled_quantile"}
-ELSEWHERE |= {"advance", "correct", "gate_plots", "share_out", "weigh_pairs", "match_moments"}  # test_tracks.py
+ELSEWHERE |= {"advance", "correct", "gate_plots", "share_out", "weigh_pairs", "match_moments", "fold"}  # test_tracks.py
+ELSEWHERE |= {"foresee", "spread_about", "heights_over"}  # test_foresee.py
 ELSEWHERE |= {"forecast", "revise"}  # on tracks: test_unscented.py
 ELSEWHERE |= {"doppler", "doppler_turns", "dpca", "adaptive_filter", "label_clusters"}  # on intervals: test_radar.py
 """Kernels on windows of frames, on radar intervals and on lists of paths, plots or tracks: tested in files of

@@ -8,7 +8,7 @@ from scipy.ndimage import gaussian_filter, shift
 
 from lookdown.kernels.local_shift import tile_normals
 from tests.kernels import reference_chain
-from tests.kernels.cases import image, quick, seeds, shapes
+from tests.kernels.cases import bands_of, image, quick, seeds, shapes
 
 
 @quick
@@ -18,7 +18,11 @@ def test_sums_are_those_of_the_twin(shape: tuple[int, int], seed: int, n: int, m
     predicted = np.abs(image(shape, seed + 2))
     predicted.flat[:: 1 + seed % 5] = 0.0  # without background
     out = np.full((n, m, 5), np.nan)
-    tile_normals(frame, residual, predicted, 0.7, 3.0, out)
+    tile_normals(frame, residual, predicted, 0.7, 3.0, 0, shape[0], out)
+    banded = np.full_like(out, np.nan)
+    for first, last in bands_of(shape[0], -(-shape[0] // n)):
+        tile_normals(frame, residual, predicted, 0.7, 3.0, first, last, banded)
+    assert banded.tobytes() == out.tobytes()
     wanted = reference_chain.tile_normals(frame, residual, predicted, 0.7, 3.0, (n, m))
     np.testing.assert_allclose(out, wanted, rtol=2e-4, atol=2e-3 * (1 + np.abs(wanted).max()))
 
@@ -31,7 +35,7 @@ def test_the_displacement_of_each_tile_is_found() -> None:
     frame = moved.astype(np.float32)
     residual = (moved - background).astype(np.float32)
     out = np.zeros((2, 2, 5))
-    tile_normals(frame, residual, np.full((64, 96), 4.0, np.float32), 1.0, 50.0, out)
+    tile_normals(frame, residual, np.full((64, 96), 4.0, np.float32), 1.0, 50.0, 0, 64, out)
     for tile, wanted in (((0, 0), (0, 0)), ((1, 1), (-0.06, 0.1))):
         rr, rc, cc, br, bc = out[tile]
         np.testing.assert_allclose(np.linalg.solve([[rr, rc], [rc, cc]], [br, bc]), wanted, atol=0.01)
@@ -44,7 +48,7 @@ def test_a_mover_does_not_count() -> None:
     residual[10:13, 10:13] = 40.0
     frame += residual
     out = np.zeros((1, 1, 5))
-    tile_normals(frame, residual, predicted, 1.0, 3.0, out)
+    tile_normals(frame, residual, predicted, 1.0, 3.0, 0, 32, out)
     np.testing.assert_allclose(out[0, 0, 3:], 0.0, atol=1e-6)
 
 
@@ -56,6 +60,8 @@ def test_a_mover_does_not_count() -> None:
         ({"out": np.zeros((2, 2, 4))}, r"out: wanted shape \(n, m, 5\)"),
         ({"scale": 0.0}, "scale"),
         ({"clip": np.nan}, "clip"),
+        ({"first_row": 2}, "first_row, last_row: wanted multiples of 4"),
+        ({"last_row": 5}, "last_row: wanted an integer from 1 to 4"),
     ],
 )
 def test_wrong_arguments_are_refused(change: dict, said: str) -> None:
@@ -66,6 +72,8 @@ def test_wrong_arguments_are_refused(change: dict, said: str) -> None:
         "predicted": frame,
         "scale": 1.0,
         "clip": 3.0,
+        "first_row": 0,
+        "last_row": 4,
         "out": np.zeros((1, 1, 5)),
     }
     with pytest.raises(ValueError, match=said):

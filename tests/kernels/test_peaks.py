@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from lookdown.kernels.peaks import count_peaks, peak_levels
 from lookdown.kernels.tailmap import map_scores
-from tests.kernels.cases import image, quick, seeds, shapes
+from tests.kernels.cases import bands_of, image, quick, seeds, shapes
 
 SIDE, LEAST, PER_E, BINS = 8, 0.5, 18.0, 60
 
@@ -42,7 +42,11 @@ def test_peaks_fall_into_the_bins_of_their_twin(shape: tuple[int, int], seed: in
         if abs(z[r, c]) > LEAST:
             k = int(np.log(np.abs(z[r, c]) / np.float32(LEAST)) * np.float32(PER_E))
             wanted[r // SIDE, c // SIDE, min(k, BINS - 1)] += 1
-    count_peaks(z, SIDE, LEAST, PER_E, keep, counts)
+    count_peaks(z, SIDE, LEAST, PER_E, keep, 0, shape[0], counts)
+    banded = np.ones_like(counts)
+    for first, last in bands_of(shape[0], SIDE):
+        count_peaks(z, SIDE, LEAST, PER_E, keep, first, last, banded)
+    assert banded.tobytes() == counts.tobytes()
     assert np.abs(counts - wanted).sum() <= 2  # the logarithm at an edge of a bin
     assert counts.sum() == pytest.approx(wanted.sum())
 
@@ -52,7 +56,7 @@ def test_levels_are_those_that_as_many_peaks_exceed() -> None:
     z = rng.standard_normal((40, 56)).astype(np.float32)
     shape = blocks(z.shape)
     counts = np.zeros((*shape, BINS), np.float32)
-    count_peaks(z, SIDE, LEAST, PER_E, 0.0, counts)
+    count_peaks(z, SIDE, LEAST, PER_E, 0.0, 0, 40, counts)
     sizes = {at: abs(float(z[at])) for at in peaks_of(z)}
     inner, outer = np.full(shape, 30.0, np.float32), np.full(shape, 6.0, np.float32)
     inner_level, outer_level = np.zeros(shape, np.float32), np.zeros(shape, np.float32)

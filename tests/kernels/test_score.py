@@ -9,10 +9,10 @@ from lookdown.flight.psf import edge_factors, psf_taps
 from lookdown.kernels.hold import hold_back
 from lookdown.kernels.moving import moving_scratch_size, subtract_background
 from lookdown.kernels.renew import renew_background
-from lookdown.kernels.score import MOST_REACH_PX, score_and_renew, score_rows, score_scratch_size
+from lookdown.kernels.score import MOST_REACH_PX, score_and_renew, score_scratch_size
 from lookdown.kernels.suppress import filter_scratch_size, matched_filter
 from lookdown.kernels.whiten import whiten, whiten_scratch_size
-from tests.kernels.cases import image, quick, seeds, shapes
+from tests.kernels.cases import bands_of, image, quick, seeds, shapes
 from tests.kernels.test_moving import background
 
 BLUR, FLOOR, LIMIT, AGE_LIMIT = 0.1, 0.25, 2.5, 7
@@ -44,16 +44,23 @@ def one_by_one(
 
 
 def in_one_pass(
-    given: tuple[np.ndarray, ...], taps: np.ndarray, step: tuple[int, int], rows_kept: int
+    given: tuple[np.ndarray, ...], taps: np.ndarray, step: tuple[int, int], bands: tuple[tuple[int, int], ...]
 ) -> dict[str, np.ndarray]:
+    """What the pass gives for a frame in bands; each writes its own rows alone."""
     shape = given[0].shape
-    out = {name: np.full((rows_kept, shape[1]), np.nan, np.float32) for name in ("residual", "predicted")}
-    out |= {name: np.full(shape, np.nan, np.float32) for name in ("filtered", "z", "new_mean", "new_noise")}
-    out["new_age"] = np.full(shape, 77, np.uint8)
-    scratch = np.full(score_scratch_size(shape[1], taps.size, 17), np.nan, np.float32)
-    score_and_renew(
-        *given, BLUR, FLOOR, taps, edge_factors(taps), 17, 7, LIMIT, *step, AGE_LIMIT, scratch, *out.values()
-    )
+    names = "residual", "predicted", "filtered", "z", "new_mean", "new_noise"
+    out = {name: np.full(shape, np.nan, np.float32) for name in names} | {"new_age": np.full(shape, 77, np.uint8)}
+    for first, last in bands:
+        written = {name: array.copy() for name, array in out.items()}
+        scratch = np.full(score_scratch_size(shape[1], taps.size, 17), np.nan, np.float32)
+        score_and_renew(
+            *given, BLUR, FLOOR, taps, edge_factors(taps), 17, 7, LIMIT, *step, AGE_LIMIT, first, last, scratch,
+            *written.values(),
+        )  # fmt: skip
+        for name, array in out.items():
+            for rows in (slice(0, first), slice(last, None)):
+                assert written[name][rows].tobytes() == array[rows].tobytes(), f"{name}: beside {first}, {last}"
+        out = written
     return out
 
 
@@ -68,7 +75,10 @@ def test_one_pass_gives_what_its_stages_give(shape: tuple[int, int], seed: int, 
     mean, noise, age, field = background(shape, seed, reach)
     frame, taps = image(shape, seed + 1, 100.0), psf_taps(sigma_px)
     given = frame, mean, noise, age, field
-    out, wanted = in_one_pass(given, taps, step_of(field), shape[0]), one_by_one(given, taps, 17, 7, step_of(field))
+    out, wanted = (
+        in_one_pass(given, taps, step_of(field), ((0, shape[0]),)),
+        one_by_one(given, taps, 17, 7, step_of(field)),
+    )
     for name in ("residual", "predicted", "filtered"):
         np.testing.assert_array_equal(out[name], wanted[name], name)
     # The level that is taken off before the ring's sums is another one.
@@ -76,19 +86,34 @@ def test_one_pass_gives_what_its_stages_give(shape: tuple[int, int], seed: int, 
         np.testing.assert_allclose(out[name], wanted[name], rtol=1e-4, atol=2e-3, err_msg=name)
 
 
+@quick
+@given(shapes, seeds, st.sampled_from([0.0, 0.6, 5.0, 60.0]), st.sampled_from([0.3, 0.9, 2.4]))
+def test_bands_give_the_bytes_of_the_frame(shape: tuple[int, int], seed: int, reach: float, sigma_px: float) -> None:
+    mean, noise, age, field = background(shape, seed, reach)
+    frame, taps = image(shape, seed + 1, 100.0), psf_taps(sigma_px)
+    given, step = (frame, mean, noise, age, field), step_of(field)
+    whole = in_one_pass(given, taps, step, ((0, shape[0]),))
+    for name, array in in_one_pass(given, taps, step, bands_of(shape[0], 2)).items():
+        assert array.tobytes() == whole[name].tobytes(), name
+
+
 @pytest.mark.parametrize("shape", [(90, 70), (65, 33)])
 @pytest.mark.parametrize("tiles", [(1, 1), (6, 5)])
-def test_as_many_rows_as_it_needs_are_enough(shape: tuple[int, int], tiles: tuple[int, int]) -> None:
+@pytest.mark.parametrize("cuts", [(32,), (64,), (2, 4, 6), (16, 32, 48, 64)])
+def test_bands_see_what_stands_out_beside_them(
+    shape: tuple[int, int], tiles: tuple[int, int], cuts: tuple[int, ...]
+) -> None:
     mean, noise, age, _ = background(shape, 3, 0.0)
     rng = np.random.default_rng(3)
     field = (np.linspace(-1.5, 2.5, tiles[0])[:, None, None] + rng.uniform(-0.4, 0.4, (*tiles, 2))).astype(np.float32)
     frame, taps = image(shape, 4, 100.0), psf_taps(0.9)
-    frame[40:44, 20:23] += 60
-    given = frame, mean, noise, age, field
-    whole = in_one_pass(given, taps, step_of(field), shape[0])
-    few = in_one_pass(given, taps, step_of(field), score_rows(taps.size, 17))
+    for row in (0, 31, 44, 63):
+        frame[row : row + 4, 20:23] += 60
+    given, step = (frame, mean, noise, age, field), step_of(field)
+    whole = in_one_pass(given, taps, step, ((0, shape[0]),))
+    few = in_one_pass(given, taps, step, tuple(zip((0, *cuts), (*cuts, shape[0]), strict=True)))
     assert np.abs(whole["z"]).max() > LIMIT
-    for name in ("filtered", "z", "new_mean", "new_noise", "new_age"):
+    for name in whole:
         assert few[name].tobytes() == whole[name].tobytes(), name
 
 
@@ -102,7 +127,7 @@ def test_what_does_not_fit_is_refused() -> None:
             "frame": image(shape, 2), "mean": mean, "noise": noise, "age": age, "field": field, "blur": BLUR,
             "variance_floor": FLOOR, "taps": taps, "edge": edge_factors(taps), "window": 17, "guard": 7,
             "hold_limit": LIMIT, "row_step": 0, "col_step": 0, "age_limit": AGE_LIMIT,
-            "scratch": np.zeros(score_scratch_size(30, taps.size, 17), np.float32),
+            "first_row": 0, "last_row": 20, "scratch": np.zeros(score_scratch_size(30, taps.size, 17), np.float32),
             **{name: np.zeros(shape, np.float32) for name in ("residual", "predicted", "filtered", "z")},
             **{name: np.zeros(shape, np.float32) for name in ("new_mean", "new_noise")},
             "new_age": np.zeros(shape, np.uint8),
@@ -121,7 +146,9 @@ def test_what_does_not_fit_is_refused() -> None:
         ({"scratch": np.zeros(10, np.float32)}, "scratch: wanted"),
         ({"filtered": same, "z": same}, "z: wanted"),
         ({"variance_floor": np.nan}, "variance_floor: wanted"),
-        ({"residual": np.zeros((19, 30), np.float32)}, "residual: wanted 20 to 20 rows of 30"),
+        ({"residual": np.zeros((19, 30), np.float32)}, "residual: wanted"),
+        ({"first_row": 3}, "first_row, last_row: wanted multiples of 2"),
+        ({"last_row": 21}, "last_row: wanted an integer from 1 to 20"),
         ({"row_step": MOST_REACH_PX + 3}, r"field: wanted rows within 28 px of row_step 31"),
         ({"age_limit": 0}, "age_limit: wanted"),
         ({"hold_limit": 0.0}, "hold_limit: wanted"),

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from lookdown.kernels.shift import shift, shift_age, shift_bilinear, shift_field, shift_scratch_size
 from tests.kernels import reference
-from tests.kernels.cases import image, quick, seeds, shapes
+from tests.kernels.cases import bands_of, image, quick, seeds, shapes
 
 displacements = st.one_of(
     st.floats(-3, 3), st.floats(-200, 200), st.sampled_from([0.0, 1.0, -1.0, 0.5, -0.5, 1e300, -1e300])
@@ -34,7 +34,11 @@ def test_shift_equals_its_twin(shape: tuple[int, int], seed: int, row: float, co
 def test_shift_field_equals_its_twin(shape: tuple[int, int], seed: int, n: int, m: int, reach: float) -> None:
     source, out = image(shape, seed, 100.0), np.full(shape, np.nan, np.float32)
     field = np.random.default_rng(seed).uniform(-reach, reach, (n, m, 2)).astype(np.float32)
-    shift_field(source, field, scratch_for(shape), out)
+    shift_field(source, field, 0, shape[0], scratch_for(shape), out)
+    banded = np.full_like(out, np.nan)
+    for first, last in bands_of(shape[0], 1):
+        shift_field(source, field, first, last, scratch_for(shape), banded)
+    assert banded.tobytes() == out.tobytes()
     np.testing.assert_allclose(out, reference.shift_field(source, field), rtol=2e-6, atol=2e-4)
 
 
@@ -77,7 +81,7 @@ def test_a_displacement_that_is_not_finite_is_refused(value: float) -> None:
         with pytest.raises(ValueError, match=r"col_shift: wanted a number"):
             run(source, 0.0, value, scratch_for((4, 4)), np.empty_like(source))
     with pytest.raises(ValueError, match=r"field: wanted finite pixels"):
-        shift_field(source, np.full((1, 1, 2), value, np.float32), scratch_for((4, 4)), np.empty_like(source))
+        shift_field(source, np.full((1, 1, 2), value, np.float32), 0, 4, scratch_for((4, 4)), np.empty_like(source))
     with pytest.raises(ValueError, match=r"row_shift: wanted a number"):
         shift_age(np.zeros((4, 4), np.uint8), value, 0.0, np.zeros((4, 4), np.uint8))
 
@@ -86,4 +90,4 @@ def test_a_field_of_another_shape_is_refused() -> None:
     source = np.zeros((4, 4), np.float32)
     for shape in [(0, 1, 2), (1, 1, 3)]:
         with pytest.raises(ValueError, match=r"field: wanted shape \(n, m, 2\)"):
-            shift_field(source, np.zeros(shape, np.float32), scratch_for((4, 4)), np.empty_like(source))
+            shift_field(source, np.zeros(shape, np.float32), 0, 4, scratch_for((4, 4)), np.empty_like(source))

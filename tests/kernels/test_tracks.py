@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from lookdown.kernels.advance import advance
 from lookdown.kernels.correct import correct
+from lookdown.kernels.fold import fold
 from lookdown.kernels.gate import gate_plots
 from lookdown.kernels.marginal import weigh_pairs
 from lookdown.kernels.moments import match_moments
@@ -19,9 +20,9 @@ def positive(rng, n, d, scale=1.0):
     return root @ root.transpose(0, 2, 1) + 0.1 * scale**2 * np.eye(d)
 
 
-def tracks(rng, n, m):
-    state = rng.normal(size=(n, 6)) * ([7e6] * 3 + [3e3] * 3)
-    return state, positive(rng, n, 6, 30.0), rng.normal(size=(n, 6, m))
+def tracks(rng, n, m, states=6):
+    state = rng.normal(size=(n, states)) * ([7e6] * 3 + [3e3] * 3 + [0.1] * 2)[:states]
+    return state, positive(rng, n, states, 30.0), rng.normal(size=(n, states, m))
 
 
 @pytest.mark.parametrize("circle", [True, False])
@@ -35,29 +36,43 @@ def test_advance_is_its_twin(circle, m):
 
 
 @pytest.mark.parametrize(("d", "m", "own"), [(1, 0, -1), (2, 6, 2), (3, 6, 3), (3, 0, -1), (2, 4, -1)])
-@pytest.mark.parametrize("one", [True, False])
-def test_correct_is_its_twin_on_its_rows_and_touches_no_other(d, m, own, one):
+@pytest.mark.parametrize(("one", "states", "known"), [(True, 6, False), (False, 6, True), (False, 8, False)])
+def test_correct_is_its_twin_on_its_rows_and_touches_no_other(d, m, own, one, states, known):
     rng = np.random.default_rng(d + m)
     rows = np.array([4, 0, 2])
-    state, covariance, cross = tracks(rng, 6, m)
-    jacobian = rng.normal(size=(1 if one else 3, d, 6))
+    state, covariance, cross = tracks(rng, 6, m, states)
+    jacobian = rng.normal(size=(1 if one else 3, d, states))
     shared, innovation = rng.uniform(0.5, 2.0, 3), rng.normal(size=(3, d)) * 20.0
     spread = jacobian @ covariance[rows] @ jacobian.transpose(0, 2, 1) + positive(rng, 3, d, 50.0)
     before = state.copy(), covariance.copy(), cross.copy()
     wanted = twin.correct(
-        np.broadcast_to(jacobian, (3, d, 6)),
+        np.broadcast_to(jacobian, (3, d, states)),
         own,
         shared,
+        known,
         innovation,
         spread,
         state[rows],
         covariance[rows],
         cross[rows],
     )
-    assert correct(rows, jacobian, own, shared, innovation, spread, state, covariance, cross) == 0
+    assert correct(rows, jacobian, own, shared, known, innovation, spread, state, covariance, cross) == 0
     for got, want, old in zip((state, covariance, cross), wanted, before, strict=True):
         np.testing.assert_allclose(got[rows], want, rtol=1e-9, atol=1e-7)
         np.testing.assert_array_equal(got[[1, 3, 5]], old[[1, 3, 5]])
+
+
+@pytest.mark.parametrize(("states", "m", "sign"), [(6, 6, -1.0), (8, 2, 1.0)])
+def test_fold_is_its_twin(states, m, sign):
+    rng = np.random.default_rng(3)
+    _, covariance, left = tracks(rng, 5, m, states)
+    matrix = positive(rng, 1, m)[0]
+    product, wanted = np.empty_like(left), left @ matrix
+    total = covariance + sign * (wanted @ left.transpose(0, 2, 1))
+    fold(matrix, sign, left, covariance, product)
+    np.testing.assert_allclose(product, wanted, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(covariance, total, rtol=1e-11, atol=1e-11)
+    np.testing.assert_array_equal(covariance, covariance.transpose(0, 2, 1))
 
 
 @pytest.mark.parametrize("bad", [np.nan, -1.0, 0.0])
@@ -67,7 +82,7 @@ def test_a_track_with_an_impossible_spread_is_counted_and_left(bad):
     old = state.copy()
     spread = np.array([np.eye(2) * bad, np.eye(2) * 1e9])
     hit = np.array([0, 1])
-    args = rng.normal(size=(2, 2, 6)), -1, np.zeros(2), np.ones((2, 2)), spread, state, covariance, cross
+    args = rng.normal(size=(2, 2, 6)), -1, np.zeros(2), False, np.ones((2, 2)), spread, state, covariance, cross
     assert correct(hit, *args) == 1
     np.testing.assert_array_equal(state[0], old[0])
     assert np.all(state[1] != old[1])
@@ -169,10 +184,11 @@ def test_gains_that_are_no_numbers_are_never_made():
         (lambda: gated(np.zeros((1, 2)), np.zeros((1, 2, 2)), np.ones(1, np.uint8), np.zeros((1, 2)),
                        np.zeros((1, 2, 2)), 9.0, 0.0, buckets=3), "heads"),
         (lambda: shared_out(np.ones((2, 2)), np.array([2])), "rows"),
-        (lambda: correct(np.array([9]), np.zeros((1, 2, 6)), -1, np.zeros(1), np.zeros((1, 2)), np.zeros((1, 2, 2)),
-                         np.zeros((1, 6)), np.zeros((1, 6, 6)), np.zeros((1, 6, 0))), "rows"),
-        (lambda: correct(np.array([0]), np.zeros((1, 2, 6)), 1, np.zeros(1), np.zeros((1, 2)), np.zeros((1, 2, 2)),
-                         np.zeros((1, 6)), np.zeros((1, 6, 6)), np.zeros((1, 6, 2))), "own"),
+        (lambda: correct(np.array([9]), np.zeros((1, 2, 6)), -1, np.zeros(1), False, np.zeros((1, 2)),
+                         np.zeros((1, 2, 2)), np.zeros((1, 6)), np.zeros((1, 6, 6)), np.zeros((1, 6, 0))), "rows"),
+        (lambda: correct(np.array([0]), np.zeros((1, 2, 6)), 1, np.zeros(1), False, np.zeros((1, 2)),
+                         np.zeros((1, 2, 2)), np.zeros((1, 6)), np.zeros((1, 6, 6)), np.zeros((1, 6, 2))), "own"),
+        (lambda: fold(np.eye(2), 1.0, np.zeros((1, 6, 2)), np.zeros((1, 6, 5)), np.zeros((1, 6, 2))), "covariance"),
     ],
 )  # fmt: skip
 def test_what_makes_no_sense_is_refused_by_name(call, name):

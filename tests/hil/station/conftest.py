@@ -16,6 +16,7 @@ from lookdown.hil.station.config import RigConfig, TargetConfig
 from lookdown.hil.station.course import Course
 from lookdown.hil.station.files import write_boards, write_ground
 from lookdown.hil.station.frames import Frames, have_frames
+from lookdown.hil.station.journal import Journal
 from lookdown.hil.station.live import LiveRun
 from lookdown.hil.station.stepped import SteppedRun
 from lookdown.hil.station.watch import Watch
@@ -82,8 +83,9 @@ class Prepared:
         folder = self.folder(folder)
         with Frames(self.frames) as frames:
             course = Course.of(self.scenario, frames, self.scenario.satellite[0].id, {})
-            run = LiveRun(course, RigConfig(target=target), frames, folder, progress or Silent(), pace)
-            failure = run.run()
+            with Journal(folder) as journal:
+                run = LiveRun(course, RigConfig(target=target), frames, folder, progress or Silent(), pace, journal)
+                failure = run.run()
         return Ran(course, run.watch, run, folder, failure)
 
 

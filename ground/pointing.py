@@ -1,0 +1,286 @@
+r"""Pointing errors estimated beside the tracks: two angles a satellite, common to its plots, walking slowly.
+
+The error ``b`` of all sensors (two axes each, in units of the sigma ``s`` that its reports tell; first-order
+Gauss-Markov) is one small state with covariance ``B``. Given ``b``, tracks are independent of each other, so that the
+joint filter comes apart into one small filter for ``b`` and one a track (Friedland 1969, IEEE Trans. AC-14, 359-367;
+exact for an error that stands still)::
+
+    G = C B^-1      P|b = P - G C'                                        a track at given errors
+    U = H G + s E   S = H P|b H' + R      K = P|b H' S^-1                 E picks the columns of the sensor
+    B <- (B^-1 + sum U' S^-1 U)^-1        db = B sum U' S^-1 (z - h - s b)
+    x <- x + K (z - h - s b) + G db       G <- G - K U      P|b <- P|b - K S K'      P = P|b + G B G'      C = G B
+
+The sums run over the plots of live tracks. One target seen by several satellites tells what their errors differ by.
+What they have in common, a shift of all they see, is told by landmarks alone: places known beforehand that show as
+plots.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import chdtri
+
+from lookdown.geo.earth import geodetic_to_ecef
+from lookdown.ground.associate import assign, gate_pairs
+from lookdown.ground.filter import innovation_covariance
+from lookdown.ground.measure import Look, PredictedSights, common_sigma, predict_sights
+from lookdown.ground.parameters import Parameters
+from lookdown.kernels.correct import correct
+from lookdown.kernels.fold import fold
+from lookdown.wire.messages import Float
+
+Int = NDArray[np.int64]
+Tracks = tuple[Float, Float, Float]  # state, covariance, and covariance with the errors
+
+_NEVER_MISSED = 1e6  # any plot in the gate of a landmark is better than none
+_KNOWN = 0.5  # of the sigma told beforehand: an error known better than that is worth telling
+_CHANGED = 1.5  # a sigma that a satellite changes by more is that of another error
+
+
+@dataclass(frozen=True, slots=True)
+class PointingError:
+    """What is known of the pointing error of a sensor.
+
+    Attributes
+    ----------
+    sensor_id : int
+        Whose it is.
+    x_rad, y_rad : float
+        By how much its plots lie off in tangents, nearly an angle [rad].
+    sigma_x_rad, sigma_y_rad : float
+        One sigma of each [rad].
+    """
+
+    sensor_id: int
+    x_rad: float
+    y_rad: float
+    sigma_x_rad: float
+    sigma_y_rad: float
+
+    def __str__(self) -> str:
+        x, y, sigma_x, sigma_y = (1e6 * v for v in (self.x_rad, self.y_rad, self.sigma_x_rad, self.sigma_y_rad))
+        both = f"x {x:+.1f} +- {sigma_x:.1f}, y {y:+.1f} +- {sigma_y:.1f}"
+        return f"sensor {self.sensor_id} points off, {both} microradians"
+
+
+class Pointing:
+    """Pointing errors of all sensors.
+
+    Parameters
+    ----------
+    parameters : Parameters
+        ``sensors``, ``landmarks``, ``pointing_correlation_s``.
+
+    Attributes
+    ----------
+    mean : ndarray of float64, shape (2 m,)
+        Errors, in units of the sigma of each sensor.
+    covariance : ndarray of float64, shape (2 m, 2 m)
+        Of ``mean``.
+    sigma_rad : ndarray of float64, shape (m,)
+        The sigma that each sensor told last; 0 before [rad].
+    landmarks : tuple of ndarray of float64, shapes (k, 6), (k, 6, 6) and (k, 6, 2 m)
+        State, covariance and cross covariance of the landmarks, tracks that stand: the error of a landmark's place is
+        the same from look to look and must not average out.
+    """
+
+    def __init__(self, parameters: Parameters) -> None:
+        self._parameters = parameters
+        m = len(parameters.sensors)
+        self.mean, self.covariance, self.sigma_rad = np.zeros(2 * m), np.eye(2 * m), np.zeros(m)
+        places = [(np.radians(p.latitude_deg), np.radians(p.longitude_deg), p.height_m) for p in parameters.landmarks]
+        places_m = np.array([geodetic_to_ecef(*place) for place in places]).reshape(-1, 3)
+        size = len(places)
+        self.landmarks: Tracks = np.zeros((size, 6)), np.zeros((size, 6, 6)), np.zeros((size, 6, 2 * m))
+        self.landmarks[0][:, :3] = places_m
+        for row, place in enumerate(parameters.landmarks):
+            self.landmarks[1][row, [0, 1, 2], [0, 1, 2]] = place.sigma_m**2
+
+    def copy(self) -> "Pointing":
+        """Return the same state, for itself."""
+        twin = Pointing(self._parameters)
+        twin.mean, twin.covariance = self.mean.copy(), self.covariance.copy()
+        twin.sigma_rad = self.sigma_rad.copy()
+        state, covariance, cross = self.landmarks
+        twin.landmarks = state.copy(), covariance.copy(), cross.copy()
+        return twin
+
+    def predict(self, dt_s: float) -> None:
+        """Let the errors walk for a time."""
+        fade = float(np.exp(-dt_s / self._parameters.pointing_correlation_s))
+        self.mean *= fade
+        self.landmarks[2][:] *= fade
+        self.covariance *= fade * fade
+        self.covariance[np.diag_indices_from(self.covariance)] += 1.0 - fade * fade
+
+    def renewed(self, sensor: int, sigma_rad: float) -> bool:
+        """Note the sigma that a sensor tells; whether its error must be taken for another one, and was forgotten."""
+        before, self.sigma_rad[sensor] = self.sigma_rad[sensor], sigma_rad
+        if before == 0.0 or before / _CHANGED <= sigma_rad <= before * _CHANGED:
+            return False
+        own = slice(2 * sensor, 2 * sensor + 2)
+        self.mean[own], self.covariance[own], self.covariance[:, own] = 0.0, 0.0, 0.0
+        self.covariance[own, own] = np.eye(2)
+        self.landmarks[2][:, :, own] = 0.0
+        return True
+
+    def shifted(self, predicted: PredictedSights, sensor: int, sigma: Float) -> Float:
+        """Tangents at which a sensor will see targets, its error allowed for, shape (n, 2)."""
+        return np.asarray(predicted.tangent + sigma[:, None] * self.mean[2 * sensor : 2 * sensor + 2], np.float64)
+
+    def common(self, sensor: int) -> Float:
+        """Covariance of the error of one sensor, shape (2, 2)."""
+        return self.covariance[2 * sensor : 2 * sensor + 2, 2 * sensor : 2 * sensor + 2]
+
+    def _separate(self, *tracks: Tracks) -> None:
+        """Turn covariances of tracks (state, covariance, cross) into those at given errors, and cross into ``G``."""
+        inverse = _inverse(self.covariance)
+        for _, covariance, cross in tracks:
+            left = cross.copy()
+            fold(inverse, -1.0, left, covariance, cross)
+
+    def _join(self, shift: Float, *tracks: Tracks) -> None:
+        """Undo `_separate`, now that the errors are known to have been off by ``shift``, shape (2 m,)."""
+        for state, covariance, cross in tracks:
+            state += cross @ shift
+            left = cross.copy()
+            fold(self.covariance, 1.0, left, covariance, cross)
+
+    def _learn(self, sensitivity: Float, innovation: Float, spread: Float) -> Float:
+        """Take plots in.
+
+        Parameters
+        ----------
+        sensitivity : ndarray of float64, shape (q, 2, 2 m)
+            ``U`` of each plot.
+        innovation : ndarray of float64, shape (q, 2)
+            Measured less foreseen, the known part of the errors among it.
+        spread : ndarray of float64, shape (q, 2, 2)
+            ``S`` of each.
+
+        Returns
+        -------
+        ndarray of float64, shape (2 m,)
+            By how much ``mean`` has changed.
+        """
+        if not len(innovation):
+            return np.zeros_like(self.mean)
+        weighted = np.linalg.inv(spread) @ sensitivity
+        m = self.mean.size
+        flat, weighted = sensitivity.reshape(-1, m), weighted.reshape(-1, m)
+        self.covariance = _inverse(_inverse(self.covariance) + flat.T @ weighted)
+        shift = np.asarray(self.covariance @ (weighted.T @ innovation.ravel()), np.float64)
+        self.mean += shift
+        return shift
+
+    def take(
+        self,
+        fed: Tracks,
+        others: tuple[Tracks, ...],
+        rows: Int,
+        sure: NDArray[np.bool_],
+        sensor: int,
+        sigma: Float,
+        jacobian: Float,
+        innovation: Float,
+        noise: Float,
+    ) -> None:
+        """Correct tracks by plots of one report, and the errors with them.
+
+        Parameters
+        ----------
+        fed : tuple of ndarray
+            State, covariance and cross covariance of the tracks; changed in place.
+        others : tuple of such tuples
+            All that hangs on the same errors; moved in place by what is learnt of these.
+        rows : ndarray of int64, shape (q,)
+            Tracks that have a plot.
+        sure : ndarray of bool, shape (q,)
+            Those of them from which the errors are learnt: a tentative track may be none.
+        sensor : int
+            Whose report.
+        sigma : ndarray of float64, shape (q,)
+            One sigma of the error of the sensor [rad].
+        jacobian, innovation, noise : ndarray of float64, shapes (q, 2, e), (q, 2) and (q, 2, 2)
+            Of the plots; innovations from `shifted`, noise of the centroids.
+        """
+        own = 2 * sensor
+        self._separate(fed, *others)
+        total = jacobian @ fed[1][rows] @ jacobian.transpose(0, 2, 1) + noise
+        sensitivity = jacobian[sure] @ fed[2][rows[sure]]
+        sensitivity[:, [0, 1], [own, own + 1]] += sigma[sure, None]
+        shift = self._learn(sensitivity, innovation[sure], total[sure])
+        correct(rows, jacobian, own, sigma, True, innovation, total, *fed)
+        self._join(shift, fed, *others)
+
+    def take_landmarks(self, look: Look, sensor: int, gate_probability: float, others: tuple[Tracks, ...]) -> Int:
+        """Learn from the landmarks in a report; the plots that are theirs, shape (q,)."""
+        state, field = look.report.state, self._parameters.sensors[sensor]
+        places, covariance, cross = self.landmarks
+        predicted = predict_sights(places, look)
+        sigma = common_sigma(state, predicted.range_m)
+        foreseen = self.shifted(predicted, sensor, sigma)
+        half = np.array([field.cols, field.rows]) * 0.5 * state.ifov_rad
+        use = predicted.visible & (np.abs(foreseen) < half).all(axis=1)
+        spread = innovation_covariance(covariance, cross, predicted, sensor, sigma, self.common(sensor))
+        noise = look.variance[:, :, None] * np.eye(2)
+        gate = float(chdtri(2, 1.0 - gate_probability))
+        pairs = gate_pairs(foreseen, spread, use, look.tangent, noise, gate, 0.0)
+        plot_of, _ = assign(pairs, np.ones(len(use), np.bool_), -_NEVER_MISSED, tentative_share=False)
+        rows = np.flatnonzero(plot_of >= 0)
+        plots = plot_of[rows]
+        if rows.size:
+            sure, innovation = np.ones(rows.size, np.bool_), look.tangent[plots] - foreseen[rows]
+            args = rows, sure, sensor, sigma[rows], predicted.jacobian[rows], innovation, noise[plots]
+            self.take(self.landmarks, others, *args)
+        return plots
+
+    def removed(self, look: Look, sensor: int) -> tuple[Look, float]:
+        """Take the known part of the error out of a report; how much of its sigma is left."""
+        own = slice(2 * sensor, 2 * sensor + 2)
+        left = float(np.sqrt(np.diagonal(self.covariance[own, own]).max()))
+        report = look.report
+        sights, state = report.sights.copy(), report.state
+        for name, off in zip("xy", (self.sigma_rad[sensor] * self.mean[own]).tolist(), strict=True):
+            sights[name] -= off
+        state = replace(state, pointing_sigma_rad=left * state.pointing_sigma_rad)
+        return Look.of(replace(report, sights=sights, state=state), self._parameters.centroid_floor_px), left
+
+    def born(self, state: Float, covariance: Float, parts: list[tuple[int, float, Float]]) -> Float:
+        """Make new tracks, started from reports that `removed` made, part of the joint state.
+
+        Parameters
+        ----------
+        state, covariance : ndarray of float64, shapes (k, 6) and (k, 6, 6)
+            Of the tracks; the covariance is changed in place.
+        parts : list of (int, float, ndarray of float64)
+            Sensor, what was left of its sigma, and the covariance of ``state`` with that error, shape (k, 6, 2).
+
+        Returns
+        -------
+        ndarray of float64, shape (k, 6, 2 m)
+            Covariance of ``state`` with all errors.
+        """
+        cross = np.zeros((len(state), 6, self.mean.size))
+        for sensor, left, shared in parts:
+            covariance -= shared @ shared.transpose(0, 2, 1)
+            cross[:, :, 2 * sensor : 2 * sensor + 2] = shared / left
+        self._join(np.zeros_like(self.mean), (state, covariance, cross))
+        return cross
+
+    def known(self) -> list[PointingError]:
+        """Errors that are known better than they were beforehand."""
+        found = []
+        sigma = np.sqrt(np.diagonal(self.covariance)).reshape(-1, 2)
+        for index, sensor in enumerate(self._parameters.sensors):
+            if self.sigma_rad[index] > 0.0 and (sigma[index] < _KNOWN).all():
+                unit = float(self.sigma_rad[index])
+                x, y = (unit * self.mean[2 * index : 2 * index + 2]).tolist()
+                found.append(PointingError(sensor.sensor_id, x, y, *(unit * sigma[index]).tolist()))
+        return found
+
+
+def _inverse(matrix: Float) -> Float:
+    inverse = np.linalg.inv(matrix)
+    return np.asarray(0.5 * (inverse + inverse.T), np.float64)
