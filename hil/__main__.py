@@ -221,9 +221,14 @@ def _render(options: argparse.Namespace) -> int:
 
 def _picture(options: argparse.Namespace) -> int:
     from lookdown.hil.portrait import draw_portrait
+    from lookdown.hil.radar.portrait import draw_radar_portrait
     from lookdown.hil.scenario import load_scenario
 
-    shown, time_s = draw_portrait(load_scenario(options.scenario), options.out, options.satellite, options.time)
+    scenario = load_scenario(options.scenario)
+    radars = [scenario.satellite[index].id for index in scenario.indices("radar")]
+    by_radar = options.satellite in radars or not scenario.indices("infrared")
+    draw = draw_radar_portrait if by_radar else draw_portrait
+    shown, time_s = draw(scenario, options.out, options.satellite, options.time)
     print(f"picture: {options.out} (satellite {shown} at {time_s:g} s)")
     return 0
 

@@ -15,13 +15,15 @@ from numpy.typing import NDArray
 from lookdown.ground.history import HISTORY_NAME
 from lookdown.ground.query import HistoryReader
 from lookdown.hil.plan import Scenario
+from lookdown.hil.radar.cells import places_of, seen_of
+from lookdown.hil.radar.look import Looks
 from lookdown.hil.score import EXPOSURE_DTYPE, PLOT_DTYPE, SEEN_DTYPE, Evidence, frame_index
 from lookdown.hil.score_tracks import UPDATE_DTYPE
 from lookdown.hil.sensor.detector import frame_dropped
 from lookdown.hil.truth import Truth
 from lookdown.wire.errors import WireError
 from lookdown.wire.link import UNKNOWN
-from lookdown.wire.messages import PlotReport, ReportFlag
+from lookdown.wire.messages import PlotReport, RadarReport, ReportFlag
 from lookdown.wire.packet import decode
 from lookdown.wire.recording import Delivery, read_recording
 
@@ -55,16 +57,13 @@ def gather(
         Satellite and frame that a fault kept from the board: no chance to see anything.
     """
     sensor_ids = tuple(satellite.id for satellite in scenario.satellite)
+    looks = {scenario.satellite[index].id: Looks(truth, index) for index in scenario.indices("radar")}
     reports = _read_reports(recording, scenario)
     exposures = _exposures(scenario, counters, reports, frozenset(withheld))
-    plots = _plots(reports, exposures, scenario)
+    plots = _plots(reports, exposures, scenario, looks)
     updates, ground_counters = _read_history(history, exposures)
-    rows = [truth.appearances(index, np.arange(scenario.n_frames)).ravel() for index in range(len(sensor_ids))]
-    seen = np.zeros(sum(len(part) for part in rows), SEEN_DTYPE)
-    appearing = np.concatenate(rows)
-    seen["sensor_id"] = appearing["satellite_id"]
-    for name in ("frame_id", "time_ns", "mover", "row", "col", "inside", "hidden", "snr"):
-        seen[name] = appearing[name]
+    frames = np.arange(scenario.n_frames)
+    seen = np.concatenate([_seen(truth, index, frames, looks.get(i)) for index, i in enumerate(sensor_ids)])
     seen = seen[frame_index(exposures, seen) >= 0]
     step_ns = round(step_s * 1e9)
     # A run that broke off is scored up to the last frame of it.
@@ -76,7 +75,8 @@ def gather(
         movers=tuple(mover.name for mover in scenario.mover),
         kinds=tuple(mover.kind for mover in scenario.mover),
         sensor_ids=sensor_ids,
-        n_pixels=scenario.sensor.rows * scenario.sensor.cols,
+        n_pixels=_n_pixels(scenario),
+        radar_ids=tuple(looks),
         period_s=1.0 / scenario.frame_rate_hz,
         exposures=exposures,
         seen=seen,
@@ -92,7 +92,26 @@ def gather(
     )
 
 
-def _read_reports(recording: Path, scenario: Scenario) -> list[tuple[Delivery, PlotReport]]:
+def _seen(truth: Truth, index: int, frames: NDArray[np.int64], looks: Looks | None) -> NDArray[np.void]:
+    """Where the movers truly were in all frames of a satellite."""
+    if looks is not None:
+        return seen_of(looks, frames)[0]
+    rows = truth.appearances(index, frames).ravel()
+    seen = np.zeros(len(rows), SEEN_DTYPE)
+    seen["sensor_id"] = rows["satellite_id"]
+    for name in ("frame_id", "time_ns", "mover", "row", "col", "inside", "hidden", "snr"):
+        seen[name] = rows[name]
+    return seen
+
+
+def _n_pixels(scenario: Scenario) -> int:
+    """Pixels of a frame; cells of an interval where all satellites carry the radar."""
+    if scenario.radar is not None and not scenario.indices("infrared"):
+        return scenario.radar.instrument.pulses * scenario.radar.instrument.ranges
+    return scenario.sensor.rows * scenario.sensor.cols
+
+
+def _read_reports(recording: Path, scenario: Scenario) -> list[tuple[Delivery, PlotReport | RadarReport]]:
     """Read the plot reports of a recording that are of this scenario."""
     if not recording.is_file():
         return []
@@ -104,7 +123,11 @@ def _read_reports(recording: Path, scenario: Scenario) -> list[tuple[Delivery, P
         except WireError as error:
             _LOG.warning("%s: left out a packet of sender %d: %s", recording, delivery.sender_id, error)
             continue
-        if isinstance(report, PlotReport) and report.sensor_id in ids and report.frame_id < scenario.n_frames:
+        if (
+            isinstance(report, PlotReport | RadarReport)
+            and report.sensor_id in ids
+            and report.frame_id < scenario.n_frames
+        ):
             reports.append((delivery, report))
     return reports
 
@@ -112,7 +135,7 @@ def _read_reports(recording: Path, scenario: Scenario) -> list[tuple[Delivery, P
 def _exposures(
     scenario: Scenario,
     counters: Mapping[str, Mapping[str, Any]],
-    reports: Sequence[tuple[Delivery, PlotReport]],
+    reports: Sequence[tuple[Delivery, PlotReport | RadarReport]],
     withheld: Collection[tuple[int, int]],
 ) -> NDArray[np.void]:
     """Frames that were sent, by the last word of their injector or by a report; without those dropped or withheld."""
@@ -134,9 +157,12 @@ def _exposures(
 
 
 def _plots(
-    reports: Sequence[tuple[Delivery, PlotReport]], exposures: NDArray[np.void], scenario: Scenario
+    reports: Sequence[tuple[Delivery, PlotReport | RadarReport]],
+    exposures: NDArray[np.void],
+    scenario: Scenario,
+    looks: Mapping[int, Looks],
 ) -> NDArray[np.void]:
-    """Turn the plots of reports into pixels, and note in the exposures which of them were reported."""
+    """Turn plots of reports into pixels, or cells of a radar's map, and note in the exposures which were reported."""
     parts = [np.zeros(0, PLOT_DTYPE)]
     key = {(int(row["sensor_id"]), int(row["frame_id"])): at for at, row in enumerate(exposures)}
     camera = scenario.sensor.camera
@@ -146,13 +172,18 @@ def _plots(
             _LOG.warning("left out a report of satellite %d on a dropped frame, %d", report.sensor_id, report.frame_id)
             continue
         exposure = exposures[index]
-        exposure["reported"], exposure["settled"] = True, not report.flags & ReportFlag.WARM_UP
-        exposure["n_plots"] = len(report.sights)
+        infrared = isinstance(report, PlotReport)
+        exposure["reported"], exposure["settled"] = True, not (infrared and report.flags & ReportFlag.WARM_UP)
+        exposure["n_plots"] = report.n_plots
         exposure["origin_ns"], exposure["arrival_ns"] = delivery.origin_ns, delivery.arrival_ns
-        part = np.zeros(len(report.sights), PLOT_DTYPE)
+        part = np.zeros(report.n_plots, PLOT_DTYPE)
         part["sensor_id"], part["frame_id"] = report.sensor_id, report.frame_id
-        part["row"], part["col"] = camera.pixel_from_tangent(report.sights["x"], report.sights["y"])
-        part["snr"], part["flags"] = report.sights["snr"], report.sights["flags"]
+        if isinstance(report, PlotReport):
+            part["row"], part["col"] = camera.pixel_from_tangent(report.sights["x"], report.sights["y"])
+            part["snr"], part["flags"] = report.sights["snr"], report.sights["flags"]
+        else:
+            part["row"], part["col"] = places_of(looks[report.sensor_id], report)
+            part["snr"], part["flags"] = report.echoes["snr"], report.echoes["flags"]
         parts.append(part)
     return np.concatenate(parts)
 

@@ -11,6 +11,9 @@ from typing import Any
 
 from lookdown.hil.evidence import gather
 from lookdown.hil.plan import Scenario
+from lookdown.hil.radar.custody import unseen_figures
+from lookdown.hil.radar.score import read_radar_reports, score_radar
+from lookdown.hil.radar.section import radar_section
 from lookdown.hil.render import make_scene
 from lookdown.hil.report import Report, write_report
 from lookdown.hil.requirements import Judged, judge
@@ -70,12 +73,19 @@ def report_run(
     settings, addition = scenario.scoring, addition or Addition()
     counters = {process.role: process.counters for process in outcome.processes}
     scene = make_scene(scenario)
+    truth = Truth(scenario, scene)
     evidence = gather(
-        scenario, Truth(scenario, scene), outcome.recording, outcome.history, counters, settings.step_s,
+        scenario, truth, outcome.recording, outcome.history, counters, settings.step_s,
         addition.withheld,
     )  # fmt: skip
     score = score_run(evidence, settings)
-    figures = {**score.figures, **addition.figures}
+    sections, extra = list(addition.sections), dict(addition.figures)
+    radar_reports = read_radar_reports(outcome.recording, scenario) if scenario.radar else []
+    if radar_reports:
+        radar = score_radar(truth, radar_reports, settings.plot_gate_px)
+        extra["radar"] = {**radar.figures, **unseen_figures(evidence, score.tracks, radar)}
+        sections.append(radar_section(scenario, radar))
+    figures = {**score.figures, **extra}
     report = Report(
         scenario=scenario,
         scene=scene,
@@ -99,8 +109,8 @@ def report_run(
         },
         duration_s=outcome.wall_s,
         failure=outcome.failure,
-        sections=addition.sections,
-        figures=addition.figures,
+        sections=sections,
+        figures=extra,
     )
     write_report(report, outcome.folder)
     return report

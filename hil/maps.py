@@ -17,6 +17,7 @@ from lookdown.geo.sight import intersect_ellipsoid
 from lookdown.geo.sun import sun_direction
 from lookdown.hil.figures import satellite_colour
 from lookdown.hil.plan import Scenario
+from lookdown.hil.radar.look import Looks
 from lookdown.hil.scene.local import Scene
 from lookdown.hil.truth import Truth
 
@@ -104,6 +105,8 @@ class Maps:
 
     def _outline_m(self, index: int, frame: int) -> Float:
         """Outline of a view on the ground, shape (n, 3) [m]; nan where it misses the Earth."""
+        if self._scenario.satellite[index].sensor == "radar":
+            return Looks(self._truth, index).outline_m(frame)
         camera = self._scenario.sensor.camera
         along = np.arange(_EDGE_STEPS) / _EDGE_STEPS
         zero = np.zeros(_EDGE_STEPS)

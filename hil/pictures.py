@@ -24,11 +24,13 @@ from lookdown.hil.render import Renderer
 from lookdown.hil.scene.local import Scene
 from lookdown.hil.score import NO_MOVER, Evidence, Score
 from lookdown.hil.score_tracks import Float, spans
+from lookdown.hil.truth import Truth
 
 _CHIP_HALF_PX = 16
 _APART = 15  # frames to those that are subtracted
 _STRIP_TIMES = (0.2, 0.5, 0.8)
 _STRIP_SATELLITES = 4
+_NO_CAMERA = '<p class="say">No satellite carries an infrared sensor.</p>'
 _NAME_KM = (20.0, 4.0)  # what a name takes on the map, across and down
 
 
@@ -50,9 +52,8 @@ class Pictures:
     def __init__(self, scenario: Scenario, scene: Scene, evidence: Evidence, score: Score) -> None:
         self._scenario, self._scene, self._evidence, self._score = scenario, scene, evidence, score
         self._rendered: dict[tuple[int, int], NDArray[np.uint16]] = {}
-        count = len(scenario.satellite)
-        self._renderers = [Renderer(scenario, index, self._scene) for index in range(count)]
-        self._maps = Maps(scenario, scene, self._renderers[0].truth)
+        self._renderers = {index: Renderer(scenario, index, scene) for index in scenario.indices("infrared")}
+        self._maps = Maps(scenario, scene, Truth(scenario, scene))
 
     def map(self) -> str:
         """Draw truth and tracks over the scene from above, and their heights over time."""
@@ -119,18 +120,22 @@ class Pictures:
     def strip(self) -> str:
         """Frames of several satellites, a row a time, with plots and truth marked."""
         rows = []
+        if not self._renderers:
+            return _NO_CAMERA
         for share in _STRIP_TIMES:
             frame_id = int(share * (self._scenario.n_frames - 1))
-            cells = "".join(self._frame(index, frame_id) for index in range(len(self._renderers))[:_STRIP_SATELLITES])
+            cells = "".join(self._frame(index, frame_id) for index in list(self._renderers)[:_STRIP_SATELLITES])
             rows.append(f'<div class="strip">{cells}</div>')
         return "".join(rows)
 
     def chips(self) -> str:
         """Draw each mover enlarged, as the satellites saw it at the instant when most of them did."""
         rows = []
+        if not self._renderers:
+            return _NO_CAMERA
         for mover, name in enumerate(self._evidence.movers):
             frame_id = self._best_frame(mover)
-            cells = [self._chip(index, frame_id, mover) for index in range(len(self._renderers))]
+            cells = [self._chip(index, frame_id, mover) for index in self._renderers]
             shown = "".join(cell for cell in cells if cell) or '<span class="soft">never in view</span>'
             label = f'<b style="color:{mover_colour(mover)}">{html.escape(name)}</b>'
             time_s = frame_id / self._scenario.frame_rate_hz

@@ -32,7 +32,7 @@ Image = NDArray[np.float32]
 LARGEST_BYTES = 200_000
 """A portrait is drawn so coarsely that it takes no more than this."""
 
-_STYLE: Any = {
+STYLE: Any = {
     "font.size": 9.0,
     "axes.titlesize": 9.5,
     "axes.titlelocation": "left",
@@ -96,7 +96,7 @@ def draw_portrait(
     while renderer.dropped(frame_id) and frame_id + 1 < scenario.n_frames:
         frame_id += 1
     data, dpi = b"", float(_DPI)
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         for levels in _LEVELS:
             figure = Figure(figsize=_SIZE_IN, dpi=dpi)
             _draw(figure, renderer, frame_id, levels)
@@ -104,13 +104,18 @@ def draw_portrait(
             if len(data) <= LARGEST_BYTES:
                 break
             dpi = float(max(np.floor(0.97 * dpi * np.sqrt(LARGEST_BYTES / len(data))), _LEAST_DPI))
+    write_whole(out, data)
+    return scenario.satellite[index].id, frame_id / scenario.frame_rate_hz
+
+
+def write_whole(out: Path, data: bytes) -> None:
+    """Write a file that appears whole or not at all."""
     part = out.with_name(f".{out.name}.part")
     try:
         part.write_bytes(data)
         part.replace(out)
     finally:
         part.unlink(missing_ok=True)
-    return scenario.satellite[index].id, frame_id / scenario.frame_rate_hz
 
 
 def _choose(truth: Truth, satellite_id: int | None, time_s: float | None) -> tuple[int, int]:
@@ -126,7 +131,7 @@ def _choose(truth: Truth, satellite_id: int | None, time_s: float | None) -> tup
         frames = np.array([min(round(time_s * scenario.frame_rate_hz), last)])
     else:
         frames = np.unique(np.linspace(0, last, min(_LOOKS, last + 1)).round().astype(np.int64))
-    indices = [i for i, each in enumerate(ids) if satellite_id in (None, each)]
+    indices = [i for i in scenario.indices("infrared") if satellite_id in (None, ids[i])]
     # The middle of the scenario where several views are as good.
     from_middle = np.abs(frames - 0.5 * last) / (last + 1.0)
     value = np.stack([_seen(truth.appearances(index, frames)).sum(axis=-1) - from_middle for index in indices])
@@ -140,7 +145,11 @@ def _seen(rows: NDArray[Any]) -> NDArray[np.bool_]:
 
 def _draw(figure: Figure, renderer: Renderer, frame_id: int, levels: tuple[int, int]) -> None:
     scenario, truth, sensor = renderer.scenario, renderer.truth, renderer.scenario.sensor
-    _write_head(figure, scenario)
+    write_head(
+        figure, scenario,
+        f"{sensor.band_um[0]:g} to {sensor.band_um[1]:g} um, {1e6 * sensor.ifov_rad:.3g} urad a pixel, {sensor.cols} x "
+        f"{sensor.rows} px, {1e3 * sensor.exposure_s:.3g} ms, {scenario.frame_rate_hz:g} frames/s",
+    )  # fmt: skip
     rows = truth.appearances(renderer.satellite_index, frame_id)
     samples = renderer.frame(frame_id)[0].samples
     low, high = (float(value) for value in np.percentile(samples[~renderer.detector.known_bad], [0.3, 99.9]))
@@ -161,21 +170,17 @@ def _draw(figure: Figure, renderer: Renderer, frame_id: int, levels: tuple[int, 
     _mark(axes, scenario, rows)
 
     maps = Maps(scenario, renderer.scene, truth)
-    _draw_plan(_axes(figure, 0.66, 0.48, 2.82, 2.82), scenario, truth, maps, frame_id)
+    draw_plan(_axes(figure, 0.66, 0.48, 2.82, 2.82), scenario, truth, maps, frame_id)
     axes = _axes(figure, 4.24, 0.48, 2.82, 2.82)
     axes.set(title="Satellites, ground tracks and views", xlabel="east of the scene's centre [km]")
     maps.draw_globe(axes, frame_id)
     _list_movers(_axes(figure, 7.4, 0.1, 4.05, 3.23), scenario, rows, change)
 
 
-def _write_head(figure: Figure, scenario: Scenario) -> None:
-    sensor = scenario.sensor
+def write_head(figure: Figure, scenario: Scenario, sensor: str) -> None:
+    """Write the title of a scenario and a line of what its sensor and its run are."""
     figure.text(0.012, 0.973, scenario.title, fontsize=13, weight="bold", va="center")
-    head = (
-        f"{scenario.name}: {sensor.band_um[0]:g} to {sensor.band_um[1]:g} um, {1e6 * sensor.ifov_rad:.3g} urad a "
-        f"pixel, {sensor.cols} x {sensor.rows} px, {1e3 * sensor.exposure_s:.3g} ms, {scenario.frame_rate_hz:g} "
-        f"frames/s, {scenario.duration_s:g} s from {scenario.start}, seed {scenario.seed}"
-    )
+    head = f"{scenario.name}: {sensor}, {scenario.duration_s:g} s from {scenario.start}, seed {scenario.seed}"
     figure.text(0.012, 0.946, head, fontsize=9, color="#505050", va="center")
 
 
@@ -292,7 +297,7 @@ def _meet(one: _Box, other: _Box) -> bool:
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
-def _draw_plan(axes: Axes, scenario: Scenario, truth: Truth, maps: Maps, frame_id: int) -> None:
+def draw_plan(axes: Axes, scenario: Scenario, truth: Truth, maps: Maps, frame_id: int) -> None:
     """Draw paths of movers and outlines of views over the scene; circles show where the movers are in the frame."""
     maps.draw_scene(axes)
     maps.draw_footprints(axes, ((frame_id, 1.0),))

@@ -51,9 +51,11 @@ class Process:
         self._out, self._log = logs / f"{self.role}.out", logs / f"{self.role}.log"
         with self._out.open("wb") as out, self._log.open("wb") as log:
             # A group of its own: Ctrl-C reaches the rig alone, which then stops its processes in order.
+            # One thread each for linear algebra: processes that share a machine would wait for each other's.
             self._running = subprocess.Popen(
-                self.command, stdin=subprocess.PIPE, stdout=out, stderr=log, process_group=0
-            )
+                self.command, stdin=subprocess.PIPE, stdout=out, stderr=log, process_group=0,
+                env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+            )  # fmt: skip
 
     @property
     def pid(self) -> int:

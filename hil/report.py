@@ -144,10 +144,13 @@ def _json(tree: Any) -> str:
 
 def _subtitle(report: Report) -> str:
     scenario = report.scenario
+    sizes = [f"of {scenario.sensor.cols} x {scenario.sensor.rows} px"] if scenario.indices("infrared") else []
+    if scenario.radar is not None:
+        radar = scenario.radar.instrument
+        sizes.append(f"of a radar, {radar.channels} channels x {radar.pulses} pulses x {radar.ranges} ranges")
     return (
         f"{scenario.name}: {_count(len(scenario.satellite), 'satellite')}, {_count(len(scenario.mover), 'mover')}, "
-        f"{scenario.duration_s:g} s at {scenario.frame_rate_hz:g} frames/s "
-        f"of {scenario.sensor.cols} x {scenario.sensor.rows} px, "
+        f"{scenario.duration_s:g} s at {scenario.frame_rate_hz:g} frames/s {' and '.join(sizes)}, "
         f"from {scenario.start}, seed {scenario.seed}"
     )
 

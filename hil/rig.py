@@ -21,6 +21,7 @@ import zmq
 
 from lookdown.hil.plan import Scenario
 from lookdown.hil.process import Process
+from lookdown.hil.radar.told import told_of_radar, told_of_roads
 from lookdown.hil.sensor.detector import Detector
 from lookdown.wire.clock import SystemClock
 from lookdown.wire.errors import WireError
@@ -142,7 +143,8 @@ def processes(
     ids = [satellite.id for satellite in scenario.satellite]
     radars = [scenario.satellite[index].id for index in scenario.indices("radar")]
     size = {"rows": scenario.sensor.rows, "cols": scenario.sensor.cols}
-    sensors = [{"sensor_id": i, **size} for i in ids if i not in radars]
+    looks_for = {"radar": scenario.radar.movers} if scenario.radar else {}
+    sensors = [{"sensor_id": i, **(looks_for if i in radars else size)} for i in ids]
     security = make_keys(folder / "run" / "keys", ids) if secure else {}
 
     ground_config = folder / "run" / "ground.toml"
@@ -152,7 +154,7 @@ def processes(
         "folder": str(folder.resolve() / "ground"),
         "exit_when_all_ended": True,
         **security.get(0, {}),
-        "fusion": {"sensors": sensors, **scenario.ground},
+        "fusion": {"sensors": sensors, **told_of_roads(scenario), **scenario.ground},
     }
     ground_config.write_text(tomli_w.dumps(ground), encoding="utf-8")
     table = [Process("ground", (python, "-m", "lookdown.ground", "run", "--config", str(ground_config)))]
@@ -163,7 +165,7 @@ def processes(
             "sensor_id": i,
             "frames_endpoint": f"ipc://{sockets}/frames-{i}",
             "ground_endpoint": ground_endpoint,
-            **(_radar(scenario) if i in radars else _focal_plane(scenario, i, folder)),
+            **(told_of_radar(scenario) if i in radars else _focal_plane(scenario, i, folder)),
             **security.get(i, {}),
             **scenario.flight,
         }
@@ -201,16 +203,6 @@ def make_keys(folder: Path, ids: list[int]) -> dict[int, dict[str, Any]]:
     }
     said[0] = {"security": {"keys": str(at[ground]), "sealed": True}}
     return said
-
-
-def _radar(scenario: Scenario) -> dict[str, Any]:
-    """Say of a radar satellite what its onboard process must know."""
-    assert scenario.radar is not None
-    radar = scenario.radar.instrument
-    channels, pulses, samples = radar.shape
-    names = ("wavelength_m", "spacing_m", "bandwidth_hz", "pulse_s", "sample_rate_hz")
-    told = {name: getattr(radar, name) for name in names}
-    return {"radar_sensor": {"channels": channels, "pulses": pulses, "samples": samples, **told}}
 
 
 def _focal_plane(scenario: Scenario, sensor_id: int, folder: Path) -> dict[str, Any]:

@@ -126,6 +126,8 @@ class Evidence:
         ``none``, ``encrypted`` or ``encrypted and sealed``: what all satellites said of their link; empty if unknown.
     frames : dict
         ``sent``, ``dropped``, ``late``, ``missed``, ``refused``; None if unknown.
+    radar_ids : tuple of int
+        Satellites with a radar: one of them alone tells where a mover is, as two others do.
     """
 
     movers: tuple[str, ...]
@@ -144,6 +146,7 @@ class Evidence:
     strangers: int | None = None
     protection: str = ""
     frames: dict[str, int | None] | None = None
+    radar_ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -187,8 +190,9 @@ def score_run(evidence: Evidence, settings: Settings) -> Score:
     chance = visible & (frame_of_seen >= 0) & settled[frame_of_seen]
     judged = (frame_of_plot >= 0) & settled[frame_of_plot]
     views = count_views(
-        evidence.seen[visible], len(evidence.movers), evidence.sensor_ids, evidence.instants_ns, evidence.period_s
-    )
+        evidence.seen[visible], len(evidence.movers), evidence.sensor_ids, evidence.instants_ns, evidence.period_s,
+        evidence.radar_ids,
+    )  # fmt: skip
     tracks = score_tracks(
         (evidence.truth_m, evidence.truth_m_s),
         views,
@@ -287,9 +291,10 @@ def match_plots(
 
 
 def count_views(
-    visible: NDArray[np.void], n_movers: int, sensor_ids: tuple[int, ...], instants_ns: Int, period_s: float
-) -> Int:
-    """How many satellites see each mover at each instant, shape (movers, instants).
+    visible: NDArray[np.void], n_movers: int, sensor_ids: tuple[int, ...], instants_ns: Int, period_s: float,
+    radar_ids: tuple[int, ...] = (),
+) -> Int:  # fmt: skip
+    """How many satellites see each mover at each instant, a radar counted as two; shape (movers, instants).
 
     A satellite sees a mover if the mover is visible in a frame taken within one and a half periods before the instant.
     """
@@ -301,7 +306,7 @@ def count_views(
             if len(times):
                 last = np.searchsorted(times, instants_ns, side="right") - 1
                 age_ns = instants_ns - times[np.maximum(last, 0)]
-                views[mover] += (last >= 0) & (age_ns <= reach_ns)
+                views[mover] += ((last >= 0) & (age_ns <= reach_ns)) * (2 if sensor_id in radar_ids else 1)
     return views
 
 

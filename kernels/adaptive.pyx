@@ -19,6 +19,8 @@ from libc.math cimport isfinite, sqrt
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
 
+from lookdown.kernels.hermitian cimport factor, solve
+from lookdown.kernels.products cimport lookdown_cross, lookdown_weigh
 from lookdown.kernels.rows cimport RowIn, RowOut, cloned
 
 import numpy as np
@@ -30,62 +32,6 @@ cdef enum:
     MOST = 64  # channels times bins
     HELD = 3  # Doppler bins that are held at a time
     NONE = -9  # no Doppler bin
-
-cdef extern from *:
-    """
-    #include <string.h>
-    typedef float lookdown_lanes __attribute__((vector_size(32)));
-
-    static inline float lookdown_total(const lookdown_lanes *x)
-    {
-        float t[8];
-        memcpy(t, x, 32);
-        return ((t[0] + t[1]) + (t[2] + t[3])) + ((t[4] + t[5]) + (t[6] + t[7]));
-    }
-
-    /* Sums of a b^* and a c^* over n cells, a multiple of 8; imaginary parts lie `wide` floats behind the real ones. */
-    static LOOKDOWN_CLONES void lookdown_cross(
-        const float *a, const float *b, const float *c, Py_ssize_t wide, Py_ssize_t n, float *out)
-    {
-        lookdown_lanes br = {0}, bi = {0}, cr = {0}, ci = {0}, r, m, x, y;
-        for (Py_ssize_t i = 0; i < n; i += 8) {
-            memcpy(&r, a + i, 32); memcpy(&m, a + wide + i, 32);
-            memcpy(&x, b + i, 32); memcpy(&y, b + wide + i, 32);
-            br += r * x + m * y; bi += m * x - r * y;
-            memcpy(&x, c + i, 32); memcpy(&y, c + wide + i, 32);
-            cr += r * x + m * y; ci += m * x - r * y;
-        }
-        out[0] = lookdown_total(&br); out[1] = lookdown_total(&bi);
-        out[2] = lookdown_total(&cr); out[3] = lookdown_total(&ci);
-    }
-
-    /* |sum_k w_k^* x_k|^2 times 1 or 0 for n cells, a multiple of 8. */
-    static LOOKDOWN_CLONES void lookdown_weigh(
-        const float *const *rows, const float *w, Py_ssize_t n_rows, const float *good, Py_ssize_t wide,
-        Py_ssize_t n, float *out)
-    {
-        lookdown_lanes yr, yi, r, m;
-        for (Py_ssize_t i = 0; i < n; i += 8) {
-            yr = yi = (lookdown_lanes){0};
-            for (Py_ssize_t k = 0; k < n_rows; k++) {
-                memcpy(&r, rows[k] + i, 32); memcpy(&m, rows[k] + wide + i, 32);
-                yr += w[2 * k] * r + w[2 * k + 1] * m;
-                yi += w[2 * k] * m - w[2 * k + 1] * r;
-            }
-            memcpy(&r, good + i, 32);
-            yr = (yr * yr + yi * yi) * r;
-            memcpy(out + i, &yr, 32);
-        }
-    }
-    """
-    void lookdown_cross(
-        const float* a, const float* b, const float* c, Py_ssize_t wide, Py_ssize_t n, float* out
-    ) noexcept nogil
-    void lookdown_weigh(
-        const float** rows, const float* w, Py_ssize_t n_rows, const float* good, Py_ssize_t wide, Py_ssize_t n,
-        float* out
-    ) noexcept nogil
-
 
 cdef struct Shape:
     Py_ssize_t channels
@@ -261,57 +207,6 @@ cdef inline const float* row_of(const Shape* z, const Work* k, Py_ssize_t dopple
     """Row i of the snapshots of a Doppler bin."""
     cdef Py_ssize_t slot = slot_of(doppler - z.bins // 2 + i // z.channels)
     return k.rows + 2 * (slot * z.channels + i % z.channels) * z.wide
-
-
-cdef bint factor(double* m, Py_ssize_t n) noexcept nogil:
-    """Cholesky factor of a Hermitian matrix in place (lower triangle); say whether it is positive definite."""
-    cdef Py_ssize_t i, j, k
-    cdef double re, im, root
-    cdef double* a
-    cdef double* b
-    for j in range(n):
-        b = m + 2 * j * n
-        re = b[2 * j]
-        for k in range(j):
-            re -= b[2 * k] * b[2 * k] + b[2 * k + 1] * b[2 * k + 1]
-        if not re > 0:
-            return False
-        root = sqrt(re)
-        b[2 * j] = root
-        for i in range(j + 1, n):
-            a = m + 2 * i * n
-            re = a[2 * j]
-            im = a[2 * j + 1]
-            for k in range(j):
-                re -= a[2 * k] * b[2 * k] + a[2 * k + 1] * b[2 * k + 1]
-                im -= a[2 * k + 1] * b[2 * k] - a[2 * k] * b[2 * k + 1]
-            a[2 * j] = re / root
-            a[2 * j + 1] = im / root
-    return True
-
-
-cdef double solve(const double* m, Py_ssize_t n, double* w) noexcept nogil:
-    """Solve L L^H w = s in place; return s^H w."""
-    cdef Py_ssize_t i, k
-    cdef double re, im, energy = 0
-    for i in range(n):
-        re = w[2 * i]
-        im = w[2 * i + 1]
-        for k in range(i):
-            re -= m[2 * (i * n + k)] * w[2 * k] - m[2 * (i * n + k) + 1] * w[2 * k + 1]
-            im -= m[2 * (i * n + k)] * w[2 * k + 1] + m[2 * (i * n + k) + 1] * w[2 * k]
-        w[2 * i] = re / m[2 * (i * n + i)]
-        w[2 * i + 1] = im / m[2 * (i * n + i)]
-        energy += w[2 * i] * w[2 * i] + w[2 * i + 1] * w[2 * i + 1]
-    for i in range(n - 1, -1, -1):
-        re = w[2 * i]
-        im = w[2 * i + 1]
-        for k in range(i + 1, n):
-            re -= m[2 * (k * n + i)] * w[2 * k] + m[2 * (k * n + i) + 1] * w[2 * k + 1]
-            im -= m[2 * (k * n + i)] * w[2 * k + 1] - m[2 * (k * n + i) + 1] * w[2 * k]
-        w[2 * i] = re / m[2 * (i * n + i)]
-        w[2 * i + 1] = im / m[2 * (i * n + i)]
-    return energy
 
 
 cdef bint train(const Shape* z, Work* k, Py_ssize_t block, double loading, const float* steering) noexcept nogil:

@@ -64,7 +64,7 @@ class AmbiguityParameters:
 
 def resolve(
     plots: Sequence[NDArray[Any]], prfs_hz: Sequence[float], wavelength_m: float, parameters: AmbiguityParameters
-) -> NDArray[Any]:
+) -> tuple[NDArray[Any], int]:
     """Put the plots of several intervals together and unfold their ranges and range rates.
 
     Parameters
@@ -80,9 +80,11 @@ def resolve(
 
     Returns
     -------
-    ndarray of RADAR_PLOT_DTYPE
+    plots : ndarray of RADAR_PLOT_DTYPE
         One plot a target, strongest first, flagged RESOLVED and, where another resolution is nearly as likely,
         AMBIGUOUS. Plots that agree with none are not among them.
+    n_used : int
+        How many of the intervals' plots they were made of.
 
     Raises
     ------
@@ -110,7 +112,8 @@ def resolve(
             free[interval][at] = False
         resolved.append(best[1])
     out = np.array(resolved, RADAR_PLOT_DTYPE) if resolved else np.zeros(0, RADAR_PLOT_DTYPE)
-    return np.asarray(out[np.argsort(-out["snr_db"], kind="stable")])
+    n_used = sum(int(np.count_nonzero(~left)) for left in free)
+    return np.asarray(out[np.argsort(-out["snr_db"], kind="stable")]), n_used
 
 
 def _together(

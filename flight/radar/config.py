@@ -162,6 +162,15 @@ class RadarParameters:
         Odd Doppler bins and range cells of the CFAR window and its guard [cell].
     least_speed_m_s : float
         Plots of a slower range rate against the ground are clutter, not movers, and are left out [m/s].
+    set_intervals : int
+        Intervals of a set, each of its own repetition frequency, over which ranges and rates are resolved; 1: each
+        interval is reported folded, as it is.
+    set_needed : int
+        Intervals of a set in which a target must have been found, 2 or more.
+    set_max_range_m, set_max_speed_m_s : float
+        Ranges and sizes of range rates against the ground that are possible [m], [m/s].
+    set_least_sigma_m : float
+        Smallest sigma of range that is believed: a target moves between the intervals of a set [m].
     dead_db : float
         A channel this far below the others' median is dead [dB].
     saturated_share : float
@@ -187,6 +196,11 @@ class RadarParameters:
     window: tuple[int, int] = (7, 41)
     guard: tuple[int, int] = (5, 9)
     least_speed_m_s: float = 0.0
+    set_intervals: int = 1
+    set_needed: int = 2
+    set_max_range_m: float = 3e6
+    set_max_speed_m_s: float = 1000.0
+    set_least_sigma_m: float = 5.0
     dead_db: float = 30.0
     saturated_share: float = 1e-3
     interference_db: float = 10.0
@@ -214,6 +228,15 @@ class RadarParameters:
                 "odd sides, in range shorter than the window's",
             ),
             ("least_speed_m_s", 0 <= self.least_speed_m_s < np.inf, "0 or more"),
+            ("set_intervals", 1 <= self.set_intervals <= 16, "1 to 16"),
+            (
+                "set_needed",
+                2 <= self.set_needed <= max(self.set_intervals, 2),
+                "2 or more, at most set_intervals",
+            ),
+            ("set_max_range_m", 0 < self.set_max_range_m < np.inf, "above 0"),
+            ("set_max_speed_m_s", 0 < self.set_max_speed_m_s < np.inf, "above 0"),
+            ("set_least_sigma_m", 0 <= self.set_least_sigma_m < np.inf, "0 or more"),
             ("dead_db", self.dead_db > 0, "above 0"),
             ("saturated_share", 0 < self.saturated_share <= 1, "above 0, up to 1"),
             ("interference_db", self.interference_db > 0, "above 0"),

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from lookdown.flight.offline import Summary, plots_file
-from lookdown.flight.radar.chain import RadarChain
 from lookdown.flight.radar.config import RadarParameters
 from lookdown.flight.radar.plots import RadarFlag, RadarFrame, RadarPlotFlag, RadarResult, sigmas_of
+from lookdown.flight.radar.prfset import chain_of
 from lookdown.flight.radar.sources import RadarRecording
 from lookdown.flight.sources import SourceError
 
@@ -46,7 +46,7 @@ def line_of(frame: RadarFrame, result: RadarResult | None) -> str:
         )
     if result.flags:
         row["flags"] = names_of(result.flags)
-    for name in ("n_left_out", "n_side_lobes", "n_slow"):
+    for name in ("n_left_out", "n_side_lobes", "n_slow", "n_unresolved"):
         if getattr(result, name):
             row[name] = getattr(result, name)
     return json.dumps(row)
@@ -89,7 +89,7 @@ def process_intervals(
     summary = Summary()
     begun_s = time.perf_counter()
     try:
-        chain = RadarChain(parameters, recording.sensor, recording.shape)
+        chain = chain_of(parameters, recording.sensor, recording.shape)
     except ValueError as error:
         raise SourceError(f"{recording.path}: {error}") from None
     told = RadarFlag.NONE
@@ -111,7 +111,7 @@ def process_intervals(
                     summary.chain_s += time.perf_counter() - step_s
                     summary.frames += 1
                     summary.plots += len(result.plots)
-                    summary.left_out += result.n_left_out
+                    summary.left_out += result.n_left_out + result.n_unresolved
                     if result.flags & ~told:
                         names = ", ".join(names_of(result.flags & ~told))
                         warn(

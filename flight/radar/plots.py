@@ -76,6 +76,12 @@ class RadarResult:
         Plots slower than `RadarParameters.least_speed_m_s`, left out.
     untrained_share : float
         Part of the map that was filtered with the steering vector alone [1].
+    n_unresolved : int
+        Plots of a set of repetition frequencies that agree with no other interval's, left out.
+    open_set : bool
+        The interval is one of a set that is not whole yet: its plots come with the last.
+    resolved : bool
+        Ranges and range rates are resolved.
     power : ndarray of float32, shape (dopplers, ranges)
         The filtered map, for pictures; a view that holds until the next step.
     """
@@ -88,6 +94,9 @@ class RadarResult:
     n_slow: int
     untrained_share: float
     power: NDArray[np.float32]
+    n_unresolved: int = 0
+    open_set: bool = False
+    resolved: bool = False
 
 
 def sigmas_of(plots: NDArray[Any]) -> NDArray[np.float64]:

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lookdown.flight.radar.chain import RadarChain
 from lookdown.flight.radar.config import RadarParameters, RadarSensor
 from lookdown.flight.radar.motion import Motion, motion_of
 from lookdown.flight.radar.plots import RadarFrame, RadarResult
+from lookdown.flight.radar.prfset import chain_of
 from lookdown.geo.earth import SPEED_OF_LIGHT_M_S
 from lookdown.wire.messages import ECHO_DTYPE, Interval, RadarFlag, RadarReport
 
@@ -79,22 +79,28 @@ def report_of(interval: Interval, result: RadarResult, sensor: RadarSensor, para
     state = interval.state
     if state is None:
         raise ValueError(f"interval {interval.frame_id}: wanted a sensor state, came none; a report needs the pointing")
-    rate_fold_m_s = sensor.wavelength_m * interval.prf_hz / 2
+    rate_fold_m_s = 0.0 if result.resolved else sensor.wavelength_m * interval.prf_hz / 2
     low, high = sector_of(sensor, parameters, state.ifov_rad)
+    span_m = round((result.power.shape[1] - 1) * sensor.cell_m)
+    first_range_m = interval.first_range_m
+    if result.open_set:  # what it saw is told with the last interval of its set: nothing is missing from this report
+        low, high, span_m = 0.0, 0.0, 0
+    elif result.resolved:
+        first_range_m, span_m = 0.0, round(parameters.set_max_range_m)
     return RadarReport(
         sensor_id=interval.sensor_id,
         frame_id=interval.frame_id,
         time_ns=interval.time_ns,
         state=state,
         echoes=echoes_of(result.plots, motion_of(state), rate_fold_m_s),
-        first_range_m=interval.first_range_m,
-        range_span_m=round((result.power.shape[1] - 1) * sensor.cell_m),
-        range_fold_m=SPEED_OF_LIGHT_M_S / (2 * interval.prf_hz),
+        first_range_m=first_range_m,
+        range_span_m=span_m,
+        range_fold_m=0.0 if result.resolved else SPEED_OF_LIGHT_M_S / (2 * interval.prf_hz),
         rate_fold_m_s=rate_fold_m_s,
         azimuth_low_rad=low,
         azimuth_high_rad=high,
         least_speed_m_s=parameters.least_speed_m_s,
-        n_left_out=result.n_left_out,
+        n_left_out=result.n_left_out + result.n_unresolved,
         flags=RadarFlag(result.flags),
     )
 
@@ -103,7 +109,7 @@ def make_reporter(sensor: RadarSensor, parameters: RadarParameters) -> Callable[
     """Return what makes, for channels, pulses and samples, the radar chain with the report behind it."""
 
     def make(channels: int, pulses: int, samples: int) -> IntervalReporter:
-        chain = RadarChain(parameters, sensor, (channels, pulses, samples))
+        chain = chain_of(parameters, sensor, (channels, pulses, samples))
 
         def report(interval: Interval) -> RadarReport:
             frame = RadarFrame(

@@ -1,6 +1,7 @@
 """What a scenario says of the radar that its radar satellites carry."""
 
 from dataclasses import dataclass, field, fields
+from typing import Literal
 
 from lookdown.hil.radar.settings import Clutter, Radar
 from lookdown.hil.settings import require
@@ -40,6 +41,8 @@ class RadarConfig:
         How targets fluctuate, a case from 0 to 4; each interval is drawn anew.
     clutter_speed_m_s : float
         A mover with less range rate over the ground has no chance to be told from it: it is scored as hidden [m/s].
+    movers : str
+        What the ground takes its plots for: ``air`` or ``surface``.
     """
 
     instrument: Radar = field(default_factory=Radar)
@@ -48,6 +51,7 @@ class RadarConfig:
     range_m: float = 1e6
     swerling: int = 1
     clutter_speed_m_s: float = 12.0
+    movers: Literal["air", "surface"] = "air"
 
     def __post_init__(self) -> None:
         """Refuse a radar that cannot be, or is told what its orbit says."""

@@ -123,7 +123,7 @@ def draw_staggered(
     return [draw(replace(radar, prf_hz=prf_hz), rng, clutter, targets, jammer) for prf_hz in prfs_hz]
 
 
-def _ground(radar: Radar, clutter: Clutter, rng: np.random.Generator, cells: int) -> NDArray[np.complex128]:
+def _ground(radar: Radar, clutter: Clutter, rng: np.random.Generator, cells: int) -> NDArray[np.complex64]:
     """Clutter in each channel, pulse and cell, of the wanted power."""
     u, share = theory.patches(radar, clutter)
     response = (theory.spatial(radar, u) * np.sqrt(share))[:, None] * theory.temporal(
@@ -135,15 +135,16 @@ def _ground(radar: Radar, clutter: Clutter, rng: np.random.Generator, cells: int
         values, vectors = np.linalg.eigh(theory.coherence(radar, clutter))
         kept = values > 1e-9 * values[-1]
         mix = vectors[:, kept] * np.sqrt(values[kept])
-    out = np.zeros((size, cells), np.complex128)
+    # Single precision: its rounding lies 100 dB below the clutter.
+    out = np.zeros((size, cells), np.complex64)
     for fold in clutter.folds:
         texture = np.ones(cells)
         if np.isfinite(clutter.shape):
             texture = rng.gamma(clutter.shape, 1 / clutter.shape, cells)
         scale = np.sqrt(texture * fold / sum(clutter.folds)) * 10 ** (clutter.cnr_db / 20)
         for mode in mix.T:
-            seen = (response * mode[:, None]).reshape(size, -1)
-            out += seen @ (gaussian(rng, clutter.patches, cells) * scale)
+            seen = (response * mode[:, None]).reshape(size, -1).astype(np.complex64)
+            out += seen @ (gaussian(rng, clutter.patches, cells) * scale).astype(np.complex64)
     return out.reshape(radar.channels, radar.pulses, cells)
 
 

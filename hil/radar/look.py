@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lookdown.geo.earth import ROTATION_RATE_RAD_S
 from lookdown.geo.rotation import rotate
-from lookdown.geo.sight import emission_time_ns
+from lookdown.geo.sight import emission_time_ns, intersect_ellipsoid
 from lookdown.hil.radar.config import RCS_M2
 from lookdown.hil.radar.settings import Radar
 from lookdown.hil.radar.theory import pattern
@@ -38,10 +38,18 @@ LOOK_DTYPE = np.dtype(
         ("doppler_hz", "<f8"),  # folded into +- prf / 2
         ("cell", "<f8"),  # range cell from the first, unfolded
         ("snr_db", "<f8"),  # mean, in a channel, pulse and compressed cell
-        ("inside", "?"),  # in the window of ranges and between the first nulls of the beam
+        ("inside", "?"),  # in the window of ranges and in the beam
     ]
 )
 """One mover in one interval of a radar."""
+
+EDGE_DB = -10.0
+"""Two-way gain at the edge of the beam, over that in its middle [dB]."""
+
+EDGE_SHARE = 0.7
+"""Where that is, in units of the first null of the longer antenna [1]."""
+
+_OUTLINE_STEPS, _OUTLINE_RAYS, _OUTLINE_REACH_RAD = 12, 2001, 0.03
 
 
 class Looks:
@@ -128,6 +136,30 @@ class Looks:
             (rows["cell"] > -0.5)
             & (rows["cell"] < instrument.ranges - 0.5)
             & (np.abs(u) < instrument.wavelength_m / max(instrument.transmit_m, instrument.spacing_m))
+            & (pattern(instrument, u) > 10 ** (EDGE_DB / 10))
             & (np.sum(sight * boresight, axis=-1) > 0.0)
         )
         return rows
+
+    def outline_m(self, frame: int) -> NDArray[np.float64]:
+        """Outline of window and beam on the ground in an interval, ECEF, shape (n, 3) [m]; nan where they miss it."""
+        position, _, attitude = self.truth.sensor(self.index, frame)
+        instrument = self.config.instrument
+        half = EDGE_SHARE * instrument.wavelength_m / max(instrument.transmit_m, instrument.spacing_m)
+        first = float(self.first_range_m(frame))
+        last = first + (instrument.ranges - 1) * instrument.cell_m
+        sides = np.linspace(-half, half, _OUTLINE_STEPS)
+        nearer, farther = (self._on_ground(position, attitude, sides, distance) for distance in (first, last))
+        return np.concatenate([nearer, farther[::-1], nearer[:1]])
+
+    def _on_ground(
+        self, position_m: NDArray[np.float64], attitude: NDArray[np.float64], u: NDArray[np.float64], range_m: float
+    ) -> NDArray[np.float64]:
+        """Points of the ground at a range in directions of cosine u to the array, shape (n, 3) [m]."""
+        elevation = np.linspace(-_OUTLINE_REACH_RAD, _OUTLINE_REACH_RAD, _OUTLINE_RAYS)[:, None]
+        across = np.sqrt(1.0 - u * u)
+        sight = np.stack(np.broadcast_arrays(u, across * np.sin(elevation), across * np.cos(elevation)), axis=-1)
+        ground = intersect_ellipsoid(position_m, rotate(attitude, sight), 0.0)
+        away = np.abs(np.linalg.norm(ground - position_m, axis=-1) - range_m)
+        best = np.where(np.isfinite(away), away, np.inf).argmin(axis=0)
+        return np.asarray(ground[best, np.arange(len(u))], np.float64)

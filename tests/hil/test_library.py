@@ -11,6 +11,7 @@ from PIL import Image
 
 from lookdown.hil.plan import Scenario
 from lookdown.hil.portrait import LARGEST_BYTES
+from lookdown.hil.radar.look import Looks
 from lookdown.hil.render import Renderer, make_scene
 from lookdown.hil.scenario import load_scenario
 from lookdown.hil.truth import Truth
@@ -22,6 +23,7 @@ PAGED = [name for name in NAMES if name != "default"]
 PROMISED = {
     "quiet-sea", "broken-cloud", "coast-at-dawn", "desert-noon", "limb-view", "crossing-tracks", "dense-air-traffic",
     "glider-with-manoeuvres", "boost-above-cloud", "low-cruise-missile", "bad-pixels", "jitter", "ground-vehicles",
+    "amti-aircraft", "gmti-convoy",
 }  # fmt: skip
 
 
@@ -38,7 +40,8 @@ def test_the_library_holds_what_it_promises() -> None:
 def test_a_scenario_loads_and_says_what_must_hold(name: str) -> None:
     plan = scenario(name)
     assert plan.name == name
-    assert 20.0 <= plan.duration_s <= 60.0
+    # A convoy that halts and goes on takes longer than anything in the air; its intervals come once a second.
+    assert 20.0 <= plan.duration_s <= (60.0 if plan.radar is None else 90.0)
     assert 1 <= len(plan.satellite) <= 4
     assert plan.scene.texture is None  # recordings are not shipped
     metrics = {requirement.metric for requirement in plan.requirement}
@@ -76,7 +79,21 @@ def test_the_index_lists_every_scenario_and_its_links_lead_somewhere() -> None:
         assert re.search(rf"\| .*{name}", index), f"README.md: wanted a row for {name}"
 
 
-@pytest.mark.parametrize("name", PAGED)
+@pytest.mark.parametrize("name", [name for name in PAGED if scenario(name).radar is not None])
+def test_every_mover_comes_into_a_radar_s_view(name: str) -> None:
+    plan = scenario(name)
+    assert plan.radar is not None
+    frames = np.arange(plan.n_frames)
+    seen = np.stack([Looks(Truth(plan), index).rows(frames) for index in plan.indices("radar")])
+    instrument = plan.radar.instrument
+    integrated_db = seen["snr_db"] + 10 * np.log10(instrument.channels * instrument.pulses)
+    best_db = np.where(seen["inside"], integrated_db, -np.inf).max(axis=(0, 1))
+    assert np.all(best_db >= 15.0), best_db
+    fastest = np.where(seen["inside"], np.abs(seen["range_rate_m_s"]), 0.0).max()
+    assert plan.radar.clutter_speed_m_s < fastest < instrument.unambiguous_speed_mps / 2
+
+
+@pytest.mark.parametrize("name", [name for name in PAGED if scenario(name).indices("infrared")])
 def test_frames_fill_the_well_sensibly_and_every_mover_comes_into_view(name: str) -> None:
     plan = scenario(name)
     coarse = plan.scene.extent_m / 1000.0  # counts do not depend on the texture's finest details

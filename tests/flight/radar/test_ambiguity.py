@@ -33,7 +33,7 @@ def test_exact_numbers_are_the_chinese_remainder() -> None:
     rng = np.random.default_rng(1)
     for _ in range(100):
         range_m, rate_m_s = rng.uniform(1e3, 149e3), rng.uniform(-390, 390)
-        found = resolve(one_each(*(folded(range_m, rate_m_s, p) for p in PRFS_HZ)), PRFS_HZ, WAVELENGTH_M, WIDE)
+        found, _ = resolve(one_each(*(folded(range_m, rate_m_s, p) for p in PRFS_HZ)), PRFS_HZ, WAVELENGTH_M, WIDE)
         assert len(found) == 1
         assert found["range_m"][0] == pytest.approx(range_m, abs=1e-6)
         assert found["range_rate_m_s"][0] == pytest.approx(rate_m_s, abs=1e-6)
@@ -49,7 +49,7 @@ def test_measured_numbers_are_told_apart_by_their_sigmas() -> None:
             folded(range_m + 20 * rng.standard_normal(), rate_m_s + rng.standard_normal(), p, (20.0, 1.0))
             for p in PRFS_HZ
         ]
-        found = resolve(one_each(*plots), PRFS_HZ, WAVELENGTH_M, WIDE)
+        found, _ = resolve(one_each(*plots), PRFS_HZ, WAVELENGTH_M, WIDE)
         good = len(found) and abs(found["range_m"][0] - range_m) < 60 and abs(found["range_rate_m_s"][0] - rate_m_s) < 4
         # What is wrong must have said that it may be.
         wrong += not good and not (len(found) and found["flags"][0] & RadarPlotFlag.AMBIGUOUS)
@@ -61,7 +61,7 @@ def test_two_targets_and_a_false_plot() -> None:
     plots = [np.array([folded(*a, p), folded(*b, p)], RADAR_PLOT_DTYPE) for p in PRFS_HZ]
     plots[1] = np.append(plots[1], folded(3333.0, 77.0, PRFS_HZ[1]))
     plots[2] = plots[2][:1]  # the second is missed once
-    found = resolve(plots, PRFS_HZ, WAVELENGTH_M, WIDE)
+    found, _ = resolve(plots, PRFS_HZ, WAVELENGTH_M, WIDE)
     assert sorted(np.round(found["range_m"]).tolist()) == [40e3, 91e3]
     assert np.isin(np.round(found["range_rate_m_s"]), [120, -250]).all()
 
@@ -75,7 +75,7 @@ def test_simulated_intervals_through_the_chain() -> None:
     chain = chain_of(radar)
     for interval in draw_staggered(radar, PRFS_HZ, rng, targets=(target,)):
         plots.append(stepped(chain, interval).plots)
-    found = resolve(plots, PRFS_HZ, radar.wavelength_m, WIDE)
+    found, _ = resolve(plots, PRFS_HZ, radar.wavelength_m, WIDE)
     assert len(found) == 1
     sigma = np.sqrt(np.diag(found["covariance"][0]))
     assert abs(found["range_m"][0] - target.range_m) < 4 * sigma[0] + 1
@@ -89,4 +89,4 @@ def test_what_cannot_be_resolved_is_refused() -> None:
         resolve(plot, (6000.0,), WAVELENGTH_M, WIDE)
     with pytest.raises(ValueError, match="needed: wanted"):
         AmbiguityParameters(1e5, 100.0, needed=1)
-    assert not len(resolve([plot[0], plot[0][:0]], (6000.0, 7000.0), WAVELENGTH_M, WIDE))
+    assert not len(resolve([plot[0], plot[0][:0]], (6000.0, 7000.0), WAVELENGTH_M, WIDE)[0])
