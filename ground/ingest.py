@@ -21,9 +21,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from lookdown.geo.earth import SEMI_MAJOR_AXIS_M, SEMI_MINOR_AXIS_M, height_m
-from lookdown.geo.rotation import to_matrix
 from lookdown.ground.parameters import Parameters
+from lookdown.ground.plausible import check_state, spoilt_covariances, usable_sights
 from lookdown.wire.errors import WireError
 from lookdown.wire.messages import PlotReport
 
@@ -242,16 +241,14 @@ class Ingest:
     def _checked(self, report: PlotReport, sender: int, origin_ns: int, arrival_ns: int) -> Arrival:
         self._check_stream(report, sender)
         check_state(report, self._parameters)
-        sights = report.sights
-        order = np.arange(len(sights))
+        sights, order = report.sights, np.arange(len(report.sights))
+        taken = report
         if len(sights) > self._parameters.max_plots:
             order = np.argsort(-np.nan_to_num(sights["snr"], nan=-1.0), kind="stable")[: self._parameters.max_plots]
             self.counters[sender, "plots_over_limit"] += len(sights) - len(order)
-        kept_sights = sights[order]
-        spoilt = ~np.isfinite(kept_sights["correlation"]) | (np.abs(kept_sights["correlation"]) >= 1.0)
-        for name in ("sigma_x", "sigma_y"):
-            spoilt |= ~(np.isfinite(kept_sights[name]) & (kept_sights[name] > 0.0))
-        usable = ~spoilt & usable_sights(replace(report, sights=sights[order]), self._parameters.max_height_m)
+            taken = replace(report, sights=sights[order])
+        spoilt = spoilt_covariances(taken.sights)
+        usable = ~spoilt & usable_sights(taken, self._parameters.max_height_m)
         if len(order) and not usable.any():
             raise WireError("geometry", f"frame {report.frame_id} of sensor {sender}: no line of sight meets the air")
         if not usable.all():
@@ -259,8 +256,8 @@ class Ingest:
             for reason, rows in (("covariance", spoilt), ("geometry", ~usable & ~spoilt)):
                 if rows.any():
                     self.counters[sender, f"plots_refused_{reason}"] += int(np.count_nonzero(rows))
-        kept = order[usable]
-        return Arrival(replace(report, sights=sights[kept]), kept.astype(np.int64), len(sights), origin_ns, arrival_ns)
+            order, taken = order[usable], replace(report, sights=taken.sights[usable])
+        return Arrival(taken, order, len(sights), origin_ns, arrival_ns)
 
     def _check_receipt(self, report: PlotReport, arrival_ns: int) -> None:
         """Hold the time of a report to that of its receipt, if configured and known."""
@@ -304,51 +301,3 @@ class Ingest:
                 after = "comes first" if first else f"lies {ahead_s:.1f} s after the last one"
                 raise WireError("future", f"{what} {after}, and no other sensor is there")
         stream.doubted = 0
-
-
-def check_state(report: PlotReport, parameters: Parameters) -> None:
-    """Raise WireError unless the sensor's state can be that of a satellite which looks at something.
-
-    Parameters
-    ----------
-    report : PlotReport
-        Any decoded report.
-    parameters : Parameters
-        Limits of the altitude.
-    """
-    state = report.state
-    what = f"frame {report.frame_id} of sensor {report.sensor_id}"
-    sigmas = np.array([state.position_sigma_m, state.pointing_sigma_rad, state.ifov_rad])
-    numbers = np.concatenate([state.position_m, state.velocity_m_s, state.attitude, sigmas])
-    if numbers.shape != (13,) or not np.isfinite(numbers).all():
-        raise WireError("not_finite", f"{what}: state wanted 13 finite numbers, got {numbers.tolist()}")
-    norm = float(np.linalg.norm(state.attitude))
-    if abs(norm - 1.0) > 1e-3:
-        raise WireError("attitude", f"{what}: wanted a unit quaternion, got length {norm:.6g}")
-    if (sigmas[:2] < 0.0).any() or sigmas[2] <= 0.0 or sigmas[0] > 1e5 or (sigmas[1:] > 0.1).any():
-        raise WireError("sigma", f"{what}: wanted small sigmas and an ifov above 0, got {sigmas.tolist()}")
-    altitude_m = float(height_m(state.position_m))
-    if not parameters.min_altitude_m <= altitude_m <= parameters.max_altitude_m:
-        raise WireError("altitude", f"{what}: wanted a satellite's altitude, got {altitude_m / 1e3:.1f} km")
-
-
-def usable_sights(report: PlotReport, max_height_m: float) -> NDArray[np.bool_]:
-    """Which plots are finite, have sigmas above zero and look into the air, shape (n,).
-
-    The air is the shell up to ``max_height_m``; a line of sight meets it if its point nearest to the Earth's centre,
-    on axes scaled so that the shell is a unit sphere, lies inside and ahead.
-    """
-    sights = report.sights
-    finite = np.ones(len(sights), np.bool_)
-    for name in ("x", "y", "sigma_x", "sigma_y", "amplitude", "snr"):
-        finite &= np.isfinite(sights[name])
-    usable = finite & (sights["sigma_x"] > 0.0) & (sights["sigma_y"] > 0.0)
-    usable &= (np.abs(sights["x"]) < 10.0) & (np.abs(sights["y"]) < 10.0)
-    x, y = np.where(usable, sights["x"], 0.0), np.where(usable, sights["y"], 0.0)
-    turned = to_matrix(report.state.attitude)
-    directions = np.stack([x, y], axis=1) @ turned[:, :2].T + turned[:, 2]
-    axes = np.array([SEMI_MAJOR_AXIS_M, SEMI_MAJOR_AXIS_M, SEMI_MINOR_AXIS_M]) + max_height_m
-    start, step = report.state.position_m / axes, directions / axes
-    along = -(step @ start) / np.sum(step * step, axis=1)
-    nearest = start + along[:, None] * step
-    return np.asarray(usable & (along > 0.0) & (np.sum(nearest * nearest, axis=1) <= 1.0), np.bool_)
