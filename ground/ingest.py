@@ -22,11 +22,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lookdown.geo.earth import SEMI_MAJOR_AXIS_M, SEMI_MINOR_AXIS_M, height_m
-from lookdown.geo.rotation import to_matrix
 from lookdown.ground.parameters import Parameters
+from lookdown.ground.plausible import check_state, spoilt_covariances, spoilt_echoes, usable_echoes, usable_sights
 from lookdown.wire.errors import WireError
-from lookdown.wire.messages import Float, PlotReport, RadarReport
+from lookdown.wire.messages import PlotReport, RadarReport
 
 _SECOND_NS = 1_000_000_000
 _NEVER_NS = -(2**63)
@@ -249,15 +248,13 @@ class Ingest:
         if len(plots) > self._parameters.max_plots:
             order = np.argsort(-np.nan_to_num(plots["snr"], nan=-1.0), kind="stable")[: self._parameters.max_plots]
             self.counters[sender, "plots_over_limit"] += len(plots) - len(order)
-        kept_plots = plots[order]
+            report = _with_plots(report, plots[order])
         if isinstance(report, PlotReport):
-            spoilt = ~np.isfinite(kept_plots["correlation"]) | (np.abs(kept_plots["correlation"]) >= 1.0)
-            for name in ("sigma_x", "sigma_y"):
-                spoilt |= ~(np.isfinite(kept_plots[name]) & (kept_plots[name] > 0.0))
-            usable = ~spoilt & usable_sights(replace(report, sights=kept_plots), self._parameters.max_height_m)
+            spoilt = spoilt_covariances(report.sights)
+            usable = ~spoilt & usable_sights(report, self._parameters.max_height_m)
         else:
-            spoilt = spoilt_echoes(kept_plots)
-            usable = ~spoilt & usable_echoes(kept_plots, report.state.position_m, self._parameters)
+            spoilt = spoilt_echoes(report.echoes)
+            usable = ~spoilt & usable_echoes(report.echoes, report.state.position_m, self._parameters)
         if len(order) and not usable.any():
             raise WireError("geometry", f"frame {report.frame_id} of sensor {sender}: no plot lies in the air")
         if not usable.all():
@@ -265,13 +262,9 @@ class Ingest:
             for reason, rows in (("covariance", spoilt), ("geometry", ~usable & ~spoilt)):
                 if rows.any():
                     self.counters[sender, f"plots_refused_{reason}"] += int(np.count_nonzero(rows))
-        kept = order[usable]
-        left: PlotReport | RadarReport
-        if isinstance(report, PlotReport):
-            left = replace(report, sights=plots[kept])
-        else:
-            left = replace(report, echoes=plots[kept])
-        return Arrival(left, kept.astype(np.int64), len(plots), origin_ns, arrival_ns)
+            order = order[usable]
+            report = _with_plots(report, plots[order])
+        return Arrival(report, order, len(plots), origin_ns, arrival_ns)
 
     def _check_receipt(self, report: PlotReport | RadarReport, arrival_ns: int) -> None:
         """Hold the time of a report to that of its receipt, if configured and known."""
@@ -320,79 +313,5 @@ class Ingest:
         stream.doubted = 0
 
 
-def check_state(report: PlotReport | RadarReport, parameters: Parameters) -> None:
-    """Raise WireError unless the sensor's state can be that of a satellite which looks at something.
-
-    Parameters
-    ----------
-    report : PlotReport or RadarReport
-        Any decoded report.
-    parameters : Parameters
-        Limits of the altitude.
-    """
-    state = report.state
-    what = f"frame {report.frame_id} of sensor {report.sensor_id}"
-    sigmas = np.array([state.position_sigma_m, state.pointing_sigma_rad, state.ifov_rad])
-    numbers = np.concatenate([state.position_m, state.velocity_m_s, state.attitude, sigmas])
-    if numbers.shape != (13,) or not np.isfinite(numbers).all():
-        raise WireError("not_finite", f"{what}: state wanted 13 finite numbers, got {numbers.tolist()}")
-    norm = float(np.linalg.norm(state.attitude))
-    if abs(norm - 1.0) > 1e-3:
-        raise WireError("attitude", f"{what}: wanted a unit quaternion, got length {norm:.6g}")
-    if (sigmas[:2] < 0.0).any() or sigmas[2] <= 0.0 or sigmas[0] > 1e5 or (sigmas[1:] > 0.1).any():
-        raise WireError("sigma", f"{what}: wanted small sigmas and an ifov above 0, got {sigmas.tolist()}")
-    altitude_m = float(height_m(state.position_m))
-    if not parameters.min_altitude_m <= altitude_m <= parameters.max_altitude_m:
-        raise WireError("altitude", f"{what}: wanted a satellite's altitude, got {altitude_m / 1e3:.1f} km")
-
-
-def usable_sights(report: PlotReport, max_height_m: float) -> NDArray[np.bool_]:
-    """Which plots are finite, have sigmas above zero and look into the air, shape (n,).
-
-    The air is the shell up to ``max_height_m``; a line of sight meets it if its point nearest to the Earth's centre,
-    on axes scaled so that the shell is a unit sphere, lies inside and ahead.
-    """
-    sights = report.sights
-    finite = np.ones(len(sights), np.bool_)
-    for name in ("x", "y", "sigma_x", "sigma_y", "amplitude", "snr"):
-        finite &= np.isfinite(sights[name])
-    usable = finite & (sights["sigma_x"] > 0.0) & (sights["sigma_y"] > 0.0)
-    usable &= (np.abs(sights["x"]) < 10.0) & (np.abs(sights["y"]) < 10.0)
-    x, y = np.where(usable, sights["x"], 0.0), np.where(usable, sights["y"], 0.0)
-    turned = to_matrix(report.state.attitude)
-    directions = np.stack([x, y], axis=1) @ turned[:, :2].T + turned[:, 2]
-    axes = np.array([SEMI_MAJOR_AXIS_M, SEMI_MAJOR_AXIS_M, SEMI_MINOR_AXIS_M]) + max_height_m
-    start, step = report.state.position_m / axes, directions / axes
-    along = -(step @ start) / np.sum(step * step, axis=1)
-    nearest = start + along[:, None] * step
-    return np.asarray(usable & (along > 0.0) & (np.sum(nearest * nearest, axis=1) <= 1.0), np.bool_)
-
-
-def spoilt_echoes(echoes: NDArray[Any]) -> NDArray[np.bool_]:
-    """Which radar plots have no covariance: sigmas of 0, or correlations that go together in no way; shape (n,)."""
-    sigmas = np.stack([echoes[f"sigma_{name}"] for name in ("range_m", "range_rate_m_s", "azimuth_rad")])
-    a, b, c = (
-        echoes[f"correlation_{name}"].astype(np.float64) for name in ("range_rate", "range_azimuth", "rate_azimuth")
-    )
-    with np.errstate(invalid="ignore"):
-        good = np.isfinite(sigmas).all(axis=0) & (sigmas > 0.0).all(axis=0)
-        good &= np.isfinite(echoes["sigma_elevation_rad"]) & (echoes["sigma_elevation_rad"] >= 0.0)
-        # Sylvester: minors of the correlation matrix.
-        good &= (np.abs(a) < 1.0) & (1.0 + 2.0 * a * b * c - a * a - b * b - c * c > 1e-6)
-    return np.asarray(~good, np.bool_)
-
-
-def usable_echoes(echoes: NDArray[Any], position_m: Float, parameters: Parameters) -> NDArray[np.bool_]:
-    """Which radar plots are finite and at a range at which there is air, shape (n,)."""
-    usable = np.ones(len(echoes), np.bool_)
-    for name in ("range_m", "range_rate_m_s", "azimuth_rad", "elevation_rad", "snr"):
-        usable &= np.isfinite(echoes[name])
-    radius_m = float(np.linalg.norm(position_m))
-    top_m = SEMI_MAJOR_AXIS_M + parameters.max_height_m
-    bottom_m = SEMI_MINOR_AXIS_M + parameters.min_height_m
-    # Farther than over the limb to the top of the air there is nothing but space.
-    farthest_m = np.sqrt(max(radius_m**2 - bottom_m**2, 0.0)) + np.sqrt(top_m**2 - bottom_m**2)
-    with np.errstate(invalid="ignore"):
-        usable &= (echoes["range_m"] > max(radius_m - top_m, 0.0)) & (echoes["range_m"] < farthest_m)
-        usable &= np.abs(echoes["azimuth_rad"]) < np.pi / 2
-    return usable
+def _with_plots(report: PlotReport | RadarReport, plots: NDArray[Any]) -> PlotReport | RadarReport:
+    return replace(report, sights=plots) if isinstance(report, PlotReport) else replace(report, echoes=plots)

@@ -120,7 +120,7 @@ def worth(parameters: Parameters) -> Int:
 def confirmable(table: TrackTable, rows: Int, plots: Int, time_ns: int, parameters: Parameters) -> Int:
     """Tentative rows, of those just hit, that fulfil all conditions; of several with one plot the best score alone."""
     often = (table.sensor_hits[rows] >= parameters.confirm_hits_per_sensor) & table.moved[rows]
-    ready = (table.status[rows] == TrackStatus.TENTATIVE) & (often @ worth(parameters) >= 2)
+    ready = ~table.live[rows] & (often @ worth(parameters) >= 2)
     ready &= table.score[rows] >= parameters.confirm_score
     recent = table.looks[rows] & np.uint32((1 << parameters.confirm_looks) - 1)
     ready &= np.bitwise_count(recent) >= parameters.confirm_hits
@@ -200,5 +200,5 @@ def duplicates(table: TrackTable, parameters: Parameters) -> list[tuple[int, int
 def status_after(table: TrackTable, time_ns: int, parameters: Parameters) -> NDArray[np.uint8]:
     """Status of each track by the time of its last hit: live ones coast without hits, and are confirmed with."""
     coasts = table.last_hit_ns.max(axis=1, initial=0) < time_ns - round(parameters.coast_after_s * 1e9)
-    status = np.where(coasts, TrackStatus.COASTING, TrackStatus.CONFIRMED)
-    return np.where(table.live, status, TrackStatus.TENTATIVE).astype(np.uint8)
+    status = np.where(coasts, np.uint8(TrackStatus.COASTING), np.uint8(TrackStatus.CONFIRMED))
+    return np.where(table.live, status, np.uint8(TrackStatus.TENTATIVE))

@@ -17,6 +17,7 @@ Int = NDArray[np.int64]
 Bool = NDArray[np.bool_]
 
 MODE_STATES = 8  # of a model of motion
+_TENTATIVE = int(TrackStatus.TENTATIVE)  # NumPy compares with a member of an enumeration at ten times the cost
 NEVER_NS = np.iinfo(np.int64).min // 2
 
 UPDATE_DTYPE = np.dtype(
@@ -100,7 +101,7 @@ class TrackTable:
             state=np.zeros((size, 6)),
             covariance=np.zeros((size, 6, 6)),
             cross=np.zeros((size, 6, 2 * n_sensors)),
-            status=np.full(size, TrackStatus.TENTATIVE, np.uint8),
+            status=np.full(size, _TENTATIVE, np.uint8),
             score=np.zeros(size),
             born_ns=np.zeros(size, np.int64),
             hits=np.zeros(size, np.int64),
@@ -135,6 +136,8 @@ class TrackTable:
 
     def keep(self, rows: Bool | Int) -> None:
         """Keep the given rows and forget the others."""
+        if rows.dtype == np.bool_ and rows.all():
+            return
         for field in fields(self):
             setattr(self, field.name, getattr(self, field.name)[rows])
 
@@ -151,7 +154,7 @@ class TrackTable:
     @property
     def live(self) -> Bool:
         """Which tracks are confirmed or coasting, shape (n,)."""
-        return np.asarray(self.status != TrackStatus.TENTATIVE, np.bool_)
+        return np.asarray(self.status != _TENTATIVE, np.bool_)
 
     def speed(self) -> tuple[Float, Float]:
         """Speed and its one sigma along the velocity, shapes (n,) [m/s]."""
