@@ -47,7 +47,7 @@ class Loop:
     bytes : int
         That number of bytes.
     per_pixel : float
-        Elements that it handles for each pixel of a frame of 512 x 640.
+        Elements that it handles for each pixel of a frame of 512 x 640; two pixels are one where it takes two rows.
     vector : bool
         Whether the loop must use NEON; a running sum cannot.
     """
@@ -70,7 +70,8 @@ LOOPS = (
     Loop("register", "register", "accumulate_row", "stores", 48, REGISTER),
     Loop("subtract", "moving", "blend_four", "stores", 4, 2),
     Loop("subtract", "moving", "subtract_alike", "stores", 8, 1),
-    Loop("filter", "suppress", "blend_seven", "stores", 4, 2),
+    Loop("filter", "suppress", "blend_seven", "stores", 4, 1),
+    Loop("filter", "suppress", "blend_seven_twice", "stores", 8, 1 / 2),
     Loop("whiten", "whiten", "block_row", "stores", 8, BLOCKS),
     Loop("whiten", "whiten", "add_rows", "stores", 4, 4 * BLOCKS),
     Loop("whiten", "whiten", "gather_two", "stores", 8, 2 * BLOCKS),
