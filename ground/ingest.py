@@ -194,7 +194,7 @@ class Ingest:
         self._released_of[sensor_id] += 1
         return arrival
 
-    def _alone_ahead(self, report: PlotReport) -> int | None:
+    def _alone_ahead(self, report: PlotReport | RadarReport) -> int | None:
         """Sensor that leads the order of time alone, if this report's and another agree on an earlier time.
 
         At the beginning only: no other may have given more than what tentative tracks are made of.
