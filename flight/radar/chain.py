@@ -11,7 +11,7 @@
 
 A strong target in the training makes the filter blind for others in its direction and Doppler bin, so cells found the
 first time train no more the second. Which plots come of an interval depends on it alone; what is kept from one to the
-next is the smallest floor seen, against which interference over the whole band is told.
+next is the smallest floor seen, against which interference over the whole band is told, and the clutter map.
 """
 
 from typing import Any
@@ -112,7 +112,7 @@ class RadarChain:
         doppler(s.compressed, 0, s.weights, s.turns, s.doppler_scratch, s.spectrum, None)
         if self._interfered(s.spectrum):
             flags |= RadarFlag.INTERFERENCE
-        cells, untrained = self._adapt(s)
+        cells, untrained = self._adapt(s, frame.prf_hz)
         if untrained:
             flags |= RadarFlag.FEW_TRAINING_CELLS
         peaks, sizes, n_side_lobes = self._clusters(s, cells)
@@ -121,6 +121,7 @@ class RadarChain:
         if n_left_out:
             flags |= RadarFlag.TRUNCATED
         plots = self._fit(s, frame, motion, peaks[:most], sizes[:most], cells)
+        s.detector.remember(s.power, frame.prf_hz)
         slow = np.abs(plots["range_rate_m_s"]) < parameters.least_speed_m_s
         return RadarResult(
             plots[~slow], flags, intake.channels, n_left_out, n_side_lobes, int(slow.sum()), untrained,
@@ -132,7 +133,7 @@ class RadarChain:
             self._setups[channels] = Setup(self.sensor, self.parameters, channels, self.shape)
         return self._setups[channels]
 
-    def _adapt(self, s: Setup) -> tuple[NDArray[np.int64], float]:
+    def _adapt(self, s: Setup, prf_hz: float) -> tuple[NDArray[np.int64], float]:
         """Filter in all beams, twice where there are hits; return the flat indices of hits and the untrained share."""
         parameters = self.parameters
         everything = np.ones(s.dopplers, np.uint8)
@@ -146,12 +147,12 @@ class RadarChain:
 
         conventional = sum(run(beam, nothing, everything) for beam in range(len(s.power)))
         blocks = len(s.power) * s.dopplers * -(-s.power.shape[2] // s.block)
-        cells = self._hits(s)
+        cells = self._hits(s, prf_hz)
         if cells.size:
             excluded, wanted = self._not_to_train(s, cells)
             for beam in range(len(s.power)):
                 run(beam, excluded, wanted)
-            cells = self._hits(s)
+            cells = self._hits(s, prf_hz)
         return cells, conventional / blocks
 
     def _not_to_train(self, s: Setup, cells: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
@@ -171,12 +172,12 @@ class RadarChain:
         wanted[within.any(axis=1)] = 1
         return np.flatnonzero(within).astype(np.int64), wanted
 
-    def _hits(self, s: Setup) -> NDArray[np.int64]:
+    def _hits(self, s: Setup, prf_hz: float) -> NDArray[np.int64]:
         if len(s.power) == 1:
-            return np.flatnonzero(s.detector(s.power[0]))
+            return np.flatnonzero(s.detector(s.power[0], (prf_hz, 0)))
         found = np.zeros(s.power.shape[1:], bool)
-        for power in s.power:
-            found |= s.detector(power).view(bool)
+        for beam, power in enumerate(s.power):
+            found |= s.detector(power, (prf_hz, beam)).view(bool)
         return np.flatnonzero(found)
 
     def _clusters(self, s: Setup, cells: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
@@ -231,8 +232,8 @@ class RadarChain:
             own = beams == beam
             if own.any():
                 if len(s.power) > 1:
-                    s.detector(power)
-                log_pfa[own] = s.detector.log_pfa(power, rows[own], cols[own])
+                    s.detector(power, (frame.prf_hz, beam))
+                log_pfa[own] = s.detector.log_pfa(power, rows[own], cols[own], (frame.prf_hz, beam))
         if not peaks.size:
             return plots
         beside = np.stack([s.power[beams, (rows + step) % dopplers, cols] for step in (-1, 0, 1)], axis=1)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from lookdown.flight.compression import chirp
 from lookdown.geo.earth import SPEED_OF_LIGHT_M_S
 
-CFAR_MODES = ("average", "greatest", "smallest", "ordered", "k")
+CFAR_MODES = ("average", "greatest", "smallest", "ordered", "k", "map")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -157,9 +157,12 @@ class RadarParameters:
     beams_rad : tuple of float
         Directions looked in, off broadside, positive toward the leading channel [rad].
     cfar : str
-        ``average``, ``greatest``, ``smallest``, ``ordered``, or ``k`` for K-distributed (spiky) clutter.
+        ``average``, ``greatest``, ``smallest``, ``ordered``, ``k`` for K-distributed (spiky) clutter, or
+        ``map``: each cell against its own past, where the geometry stays.
     window, guard : tuple of int
         Odd Doppler bins and range cells of the CFAR window and its guard [cell].
+    map_intervals : int
+        Memory of the clutter map, 2 to 1000 [intervals].
     least_speed_m_s : float
         Plots of a slower range rate against the ground are clutter, not movers, and are left out [m/s].
     set_intervals : int
@@ -195,6 +198,7 @@ class RadarParameters:
     cfar: str = "average"
     window: tuple[int, int] = (7, 41)
     guard: tuple[int, int] = (5, 9)
+    map_intervals: int = 16
     least_speed_m_s: float = 0.0
     set_intervals: int = 1
     set_needed: int = 2
@@ -227,6 +231,7 @@ class RadarParameters:
                 odd and self.guard[0] <= self.window[0] and self.guard[1] < self.window[1] <= 255,
                 "odd sides, in range shorter than the window's",
             ),
+            ("map_intervals", 2 <= self.map_intervals <= 1000, "2 to 1000"),
             ("least_speed_m_s", 0 <= self.least_speed_m_s < np.inf, "0 or more"),
             ("set_intervals", 1 <= self.set_intervals <= 16, "1 to 16"),
             (

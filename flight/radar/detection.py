@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lookdown.flight.radar.clutter_map import ClutterMap
 from lookdown.flight.radar.config import RadarParameters
 from lookdown.kernels import cfar_ordered, cfar_power, thresholds
 
@@ -39,6 +40,9 @@ NODES = 240
 
 KNOWN_NUMBERS = 12
 """Numbers of ring cells for which the multiplier of K cells is computed."""
+
+ALONE = (0.0, 0)
+"""Frequency and beam of maps that are the only ones."""
 
 PASSES = 2
 """How often the order is estimated; cells found the first time do not count the second."""
@@ -121,6 +125,7 @@ class Detector:
         self._tables: dict[float, Real] = {}
         window, guard, cols = self._window, self._guard, shape[1]
         self._test: Callable[[Image], None]
+        self._map: ClutterMap | None = None
         if self._mode == "ordered":
             tables = thresholds.ordered_tables(*given, pfa)
             scratch = np.zeros(cfar_ordered.ordered_scratch_size(cols, window), np.float32)
@@ -129,22 +134,41 @@ class Detector:
         if self._mode == "k":
             self._test = self._k_test
             return
+        self._map = ClutterMap(parameters.map_intervals, pfa) if self._mode == "map" else None
+        mode = "average" if self._map else self._mode  # until there is a map
         scratch = np.zeros(cfar_power.power_scratch_size(cols, window, guard), np.float32)
-        factors = getattr(thresholds, f"{self._mode}_factors")(*given, pfa)
-        name = {"average": "cell_average", "greatest": "greatest_of", "smallest": "smallest_of"}[self._mode]
+        factors = getattr(thresholds, f"{mode}_factors")(*given, pfa)
+        name = {"average": "cell_average", "greatest": "greatest_of", "smallest": "smallest_of"}[mode]
         kernel = getattr(cfar_power, name)
         self._test = lambda x: kernel(x, window, guard, factors, scratch, self._hits)
 
-    def __call__(self, power: Image) -> NDArray[np.uint8]:
-        """Return 1 where a cell exceeds its threshold; overwritten by the next call."""
-        self._test(power)
+    def __call__(self, power: Image, place: tuple[float, int] = ALONE) -> NDArray[np.uint8]:
+        """Return 1 where a cell exceeds its threshold; overwritten by the next call.
+
+        ``place``, frequency and beam, names the clutter map; until it is full, ``map`` tests as ``average`` does.
+        """
+        if self._map and self._map.knows(place):
+            np.greater(power, self._map.threshold(place), out=self._hits.view(np.bool_))
+        else:
+            self._test(power)
         return self._hits
 
-    def log_pfa(self, power: Image, rows: NDArray[np.int64], cols: NDArray[np.int64]) -> Real:
+    def remember(self, power: NDArray[np.float32], prf_hz: float) -> None:
+        """Take an interval's power, shape (beams, dopplers, ranges), into the clutter maps, if there are any."""
+        if self._map:
+            for beam, image in enumerate(power):
+                self._map.remember((prf_hz, beam), image)
+
+    def log_pfa(
+        self, power: Image, rows: NDArray[np.int64], cols: NDArray[np.int64], place: tuple[float, int] = ALONE
+    ) -> Real:
         """Return the natural logarithm of the false-alarm probability of cells, against the mean of their rings.
 
-        Cells that are hits themselves do not count in a ring, as long as half of it is left.
+        Cells that are hits themselves do not count in a ring, as long as half of it is left. With a clutter map it is
+        against that.
         """
+        if self._map and self._map.knows(place):
+            return self._map.log_pfa(place, power[rows, cols].astype(np.float64), rows, cols)
         out = np.empty(rows.size)
         half, near = [side // 2 for side in self._window], [side // 2 for side in self._guard]
         for at, (row, col) in enumerate(zip(rows.tolist(), cols.tolist(), strict=True)):

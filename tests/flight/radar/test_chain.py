@@ -216,3 +216,13 @@ def test_the_sensor_keeps_its_pulse() -> None:
     assert isinstance(sensor, RadarSensor)
     assert sensor.cell_m == pytest.approx(RADAR.cell_m)
     np.testing.assert_array_equal(sensor.pulse, pulse_of(RADAR))
+
+
+def test_with_a_clutter_map_movers_are_found_before_and_after_it_is_full() -> None:
+    """At first against the ring, then against the cell's past."""
+    chain = chain_of(RADAR, cfar="map", map_intervals=4)
+    for n in range(6):
+        mover = replace(MOVER, range_m=(100.3 + 60 * n) * RADAR.cell_m, snr_db=15.0)
+        plots = stepped(chain, seen(mover, seed=n + 1)).plots
+        assert plots["range_m"][0] == pytest.approx(mover.range_m, abs=5)
+        assert len(plots) <= 3
