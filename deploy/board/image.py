@@ -21,7 +21,7 @@ from deploy.board.sysroot import System, download, fetch
 PACKAGES = (
     # apt needs none of what it fetches here, and the machine has no network but to this one.
     "?and(?essential,?not(?name(^apt$)))", "usr-is-merged", "systemd", "systemd-sysv", "udev", "kmod", "procps",
-    "openssh-server", "openssl", "python3",
+    "openssh-server", "openssl", "python3", "libstdc++6",
 )  # fmt: skip
 """What is on the disk: Debian's base, systemd, a server of ssh, and what the installer of the bundle asks for."""
 

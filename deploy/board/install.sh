@@ -36,6 +36,8 @@ sha256sum --quiet --strict -c SHA256SUMS >&2 || fail "a file is damaged (named a
 [ $trusted = yes ] || echo "install.sh: signature checked with the bundle's own key; give yours with --key"
 
 python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || fail "needs Python 3.11 or later, found $(python3 -V)"
+python3 -c 'import ctypes; ctypes.CDLL("libstdc++.so.6")' 2>/dev/null ||
+    fail "libstdc++.so.6 is missing, which NumPy and OpenCV need: sudo apt install libstdc++6"
 tag=cp$(python3 -c 'import sys; print("%d%d" % sys.version_info[:2])')
 ls wheelhouse/numpy-*-"$tag"-*.whl >/dev/null 2>&1 || fail "has no libraries for $(python3 -V); for 3.11 and 3.13 alone"
 

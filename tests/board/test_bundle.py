@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -84,6 +85,18 @@ def test_a_forged_bundle_is_refused(packed: Path) -> None:
     sign = ["openssl", "pkeyutl", "-sign", "-rawin", "-inkey", str(key), "-in", str(packed / "SHA256SUMS")]
     call([*sign, "-out", str(packed / "SHA256SUMS.sig")], other / "sign.log")
     assert "signed by another" in installed(packed, "--key", str(mine))
+
+
+def test_a_board_without_the_library_of_cpp_is_refused_before_anything_is_installed(packed: Path) -> None:
+    tools = packed.parent / "tools"
+    tools.mkdir()
+    (tools / "python3").write_text(
+        '#!/bin/sh\ncase $2 in *ctypes*) exit 1;; esac\nexec /usr/bin/env -i "$PYTHON" "$@"\n'
+    )
+    (tools / "python3").chmod(0o755)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHON", sys.executable)
+        assert "sudo apt install libstdc++6" in installed(packed)
 
 
 def test_an_unknown_argument_is_refused(packed: Path) -> None:
