@@ -27,6 +27,7 @@ from lookdown.ground.modes import Modes
 from lookdown.ground.parameters import Parameters
 from lookdown.ground.pointing import Pointing, PointingError
 from lookdown.ground.radar_step import start_tracks, take_echoes
+from lookdown.ground.single import Single, begin, believable, crowd, lonely
 from lookdown.ground.surface import Surface
 from lookdown.ground.tracks import Int, TrackTable
 from lookdown.wire.dictionary import MAX_TRACKS
@@ -67,8 +68,8 @@ class Happening:
     Attributes
     ----------
     kind : str
-        Of a track ``confirmed``, ``coasting``, ``resumed``, ``dropped`` or ``merged``; of a stream ``refused``,
-        ``onboard`` (an event that a board told), ``pointing`` (its error, as estimated) or ``end``.
+        Of a track ``confirmed``, ``coasting``, ``resumed``, ``dropped``, ``merged`` or ``single``; of a stream
+        ``refused``, ``onboard`` (an event that a board told), ``pointing`` (its error, as estimated) or ``end``.
     time_ns : int
         Data time, TAI [ns].
     sensor_id : int
@@ -215,7 +216,8 @@ class Fusion:
             return Picture(now_ns, ())
         now_ns, table, parameters = max(now_ns, self._time_ns), self._table, self._parameters
         alive = now_ns - table.last_hit_ns.max(axis=1, initial=0) <= round(parameters.drop_after_s * 1e9)
-        rows = np.flatnonzero(alive & (table.live | life.credible(table, parameters)))
+        told = table.live | life.credible(table, parameters) | (table.single == Single.BELIEVED)
+        rows = np.flatnonzero(alive & told)
         rows = rows[np.lexsort((-table.score[rows], ~table.live[rows]))]
         shown = table.tracks_at(rows[:MAX_TRACKS], now_ns, (now_ns - self._time_ns) * 1e-9, parameters)
         ground = self._surface.tracks(now_ns)
@@ -252,6 +254,8 @@ class Fusion:
         spread = innovation_covariance(table.covariance, table.cross, predicted, sensor, sigma, common)
         density = self._log_density(report, sensor)
         noise = look.variance[:, :, None] * np.eye(2)
+        own = (table.single == 0) | (table.sensor_hits[:, sensor] > 0)
+        predicted = replace(predicted, visible=predicted.visible & own)
         pairs = gate_pairs(predicted.tangent, spread, predicted.visible, look.tangent, noise, self._gate, density)
         feeder = Feeder(look, sensor, self._pointing, self._modes, parameters.estimate_pointing)
         if parameters.association == "jpda":
@@ -269,13 +273,18 @@ class Fusion:
         links["plot_index"], links["track_id"] = plot_index[plot_of[rows]], table.track_id[rows]
 
         free = np.ones(len(report.sights), np.bool_)
-        free[plot_of[rows]] = False
+        free[plot_of[rows[table.single[rows] == 0]]] = False
+        single = np.zeros(len(free), np.bool_)
+        single[plot_of[rows[table.single[rows] > 0]]] = True
         self._false_plots[sensor] += (1.0 - _FALSE_MEMORY) * (np.count_nonzero(free) - self._false_plots[sensor])
         events, updates = self._turn_pages(rows, plot_of, report)
         if report.flags & ReportFlag.WARM_UP:
             self._settled_ns[sensor] = report.time_ns + round(parameters.settle_s * 1e9)
         if report.time_ns >= self._settled_ns[sensor]:
             self._start(look, sensor, np.flatnonzero(free))
+            # In its first reports others may not have told yet where they look.
+            if parameters.single_tracks and self.counters[report.sensor_id, "fused"] >= parameters.confirm_looks:
+                self._start_single(feeder, np.flatnonzero(free & ~single))
         self.counters[report.sensor_id, "fused"] += 1
         self.counters[report.sensor_id, "plots"] += arrival.report.n_plots
         self.counters[report.sensor_id, "plots_used"] += int(np.count_nonzero(~free))
@@ -388,11 +397,19 @@ class Fusion:
         ends = life.lost(table, time_ns, parameters)
         for row in np.flatnonzero(ends & table.live).tolist():
             note("dropped", f"track {table.track_id[row]} dropped, score {table.score[row]:.1f}")
+        for row in np.flatnonzero(believable(table, time_ns, parameters) & ~ends).tolist():
+            table.single[row], changed[row] = Single.BELIEVED, True
+            note("single", f"track {table.track_id[row]} seen by one satellite alone, score {table.score[row]:.1f}")
         for kept, gone in life.duplicates(table, parameters):
-            if table.live[gone] and not ends[gone]:
+            if (table.live[gone] or table.single[gone] == Single.BELIEVED) and not ends[gone]:
+                # The elder's identity goes on.
+                if table.born_ns[gone] < table.born_ns[kept]:
+                    table.track_id[[kept, gone]] = table.track_id[[gone, kept]]
+                    table.born_ns[kept], changed[kept] = table.born_ns[gone], True
                 note("merged", f"track {table.track_id[gone]} merged into {table.track_id[kept]}")
             ends[gone] = True
-        shown = table.live | life.credible(table, parameters)
+        ends |= crowd(table, parameters)
+        shown = table.live | life.credible(table, parameters) | (table.single == Single.BELIEVED)
         table.status[ends] = TrackStatus.DROPPED
         hit = np.zeros(len(table), np.bool_)
         hit[rows] = True
@@ -436,13 +453,35 @@ class Fusion:
     def _limit_tentative(self, report: PlotReport | RadarReport) -> None:
         """Keep the best tentative tracks, as many as are allowed."""
         parameters = self._parameters
-        tentative = np.flatnonzero(~self._table.live)
+        tentative = np.flatnonzero(~self._table.live & (self._table.single == 0))
         excess = len(tentative) - parameters.max_tentative
         if excess > 0:
             self.counters[report.sensor_id, "tentative_over_limit"] += excess
             keep = np.ones(len(self._table), np.bool_)
             keep[tentative[np.argsort(self._table.score[tentative], kind="stable")[:excess]]] = False
             self._table.keep(keep)
+
+    def _start_single(self, feeder: Feeder, free: Int) -> None:
+        """Start tracks of one satellite where it looks alone."""
+        look, sensor, parameters = feeder.look, feeder.sensor, self._parameters
+        report = look.report
+        free = free[np.argsort(-report.sights["snr"][free], kind="stable")[: parameters.max_pair_plots]]
+        oldest_ns = report.time_ns - round(parameters.coast_after_s * 1e9)
+        others = [
+            (before, parameters.sensors[other])
+            for other, (before, _) in self._leftover.items()
+            if other != sensor and before.report.time_ns >= oldest_ns
+        ]
+        plots, ends_m = lonely(look, free, others, parameters)
+        if not plots.size:
+            return
+        new = TrackTable.blank(len(plots), len(self._index), len(self._modes.models))
+        new.track_id = self._name(report, report, plots, plots)
+        begin(new, look, plots, ends_m, parameters)
+        self._modes.begin(new)
+        feeder.feed(new, np.arange(len(new)), plots, np.zeros(len(new), np.bool_), tuple(self._table.bundles))
+        life.note_hits(new, np.arange(len(new)), sensor, look, plots, parameters)
+        self._table.extend(new)
 
     def _name(self, report: PlotReport | RadarReport, other: PlotReport | None, plot: Int, other_plot: Int) -> Int:
         """Identities of tracks by the plots that start them, two or one: the same when these are fused again."""

@@ -147,7 +147,7 @@ def lost(table: TrackTable, time_ns: int, parameters: Parameters) -> Bool:
     recent = table.last_hit_ns >= time_ns - np.round(np.array(patience_s) * 1e9).astype(np.int64)
     silent = table.last_hit_ns.max(axis=1, initial=0) < time_ns - round(parameters.drop_after_s * 1e9)
     gone = (table.score < parameters.drop_score) | silent
-    gone |= ~live & (recent @ worth(parameters) < 2)
+    gone |= ~live & (recent @ worth(parameters) < np.where(table.single > 0, 1, 2))
     speed, sigma = table.speed()
     gone |= live & (speed + _SIGMAS * sigma < parameters.min_speed_m_s)
     gone |= speed - _SIGMAS * sigma > parameters.max_speed_m_s
@@ -165,7 +165,7 @@ def duplicates(table: TrackTable, parameters: Parameters) -> list[tuple[int, int
     formation.
     """
     rows = np.flatnonzero(table.live | (table.hits >= _MERGE_HITS))
-    rank = np.lexsort((table.track_id[rows], -table.score[rows], ~table.live[rows]))
+    rank = np.lexsort((table.track_id[rows], -table.score[rows], table.single[rows] > 0, ~table.live[rows]))
     rows = rows[rank]
     # Found by gates of tracks about tracks, not by looking at all pairs: live ones within merge_distance_m, tentative
     # ones within three times the sum of both variances.
@@ -178,6 +178,9 @@ def duplicates(table: TrackTable, parameters: Parameters) -> list[tuple[int, int
     better, worse = np.concatenate([near.track, far.plot]), np.concatenate([near.plot, far.track])
     square = np.sum((places[better] - places[worse]) ** 2, axis=1)
     right = (better < worse) & (live[worse] == (np.arange(len(better)) < len(near.plot)))
+    # A track of one satellite ends in a confirmed one alone, or in another of its kind.
+    alone = table.single[rows] > 0
+    right &= ~alone[worse] | live[better] | alone[better]
     right &= square < _REACH * (reach2[better] + reach2[worse])
     order = np.lexsort((worse[right], better[right]))
     better, worse = better[right][order], worse[right][order]

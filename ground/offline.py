@@ -70,7 +70,7 @@ def fuse(recording_path: str | Path, **parameters: Any) -> NDArray[np.void]:
     -------
     ndarray of UPDATE_DTYPE, shape (n,)
         Updates in order of time: ``track_id``, ``time_ns``, ``position_m``, ``velocity_m_s``, ``covariance``,
-        ``status`` (`TrackStatus`), ``score``, ``hits``, ``misses``, ``sensor_id``, ``n_sensors``.
+        ``status`` (`TrackStatus`), ``score``, ``hits``, ``misses``, ``sensor_id``, ``n_sensors``, ``single``.
 
     Raises
     ------
@@ -116,5 +116,6 @@ def update_lines(updates: NDArray[Any]) -> Iterator[str]:
                 "misses": int(update["misses"]),
                 "sensor_id": int(update["sensor_id"]),
                 "n_sensors": int(update["n_sensors"]),
+                "single": bool(update["single"]),
             }
         )

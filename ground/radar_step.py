@@ -5,6 +5,8 @@ standing clutter; with a place of its own (an elevation) a track of one radar ma
 height is that of `Parameters.radar_height_m` until another sensor tells it.
 """
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -39,6 +41,8 @@ def take_echoes(table: TrackTable, look: EchoLook, sensor: int, parameters: Para
     """
     own = 2 * sensor
     predicted = predict_echoes(table.state, look)
+    # A track of one satellite is fed by that one alone.
+    predicted = replace(predicted, visible=predicted.visible & (table.single == 0))
     spread = spread_of(table.covariance, predicted.jacobian, look, table.cross[:, :, own : own + 2])
     chances = parameters.gate_probability, parameters.radar_detection, parameters.radar_false_plots
     fed = feed(look, predicted, spread, table.live, *chances)

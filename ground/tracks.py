@@ -33,6 +33,7 @@ UPDATE_DTYPE = np.dtype(
         ("misses", "<i8"),  # frames that should have seen it and did not
         ("sensor_id", "<u2"),  # sensor whose report made the update
         ("n_sensors", "u1"),  # sensors that saw the track within the last coast_after_s
+        ("single", "u1"),  # 1: of one satellite alone, its range known by an altitude prior
         ("kind", "<f4", (len(Kind),)),  # posterior over wire.messages.Kind; zeros until `kinds.Kinds` gives it
     ]
 )
@@ -69,6 +70,8 @@ class TrackTable:
         Where each sensor's first line of sight passed the ground and the highest cloud tops [m].
     moved : ndarray of bool, shape (n, m)
         Whether the sensor's sights rule out every standing point of its first line of sight.
+    single : ndarray of uint8, shape (n,)
+        `single.Single`: whether one satellite alone makes the track.
     mode_share, mode_state, mode_covariance, mode_cross : ndarray of float64
         Probability, state (`multiple.STATES` numbers), covariance and cross covariance by each of several models of
         motion, shapes (n, models, ...); without models where there is but one.
@@ -88,6 +91,7 @@ class TrackTable:
     sensor_hits: Int
     anchor: Float
     moved: Bool
+    single: NDArray[np.uint8]
     mode_share: Float
     mode_state: Float
     mode_covariance: Float
@@ -111,6 +115,7 @@ class TrackTable:
             sensor_hits=np.zeros((size, n_sensors), np.int64),
             anchor=np.full((size, n_sensors, 2, 3), np.nan),
             moved=np.zeros((size, n_sensors), np.bool_),
+            single=np.zeros(size, np.uint8),
             mode_share=np.zeros((size, n_modes)),
             mode_state=np.zeros((size, n_modes, MODE_STATES)),
             mode_covariance=np.zeros((size, n_modes, MODE_STATES, MODE_STATES)),
@@ -171,6 +176,7 @@ class TrackTable:
         updates["position_m"], updates["velocity_m_s"] = self.state[rows, :3], self.state[rows, 3:]
         updates["covariance"], updates["status"] = self.covariance[rows], self.status[rows]
         updates["score"], updates["hits"], updates["misses"] = self.score[rows], self.hits[rows], self.misses[rows]
+        updates["single"] = self.single[rows] > 0
         updates["n_sensors"] = np.count_nonzero(self.last_hit_ns[rows] >= time_ns - recent_ns, axis=1)
         return updates
 
