@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -17,11 +18,13 @@ from lookdown.hil.inject import maker
 from lookdown.hil.motion.movers import MoverConfig, Start
 from lookdown.hil.plan import Scenario
 from lookdown.hil.radar.cells import seen_of
+from lookdown.hil.radar.custody import unseen_figures
 from lookdown.hil.radar.look import Looks
 from lookdown.hil.radar.maps import make_maps
 from lookdown.hil.radar.render import RadarRenderer
 from lookdown.hil.radar.score import score_radar
 from lookdown.hil.radar.told import told_of_radar
+from lookdown.hil.requirements import METRICS
 from lookdown.hil.scenario import load_scenario
 from lookdown.hil.truth import Truth
 from lookdown.wire.config import parse_config
@@ -194,3 +197,24 @@ def test_what_no_radar_can_do_is_refused(tmp_path: Path, old: str, new: str, say
     path.write_text(text.replace(old, new), encoding="utf-8")
     with pytest.raises(ConfigError, match=says):
         load_scenario(path)
+
+
+def test_every_metric_of_the_radar_has_its_place_in_the_figures(small: Scenario) -> None:
+    told = parse_config(told_of_radar(small), FlightConfig, "x")
+    renderer = RadarRenderer(small, 0)
+    message = renderer.message(1)
+    report = make_reporter(told.radar_sensor.sensor(), told.radar)(*message.samples.shape)(message)
+    score = score_radar(renderer.looks.truth, [report], 3.0)
+    nothing = replace(score, found=np.zeros_like(score.found))
+    tracks = SimpleNamespace(
+        instants_ns=np.arange(2),
+        holder=np.zeros((2, 2)),
+        n_views=np.zeros((2, 2)),
+        grid=SimpleNamespace(held=np.zeros((0, 2), np.bool_), ids=()),
+    )
+    figures = {"radar": {**score.figures, **unseen_figures(SimpleNamespace(updates=()), tracks, nothing)}}
+    for metric in (name for name in METRICS if name.startswith("radar.")):
+        value = figures
+        for part in metric.split("."):
+            assert part in value, metric
+            value = value[part]
