@@ -23,7 +23,8 @@ from lookdown.geo.earth import geodetic_to_ecef
 from lookdown.wire.messages import SensorState
 from tests.bench.scenes import MovingScene
 
-ROWS, COLS = 256, 320
+# A row is longer than what Python makes to call a kernel of two dozen arguments: 3 kB of views and tuples at any size.
+ROWS, COLS = 256, 1024
 ROW_BYTES = 4 * COLS
 SETTLED_FRAMES, WATCHED_FRAMES = 12, 6
 # Where the rooms are that run: the checkout, or what was installed on an emulated board.

@@ -37,7 +37,8 @@ def run(standing: TrackStatus, ids: tuple[int, int] = (7, 7)) -> tuple[Evidence,
         updates = np.concatenate([updates, ended])
     truth = np.broadcast_to([7e6, 0.0, 0.0], (1, 60, 3)).copy()
     evidence = Evidence(
-        movers=("lorry",), sensor_ids=(1,), n_pixels=1000, period_s=1.0, exposures=exposures, seen=seen,
+        movers=("lorry",), kinds=("vehicle",), sensor_ids=(1,), n_pixels=1000, period_s=1.0, exposures=exposures,
+        seen=seen,
         plots=np.zeros(0, PLOT_DTYPE), updates=updates, instants_ns=times.astype(np.int64), truth_m=truth,
         truth_m_s=np.zeros_like(truth), radar_ids=(1,),
     )  # fmt: skip
