@@ -117,7 +117,7 @@ class Parameters:
     settle_s: float = 1.0  # after a background began anew, plots are drawn off where movers stood: none starts a track
     max_pair_plots: int = 48  # unassociated plots of a report that may start tracks, strongest first
     max_tentative: int = 150  # tentative tracks kept, best score first
-    single_tracks: bool = True  # where one satellite looks alone, its plots start tracks of unknown range
+    single_tracks: bool = True  # where one satellite looks alone, its plots start tracks; for one model of motion
     max_single: int = 50  # of these, best score first
 
     # Life cycle
