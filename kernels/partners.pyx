@@ -4,10 +4,9 @@ A mover shines in every frame; a particle's hit or a flash of the sea in one. A 
 frame before has a peak of the same polarity at some x + d (both relative to the background), ``|d_row|``, ``|d_col|``
 up to ``reach``, of at least ``share s``, and the frame before that one has half as much within 2 px of x + 2 d: while a
 background settles, SNR grows from frame to frame. Noise has that somewhere within reach of nearly any plot, but seldom
-much of it in both: together they must show ``together share s``. What lies beyond the border of an older frame does not
-count: a mover that comes in is confirmed once it was inside three times, and two flashes near the border do not confirm
-each other. Where flashes come thick, two of them lie on a line with a third now and then; there (``strict``) the frame
-before those two must go on along the line, within 2 px of x + 3 d, and all three show ``three share s``.
+much of it in both: together they must show ``together share s``. Where flashes come thick, two of them lie on a line
+with a third now and then; there (``strict``) the frame before those two must go on along the line, within 2 px of
+x + 3 d, and all three show ``three share s``.
 """
 
 from libc.math cimport INFINITY
@@ -40,11 +39,13 @@ cdef inline float at(const float* x, Py_ssize_t cols, Py_ssize_t r, Py_ssize_t c
 cdef float strongest(
     const float* x, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t r, Py_ssize_t c, float sign
 ) noexcept nogil:
-    """Strongest of a polarity about a place, of what the frame shows; less than anything beyond the border."""
+    """Strongest of a polarity about a place; endless beyond the border, where nothing speaks against it."""
     cdef Py_ssize_t i, j
     cdef float most = -INFINITY
-    for i in range(max(r - BEND, 0), min(r + BEND + 1, rows)):
-        for j in range(max(c - BEND, 0), min(c + BEND + 1, cols)):
+    if r - BEND < 0 or c - BEND < 0 or r + BEND >= rows or c + BEND >= cols:
+        return INFINITY
+    for i in range(r - BEND, r + BEND + 1):
+        for j in range(c - BEND, c + BEND + 1):
             most = max(most, at(x, cols, i, j, sign))
     return most
 
@@ -103,7 +104,7 @@ def find_partners(before, older, oldest, places, least, strict, together, three,
     reach : int
         How far a target may move against the background in a frame, along rows and along columns, 0 to 64 [px].
     found : ndarray of uint8, shape (n,)
-        1 where there is a partner, or where the frame before showed nothing of what lies in reach.
+        1 where there is a partner, or where it would lie outside of the frame.
 
     Raises
     ------

@@ -59,16 +59,9 @@ def test_where_flashes_come_thick_three_lie_on_a_line_and_show_five_times_what_a
     assert found(before, older, (20, 20, 4.0), strict=True) == [1]
 
 
-def test_what_comes_in_is_confirmed_once_it_was_inside_three_times() -> None:
-    before = maps((20, 3, 9.0))
-    for older, wanted in ((maps(), 0), (maps((20, 0, 9.0)), 1), (maps((20, 1, 9.0)), 0)):
-        assert found(before, older, (20, 8, 4.0)) == [wanted]
-    # Two steps before it was outside of the frame by more than a path may bend.
-    assert found(before, maps((20, 0, 9.0)), (20, 9, 4.0)) == [0]
-
-
-def test_ground_that_the_frame_before_did_not_show_has_no_partner_to_ask_for() -> None:
-    assert found(maps(), maps(), (-9, 8, 4.0)) == [1]
+def test_beyond_the_border_nothing_speaks_against_a_plot() -> None:
+    before = maps((20, 3, 5.0))
+    assert found(before, maps(), (20, 8, 4.0), (-9, 8, 4.0)) == [1, 1]
 
 
 @pytest.mark.parametrize(
