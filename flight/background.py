@@ -37,9 +37,14 @@ HOLD_SCORE = 7.0
 """Score up to which a residual enters the background as it is. At 3 a mover's trail in its background is half as deep,
 but the dark place that it leaves where it stood at first lasts too long: the clips lose .17 of Pd at 1e-6."""
 
-YOUNG_AT_START, YOUNG_LATER = 6, 2
+YOUNG_AT_START, YOUNG_LATER = 6, 4
 """Frames of a background, the present one included, up to which a strong score means that it is wrong: in the first
-frames of all, and later, when a short memory alone keeps a place young (`lookdown.flight.memory`)."""
+frames of all, and later, in ground that came into view. A memory cut to its shortest (`lookdown.flight.memory`) is
+older than the latter: a mover there must not become background."""
+
+NEW_SCORE = 4.0
+"""Score that is strong where ground came into view: there the ring about a particle's hit, its track included, is all
+that is known of the noise, and to begin anew costs but a few frames."""
 
 
 class Background:
@@ -164,8 +169,9 @@ class Background:
     def revise(self, frame: Image, found: Location, pointed: bool) -> None:
         """After the frame was judged: forget where it contradicts a young background, and where the ground slides."""
         if self.frames > 1:
-            young = YOUNG_AT_START if self.frames <= SETTLED_FRAMES else YOUNG_LATER
-            restart_young(self._z, found.field, *found.step, HOLD_SCORE, young, self.age)
+            at_start = self.frames <= SETTLED_FRAMES
+            strong, young = (HOLD_SCORE, YOUNG_AT_START) if at_start else (NEW_SCORE, YOUNG_LATER)
+            restart_young(self._z, found.field, *found.step, strong, young, self.age)
         if pointed:
             self._memory.apply(self.noise, self.age)
         elif self.frames > 1:

@@ -23,7 +23,7 @@ cdef bint is_lone(
     const Plot* plot, const float* x, const float* filtered, Py_ssize_t rows, Py_ssize_t cols, float narrow,
     float light, float noise
 ) noexcept nogil:
-    cdef Py_ssize_t r = pixel_of(plot.row), c = pixel_of(plot.col), at
+    cdef Py_ssize_t r = plot.peak_row, c = plot.peak_col, at
     cdef float limit, sign
     if not (0 < r < rows - 1 and 0 < c < cols - 1):
         return False
@@ -34,7 +34,7 @@ cdef bint is_lone(
 
 
 def find_lone(plots, residual, filtered, narrow, light, noise, lone):
-    """Tell which plots have about as much of their light in one pixel as a single pixel has.
+    """Tell which plots have about as much of their light in their peak pixel as a single pixel has.
 
     Parameters
     ----------

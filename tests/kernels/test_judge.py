@@ -15,6 +15,7 @@ def crowd(n: int, rows: int, cols: int, seed: int) -> np.ndarray:
     plots = np.zeros(n, PLOT_DTYPE)
     plots["row"] = np.round(2 * rng.uniform(-0.7, rows - 0.3, n)) / 2
     plots["col"] = np.round(2 * rng.uniform(-0.7, cols - 0.3, n)) / 2
+    plots["peak_row"], plots["peak_col"] = rng.integers(-1, rows + 1, n), rng.integers(-1, cols + 1, n)
     plots["snr"] = rng.uniform(0.0, 20.0, n)
     plots["amplitude"] = rng.normal(size=n) * 30.0
     return plots
@@ -24,7 +25,7 @@ def lone_reference(
     plots: np.ndarray, x: np.ndarray, filtered: np.ndarray, narrow: float, light: float, noise: float
 ) -> np.ndarray:
     rows, cols = x.shape
-    row, col = np.rint(plots["row"]).astype(int), np.rint(plots["col"]).astype(int)
+    row, col = plots["peak_row"], plots["peak_col"]
     known = (row > 0) & (row < rows - 1) & (col > 0) & (col < cols - 1)
     row, col = np.where(known, row, 0), np.where(known, col, 0)
     limit = np.maximum(np.float32(narrow), np.float32(light) + np.float32(noise) / np.maximum(plots["snr"], 1e-6))
