@@ -19,7 +19,8 @@ import google_crc32c
 from lookdown.wire.errors import WireError
 
 PRIORITIES = 4
-MAX_PAYLOAD_OCTETS = 65_536
+MAX_PAYLOAD_OCTETS = 65_536 + 256
+"""Room for the longest packet of the link, with what carries it, sealed."""
 BUNDLE, CUSTODY, REPORT = 1, 2, 3
 TAKEN, FULL, REFUSED = 0, 1, 2
 """Verdicts of a custody signal: the bundle is kept on disk; there is no room for it; it cannot be taken."""

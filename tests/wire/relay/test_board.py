@@ -9,11 +9,12 @@ from lookdown.wire.clock import NS_PER_S, SteppedClock
 from lookdown.wire.link import LinkSender
 from lookdown.wire.messages import Event, EventKind
 from lookdown.wire.outbox import LinkLimits
-from lookdown.wire.packet import decode
+from lookdown.wire.packet import MAX_PACKET_OCTETS, decode
 from lookdown.wire.relay.board import BoardConfig, BoardEnd
-from lookdown.wire.relay.bundle import FULL, TAKEN, Bundle
-from lookdown.wire.relay.carried import decode_carried
+from lookdown.wire.relay.bundle import FULL, TAKEN, Bundle, decode_bundle
+from lookdown.wire.relay.carried import Carried, decode_carried
 from lookdown.wire.relay.told import Told
+from lookdown.wire.sealed import SEALED_OCTETS
 
 BOARD, GROUND = 7, 901
 
@@ -102,3 +103,9 @@ def test_messages_that_are_none_are_told(context: Any, tmp_path: Path) -> None:
     assert inlet.taken == []
     stranger.close(linger=0)
     inlet.close()
+
+
+def test_the_longest_packet_of_the_link_crosses_a_hop_carried_and_sealed() -> None:
+    longest = Carried(6, NS_PER_S, bytes(MAX_PACKET_OCTETS)).encode()
+    sealed = Bundle(BOARD, 1, 7, GROUND, 2, NS_PER_S, 2 * NS_PER_S, longest + bytes(SEALED_OCTETS))
+    assert decode_bundle(sealed.encode()) == sealed
