@@ -21,14 +21,12 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from lookdown.flight.calibration import Calibration
 from lookdown.flight.config import ChainParameters
-from lookdown.geo.attitude import stare_attitude
-from lookdown.geo.earth import geodetic_to_ecef
 from lookdown.kernels.fit import fit_plots
 from lookdown.wire.messages import SensorState
 from tests.bench import peers_local, peers_moving, peers_register, peers_score
 from tests.bench.ledger import ledger
 from tests.bench.measure import SIZES, contest
-from tests.bench.scenes import MovingScene
+from tests.bench.scenes import MovingScene, pointing
 
 N_FRAMES = 30
 FRAMES_PER_CALL = 6
@@ -192,17 +190,6 @@ def runner(chain: Any, frames: list[np.ndarray], states: list[SensorState | None
             chain.step(samples, state)
 
     return run
-
-
-def pointing(n: int) -> list[SensorState | None]:
-    """A sensor in orbit that stares at a place: the view turns and nears, and every tile has a displacement."""
-    aim = geodetic_to_ecef(0.7, 0.2, 0.0)
-    up, east = aim / np.linalg.norm(aim), np.array([-np.sin(0.2), np.cos(0.2), 0.0])
-    states: list[SensorState | None] = []
-    for k in range(n):
-        position = aim + up * 800e3 + east * 7e3 * 0.02 * k
-        states.append(SensorState(position, 7e3 * east, stare_attitude(position, 7e3 * east, aim), 10.0, 1e-5, 3e-5))
-    return states
 
 
 @pytest.mark.parametrize("pointed", [False, True], ids=["image alone", "with pointing"])

@@ -10,9 +10,9 @@ from lookdown.flight.bands import Bands, Parts, Work
 from lookdown.flight.calibration import Calibration
 from lookdown.flight.chain import Chain
 from lookdown.flight.config import ChainParameters
-from tests.bench.bench_chain import N_FRAMES, pointing, runner
+from tests.bench.bench_chain import N_FRAMES, runner
 from tests.bench.measure import SIZES, Run, timed
-from tests.bench.scenes import MovingScene
+from tests.bench.scenes import MovingScene, pointing
 
 ROUNDS = 15
 BOARD_CORES = 4  # of a Raspberry Pi 4 or 5

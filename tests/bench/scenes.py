@@ -2,6 +2,10 @@
 
 import numpy as np
 
+from lookdown.geo.attitude import stare_attitude
+from lookdown.geo.earth import geodetic_to_ecef
+from lookdown.wire.messages import SensorState
+
 PSF_SIGMA_PX = 0.9
 NOISE_DN = 3.0
 GROUND_DN = 60.0
@@ -67,3 +71,14 @@ class MovingScene:
         raw = image / self.gain + self.offset
         raw.ravel()[self.bad] = self.rng.uniform(0, 16383, self.bad.size)
         return np.clip(np.rint(raw), 0, 16383).astype(np.uint16)
+
+
+def pointing(n: int) -> list[SensorState]:
+    """A sensor in orbit that stares at a place: the view turns and nears, and every tile has a displacement."""
+    aim = geodetic_to_ecef(0.7, 0.2, 0.0)
+    up, east = aim / np.linalg.norm(aim), np.array([-np.sin(0.2), np.cos(0.2), 0.0])
+    states = []
+    for k in range(n):
+        position = aim + up * 800e3 + east * 7e3 * 0.02 * k
+        states.append(SensorState(position, 7e3 * east, stare_attitude(position, 7e3 * east, aim), 10.0, 1e-5, 3e-5))
+    return states

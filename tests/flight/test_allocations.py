@@ -7,6 +7,7 @@ images are not seen. A line is charged with the most that was alive at once whil
 import sys
 import tracemalloc
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -18,10 +19,8 @@ import lookdown.flight
 from lookdown.flight.chain import Chain
 from lookdown.flight.cleaning import Cleaning
 from lookdown.flight.config import SUPPRESSIONS, ChainParameters
-from lookdown.geo.attitude import stare_attitude
-from lookdown.geo.earth import geodetic_to_ecef
 from lookdown.wire.messages import SensorState
-from tests.bench.scenes import MovingScene
+from tests.bench.scenes import MovingScene, pointing
 
 # A row is longer than what Python makes to call a kernel of two dozen arguments: 3 kB of views and tuples at any size.
 ROWS, COLS = 256, 1024
@@ -32,20 +31,11 @@ ROOT = Path(lookdown.flight.__file__).resolve().parents[1]
 OWN = tuple(f"{ROOT / room}/" for room in ("flight", "geo", "wire", "kernels"))
 
 
-def scene(n: int, pointing: bool) -> tuple[list[np.ndarray], list[SensorState | None]]:
-    """Frames of drifting ground with movers; and, if wanted, the pointing of a sensor that stares at it."""
+def scene(n: int, pointed: bool) -> tuple[list[np.ndarray], Sequence[SensorState | None]]:
+    """Frames of drifting ground with movers; and, if wanted, where a sensor points that stares there."""
     made = MovingScene(ROWS, COLS, 5)
     frames = [made.frame(k) for k in range(n)]
-    if not pointing:
-        return frames, [None] * n
-    aim = geodetic_to_ecef(0.7, 0.2, 0.0)
-    up = aim / np.linalg.norm(aim)
-    east = np.array([-np.sin(0.2), np.cos(0.2), 0.0])
-    states: list[SensorState | None] = []
-    for k in range(n):
-        position = aim + up * 800e3 + east * 7e3 * 0.02 * k
-        states.append(SensorState(position, 7e3 * east, stare_attitude(position, 7e3 * east, aim), 10.0, 1e-5, 3e-5))
-    return frames, states
+    return frames, pointing(n) if pointed else [None] * n
 
 
 class Ledger:
@@ -90,8 +80,8 @@ class Ledger:
         return [f"{line}: {size} bytes" for size, line in found]
 
 
-def steady(pointing: bool, suppression: str = "recursive") -> Ledger:
-    frames, states = scene(SETTLED_FRAMES + WATCHED_FRAMES, pointing)
+def steady(pointed: bool, suppression: str = "recursive") -> Ledger:
+    frames, states = scene(SETTLED_FRAMES + WATCHED_FRAMES, pointed)
     chain = Chain(ChainParameters(suppression=suppression), ROWS, COLS)
     ledger = Ledger()
     tracemalloc.start()
@@ -126,9 +116,9 @@ def test_the_ledger_charges_the_line_that_allocates(monkeypatch: pytest.MonkeyPa
     assert largest.startswith(("flight/chain.py:", "flight/cleaning.py:"))
 
 
-@pytest.mark.parametrize("pointing", [False, True], ids=["image alone", "with pointing"])
-def test_a_step_in_steady_state_allocates_nothing_of_the_size_of_a_row(pointing: bool) -> None:
-    offenders = steady(pointing).offenders(ROW_BYTES)
+@pytest.mark.parametrize("pointed", [False, True], ids=["image alone", "with pointing"])
+def test_a_step_in_steady_state_allocates_nothing_of_the_size_of_a_row(pointed: bool) -> None:
+    offenders = steady(pointed).offenders(ROW_BYTES)
     assert not offenders, "allocated in a step:\n" + "\n".join(offenders)
 
 
@@ -138,10 +128,10 @@ def test_other_suppressions_allocate_nothing_of_that_size_either(suppression: st
     assert not offenders, "allocated in a step:\n" + "\n".join(offenders)
 
 
-@pytest.mark.parametrize("pointing", [False, True], ids=["image alone", "with pointing"])
-def test_neither_what_stays_nor_what_a_step_takes_grows(pointing: bool) -> None:
+@pytest.mark.parametrize("pointed", [False, True], ids=["image alone", "with pointing"])
+def test_neither_what_stays_nor_what_a_step_takes_grows(pointed: bool) -> None:
     """Small objects are left out: Python keeps freed ones for later, in lists that fill over some hundred frames."""
-    frames, states = scene(10, pointing)
+    frames, states = scene(10, pointed)
     chain = Chain(ChainParameters(), ROWS, COLS)
     only_arrays = tracemalloc.DomainFilter(True, np.lib.tracemalloc_domain)
     stays, takes = [], []

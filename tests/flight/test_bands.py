@@ -11,8 +11,7 @@ from lookdown.flight.bands import Bands
 from lookdown.flight.calibration import Calibration
 from lookdown.flight.chain import Chain, ChainResult
 from lookdown.flight.config import SUPPRESSIONS, ChainParameters, MultiFrameParameters
-from tests.bench.bench_chain import pointing
-from tests.bench.scenes import MovingScene
+from tests.bench.scenes import MovingScene, pointing
 
 FRAMES = 12
 
