@@ -161,10 +161,10 @@ class Machine:
             raise StepError(f"{shlex.join(command)}: ended with status {done.returncode}:\n  {said}")
         return done
 
-    def copy(self, *sources: Path, to: str) -> None:
-        """Copy files to a folder of it."""
+    def copy(self, *sources: Path) -> None:
+        """Copy files to the home of root, where its commands run."""
         options = ["-P" if option == "-p" else option for option in self.ssh_options]
-        command = ["scp", "-q", "-o", "BatchMode=yes", *options, *map(str, sources), f"root@127.0.0.1:{to}"]
+        command = ["scp", "-q", "-o", "BatchMode=yes", *options, *map(str, sources), "root@127.0.0.1:"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise StepError(f"{', '.join(map(str, sources))}: could not be copied: {done.stderr.strip()}")

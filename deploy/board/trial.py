@@ -67,12 +67,13 @@ def install(machine: Machine, bundle: Path) -> None:
         When the installer refuses, or the service does not run.
     """
     name = bundle.name.removesuffix(".tar.gz")
-    machine.copy(bundle, bundle.parent / "signing-key.pub.pem", to="/root/")
-    machine.run("tar", "xzf", f"/root/{bundle.name}", "-C", "/root")
-    said = machine.run(f"/root/{name}/install.sh", "--key", "/root/signing-key.pub.pem", patience_s=_INSTALL_S)
+    machine.copy(bundle, bundle.parent / "signing-key.pub.pem")
+    machine.run("tar", "xzf", bundle.name)
+    installer = f'"$HOME/{name}/install.sh" --key "$HOME/signing-key.pub.pem"'
+    said = machine.run("sh", "-c", installer, patience_s=_INSTALL_S)
     for line in said.stdout.strip().splitlines():
         print(f"   {line}")
-    machine.run("rm", "-r", f"/root/{name}", f"/root/{bundle.name}")
+    machine.run("rm", "-r", name, bundle.name)
     check_service(machine)
     machine.run("sh", "-c", "cd /etc/lookdown && sha256sum --quiet --strict -c flight.toml.sha256")
 
