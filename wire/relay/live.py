@@ -12,7 +12,7 @@ import contextlib
 import logging
 import secrets
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import zmq
 
@@ -42,6 +42,13 @@ _REFRESH_NS = NS_PER_S // 2
 _ANSWERS_WAIT_NS = NS_PER_S // 50  # those of neighbours: they let go of what is safe with others
 _JUMP_NS = NS_PER_S // 10
 _EVENT_PRIORITY, _EVENT_LIFETIME_NS = 3, 24 * 3600 * NS_PER_S
+
+
+class _Request(NamedTuple):
+    """What a program of this machine asked to be sent, as it goes out."""
+
+    asker: bytes
+    bundle: Bundle
 
 
 class RelayProcess:
@@ -148,16 +155,15 @@ class RelayProcess:
                 if steady_ns < self._settle_by(steady_ns + after_ns):
                     return
         ready = dict(events)
+        came = self._take() if self._from_here in ready else False
         steady_ns = self._clock.steady_ns()
         now_ns = self._now_ns(steady_ns)
-        came = self._write_up()
+        came = self._write_up() or came
         if more is not None:
             came = True
             self._hear(more, now_ns)
             self._send(self.relay.sends(now_ns))  # it goes on before it is known whether there are more
             self._hear_all(now_ns)
-        if self._from_here in ready:
-            came = self._take(now_ns) or came
         if self._board:
             came = self._board.take(now_ns) or came
         self._send(self.relay.sends(now_ns))
@@ -235,8 +241,11 @@ class RelayProcess:
     def _write_up(self) -> bool:
         """Bring the relay up to date on what took the shortcut; return whether something did."""
         waiting = self._shortcut.take()
-        for frame, now_ns, left in waiting:
-            self._hear(frame, now_ns)
+        for what, now_ns, left in waiting:
+            if isinstance(what, _Request):
+                self._asked.append((what.asker, *self._keep(what.bundle, now_ns)))
+            else:
+                self._hear(what, now_ns)
             if left:
                 out = self.relay.sends(now_ns)
                 peer, message = left
@@ -274,7 +283,8 @@ class RelayProcess:
         self._shortcut.known[frame.get("User-Id")] = node
         return True
 
-    def _take(self, now_ns: int) -> bool:
+    def _take(self) -> bool:
+        """Take what programs of this machine hand over: what is certain to go on leaves before the books know of it."""
         came = False
         for _ in range(_MESSAGES_PER_TURN):
             try:
@@ -285,32 +295,36 @@ class RelayProcess:
             if len(parts) != 3:
                 self.relay.counts["refused parts"] += 1
                 continue
-            verdict, reason = self._submit(parts[2], now_ns)
-            self._asked.append((parts[0], verdict, reason))
+            now_ns = self._clock.now_ns()
+            try:
+                destination, priority, lifetime_ns, boot_id, sequence, payload = unpack_request(parts[2])
+                header = (self._config.node, boot_id, sequence, destination, priority, now_ns, now_ns + lifetime_ns)
+                bundle = self._seal(Bundle(*header, payload))
+                self._shortcut.start(bundle.encode(), _Request(parts[0], bundle), now_ns)
+            except (ConfigError, WireError, ValueError) as error:
+                self._asked.append((parts[0], REFUSED, str(error)))
         return came
 
-    def _submit(self, data: bytes, now_ns: int) -> tuple[int, str]:
-        try:
-            destination, priority, lifetime_ns, boot_id, sequence, payload = unpack_request(data)
-            header = (self._config.node, boot_id, sequence, destination, priority, now_ns, now_ns + lifetime_ns)
-            return self._give(Bundle(*header, payload), now_ns)
-        except (WireError, ValueError) as error:
-            return REFUSED, str(error)
+    def _seal(self, bundle: Bundle) -> Bundle:
+        """Return a bundle made here as it goes out; ConfigError or ValueError if it cannot."""
+        if bundle.destination not in self.relay.routes.network.index:
+            raise ConfigError("no contact of the plan leads there")
+        sealed = self._seals.seal(bundle) if self._seals else bundle
+        if len(sealed.payload) > MAX_PAYLOAD_OCTETS:
+            octets = len(bundle.payload)
+            raise ConfigError(f"it has {octets} octets; wanted at most {MAX_PAYLOAD_OCTETS} with its seal")
+        return sealed
 
     def _give(self, bundle: Bundle, now_ns: int) -> tuple[int, str]:
         """Hand a bundle made here to the relay; return a verdict and its reason."""
-        if bundle.destination not in self.relay.routes.network.index:
-            return REFUSED, "no contact of the plan leads there"
-        octets = len(bundle.payload)
         try:
-            if self._seals:
-                bundle = self._seals.seal(bundle)
-            if len(bundle.payload) > MAX_PAYLOAD_OCTETS:
-                return REFUSED, f"it has {octets} octets; wanted at most {MAX_PAYLOAD_OCTETS} with its seal"
-            if not self.relay.submit(bundle, now_ns):
-                return FULL, "the store is full of what matters as much"
+            return self._keep(self._seal(bundle), now_ns)
         except (ConfigError, ValueError) as error:
             return REFUSED, str(error)
+
+    def _keep(self, bundle: Bundle, now_ns: int) -> tuple[int, str]:
+        if not self.relay.submit(bundle, now_ns):
+            return FULL, "the store is full of what matters as much"
         return TAKEN, ""
 
     def _follow(self, way: Way, now_ns: int, steady_ns: int) -> None:

@@ -81,7 +81,10 @@ cdef class Shortcut:
     """
 
     cdef readonly list waiting
-    """For the books: frame, when it came [ns], and (neighbour, message) that left; None: nothing did."""
+    """For the books: what came, when [ns], and (neighbour, message) that left; None: nothing did.
+
+    What came is a frame of a neighbour, or what `start` was given.
+    """
     cdef readonly dict known
     """Nodes by the key of their connection, as ``User-Id`` says it; kept by the owner."""
     cdef readonly set passed
@@ -155,6 +158,22 @@ cdef class Shortcut:
                 break
         return None
 
+    def start(self, bytes octets not None, object request, int64_t now_ns):
+        """Take a bundle made here: it leaves if it is certain to go on; either way it waits for the books.
+
+        Parameters
+        ----------
+        octets : bytes
+            The bundle.
+        request : object
+            What the books shall be given.
+        now_ns : int
+            Time, TAI [ns].
+        """
+        if not self._leaves(bytes((0, 0, BUNDLE)) + bytes(8) + octets, request, now_ns):
+            self.waiting.append((request, now_ns, None))
+            self.openings = {}  # nothing leaves before what waits for the books
+
     cdef bint _passes(self, object frame, object clock) except -1:
         cdef bytes data = frame.bytes
         cdef const uint8_t* octets = <const uint8_t*> <const char*> data
@@ -169,9 +188,14 @@ cdef class Shortcut:
                 return False
             self.waiting.append((frame, clock.now_ns(), None))
             return True
+        return octets[NODE_OCTETS] == BUNDLE and self._leaves(data, frame, clock.now_ns())
+
+    cdef bint _leaves(self, bytes data, object came, int64_t now_ns) except -1:
+        """Send a message on to the next node, if all is certain; ``data`` has the room of a hop's head."""
+        cdef const uint8_t* octets = <const uint8_t*> <const char*> data
         cdef const uint8_t* bundle = octets + HEAD_OCTETS
-        size -= HEAD_OCTETS
-        if octets[NODE_OCTETS] != BUNDLE or not BUNDLE_OCTETS < size <= min(self.longest, MOST_OCTETS):
+        cdef Py_ssize_t size = len(data) - HEAD_OCTETS
+        if not BUNDLE_OCTETS < size <= min(self.longest, MOST_OCTETS):
             return False
         cdef Opening way = self.openings.get(<int> big_endian(bundle + 6, 2))
         if way is None or bundle[0] != b"L" or bundle[1] != b"B" or bundle[2] != 1 or bundle[3] >= PRIORITIES:
@@ -181,7 +205,6 @@ cdef class Shortcut:
         )
         cdef int64_t created_ns = <int64_t> big_endian(bundle + 24, 8)
         cdef int64_t expires_ns = <int64_t> big_endian(bundle + 32, 8)
-        cdef int64_t now_ns = clock.now_ns()
         cdef int64_t leaves_ns = max(now_ns, way.free_ns) + (8 * size * NS + way.bits_per_s - 1) // way.bits_per_s
         if not (
             name[0] and name[1] and name[2] and 0 <= created_ns < expires_ns <= 1 << 62 and expires_ns > now_ns
@@ -207,5 +230,5 @@ cdef class Shortcut:
         self.room_octets -= size
         self.number += 1
         self.passed.add(name)
-        self.waiting.append((frame, now_ns, (way.peer, left)))
+        self.waiting.append((came, now_ns, (way.peer, left)))
         return True

@@ -64,8 +64,11 @@ class Bench:
     def books(self) -> list[tuple[int, bytes]]:
         """Write up what waits; what left must be what the relay would send."""
         out: list[tuple[int, bytes]] = []
-        for frame, now_ns, left in self.shortcut.take():
-            self.relay.receive(int.from_bytes(frame.bytes[:2], "big"), frame.bytes[2:], now_ns)
+        for came, now_ns, left in self.shortcut.take():
+            if isinstance(came, Bundle):
+                self.relay.submit(came, now_ns)
+            else:
+                self.relay.receive(int.from_bytes(came.bytes[:2], "big"), came.bytes[2:], now_ns)
             if left:
                 sends = self.relay.sends(now_ns)
                 assert (left[0], left[1][2:]) in sends
@@ -102,6 +105,21 @@ def test_a_message_leaves_with_a_number_of_its_own_and_the_books_agree() -> None
     assert bench.relay.held == 1  # its books do not know yet
     assert [peer for peer, _ in bench.books()] == [1]  # custody is taken
     assert (bench.relay.held, bench.relay.counts["sent"]) == (2, 2)
+
+
+def test_what_is_made_here_leaves_before_the_books_or_waits_for_them() -> None:
+    bench = Bench(day([(1, 2), (2, 3)]))
+    warm(bench)
+    first, nowhere, second = (
+        Bundle(2, 9, n, to, 1, T0_NS, T0_NS + HOUR_NS, b"plots") for n, to in ((1, 3), (2, 4), (3, 3))
+    )
+    for made in (first, nowhere, first, second):  # the first is asked for twice
+        bench.shortcut.start(made.encode(), made, bench.clock.now_ns())
+    assert bench.left == [b"\0\2" + encode_transfer(2, first.encode())]  # nothing overtakes what waits
+    assert [left is not None for *_, left in bench.shortcut.waiting] == [True, False, False, False]
+    assert not bench.books()
+    assert [peer for peer, _ in bench.relay.sends(bench.clock.now_ns())] == [3, 3]  # who asks twice may have lost it
+    assert (bench.relay.held, bench.relay.counts["repeated"], bench.relay.counts["refused destination"]) == (3, 1, 1)
 
 
 def test_every_single_bit_that_is_flipped_keeps_a_bundle_from_passing() -> None:
@@ -167,9 +185,9 @@ def test_whatever_comes_the_books_come_to_what_left(seed: int) -> None:
     plan = day([(1, 2), (2, 3)], rate=2_000_000) + day([(2, 4), (4, 5), (3, 5)], 10**7, T0_NS + 40 * NS_PER_S)
     bench = Bench(plan, window=6, capacity=40, capacity_octets=15_000, answer_after_s=0.4, dead_for_s=0.2)
     flying: list[tuple[int, Custody]] = []
-    seen = sequence = 0
+    seen = sequence = own = started = 0
     made = bundle(2**40)
-    for _ in range(2000):
+    for _ in range(4000):
         bench.clock.advance(draw.choice((0.0, 0.0005, 0.005, 0.05)))
         now_ns = bench.clock.now_ns()
         for _ in range(draw.choice((0, 1, 1, 6))):
@@ -184,9 +202,16 @@ def test_whatever_comes_the_books_come_to_what_left(seed: int) -> None:
             verdict = draw.choices((0, 1, 2), (97, 1, 2))[0]
             bench.queue.append(Frame(peer, custody._replace(verdict=verdict).encode()))
         more = bench.shortcut.pass_on(bench, bench.clock)
+        asked = draw.choice((0,) * 8 + (1, 2)) if len(bench.shortcut.waiting) < 100 else 0
+        for _ in range(asked):
+            own += 1
+            to, priority, octets = draw.choice((3, 4, 5)), draw.randrange(4), draw.choice((20, 200, 2000))
+            ours = Bundle(2, 7, own, to, priority, now_ns, now_ns + draw.choice((1, NS_PER_S, HOUR_NS)), bytes(octets))
+            bench.shortcut.start(ours.encode(), ours, now_ns)
         sends = [(left[0], bytes(left[1][2:])) for *_, left in bench.shortcut.waiting[seen:] if left]
+        started += sum(bool(left) and isinstance(came, Bundle) for came, _, left in bench.shortcut.waiting[seen:])
         seen = len(bench.shortcut.waiting)
-        if more or draw.random() < 0.3:
+        if more or asked or draw.random() < 0.3:
             sends += bench.books()
             if more:
                 bench.relay.receive(int.from_bytes(more.bytes[:2], "big"), more.bytes[2:], now_ns)
@@ -202,7 +227,8 @@ def test_whatever_comes_the_books_come_to_what_left(seed: int) -> None:
             if message[0] == 1 and draw.random() < 0.98:
                 key = Key(*(int.from_bytes(message[9 + a : 9 + b], "big") for a, b in ((4, 6), (8, 16), (16, 24))))
                 flying.append((peer, Custody(key, int.from_bytes(message[1:9], "big"), TAKEN)))
-    assert bench.passed > 100
+    assert bench.passed - started > 100
+    assert started > 15
     assert bench.relay.counts["passed on"] > 100
     assert bench.relay.counts["dropped"] + bench.relay.counts["refused full"] > 0
 
