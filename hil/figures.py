@@ -277,5 +277,11 @@ def _shade(axis: Axes, bin_s: Any, flags: Any, label: str | None) -> None:
         axis.axvspan(bin_s[first] - half, bin_s[last - 1] + half, color=SOFT, alpha=0.12, lw=0, label=name)
 
 
+def legend(axis: Axes, **how: Any) -> None:
+    """Draw a legend, where there is something to explain: a run that ended before its first report has nothing."""
+    if axis.get_legend_handles_labels()[0]:
+        axis.legend(**how)
+
+
 def _legend(axis: Axes) -> None:
-    axis.legend(loc="upper left", bbox_to_anchor=(1.005, 1.02), fontsize=8.5, handlelength=1.4, borderaxespad=0.0)
+    legend(axis, loc="upper left", bbox_to_anchor=(1.005, 1.02), fontsize=8.5, handlelength=1.4, borderaxespad=0.0)

@@ -6,10 +6,9 @@ signs. What is there from an earlier run is kept, so that an interrupted one goe
 
 import argparse
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from deploy.board import bundle, emulate, wheels
+from deploy.board import bundle, emulate, tested, wheels
 from deploy.board.process import StepError, step
 from deploy.board.sysroot import SYSTEMS, System, fetch
 from tests.bench.mca import LOOPS
@@ -52,6 +51,8 @@ def make(key: Path | None, run_tests: bool) -> Path:
                 raise StepError(f"{target}: no NEON arithmetic in {', '.join(scalar)}")
             print(f"   NEON in all of {len(vectors)} modules: {', '.join(sorted(vectors))}")
     boards = {}
+    with step("every kernel and the chains on this machine, to compare with"):
+        emulate.reckon_here(SOURCE, FOLDER)
     for target, wheel in builds.items():
         for system in SYSTEMS:
             with step(f"results on an emulated {emulate.PROCESSORS[target]}, Python {system.python}, {target} build"):
@@ -59,13 +60,11 @@ def make(key: Path | None, run_tests: bool) -> Path:
                 print(f"   {emulate.compare(board, SOURCE, FOLDER)}")
                 boards[board.name] = board
     if run_tests:
-        tested = [boards[f"portable-{system.python}"] for system in SYSTEMS]
-        names = " and ".join(board.name for board in tested)
-        with step(f"tests of kernels and flight, emulated, {names}: about 20 minutes"), ThreadPoolExecutor() as pool:
-            for board, said in zip(
-                tested, pool.map(lambda one: emulate.test(one, SOURCE, FOLDER), tested), strict=True
-            ):
-                print(f"   {board.name}: {said}")
+        boards_tested = [boards[f"portable-{system.python}"] for system in SYSTEMS]
+        names = " and ".join(board.name for board in boards_tested)
+        with step(f"tests of kernels and flight, emulated, {names}"):
+            for said in tested.test(boards_tested, SOURCE, FOLDER):
+                print(f"   {said}")
     with step("the bundle"):
         name = f"lookdown-board-{builds['portable'].name.split('-')[1]}"
         return bundle.pack(

@@ -1,12 +1,14 @@
 """The board's Python on this machine, by QEMU's user emulation.
 
-Emulated time says nothing about a board; what is computed does. Every kernel on the arguments of the kernels' tests
-and a chain over a sequence (`tests.board.results`) run here and there: integers must be equal, floats within a stated
-part of their scale. Then the tests of the kernels and of flight run as they are.
+Emulated time says nothing about a board; what is computed does. Every kernel on the arguments of the kernels' tests,
+and the chains over frames and intervals, run here and there (`tests.board.results`): integers must be equal, floats
+within a stated part of their scale. The tests of kernels and flight run as they are (`deploy.board.tested`).
 """
 
+import hashlib
 import re
 import sys
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,12 +22,6 @@ TEST_NEEDS = ("pytest>=8.3", "pytest-timeout>=2.3", "hypothesis>=6.112", "scipy>
 PROCESSORS = {"portable": "cortex-a53", "cortex-a72": "cortex-a72", "cortex-a76": "cortex-a76"}
 """The processor that each build is tried on; the portable one on the weakest."""
 
-NOT_EMULATED = (
-    *(f"--ignore=tests/kernels/{name}.py" for name in ("test_instructions", "test_neon", "test_room", "test_dispatch")),
-    "--ignore=tests/flight/test_robust.py",  # minutes of statistics, no new code
-)
-"""Tests that count, compile, or look at sources: of this machine, not of the board."""
-
 
 @dataclass(frozen=True)
 class Emulated:
@@ -37,10 +33,13 @@ class Emulated:
         Build and version of Python.
     command : pathlib.Path
         Stands for the board's ``python``.
+    build : str
+        Digest of what was built, without the times of it.
     """
 
     name: str
     command: Path
+    build: str
 
 
 def install(target: str, wheel: Path, system: System, root: Path, wheelhouse: Path, folder: Path) -> Emulated:
@@ -81,16 +80,33 @@ def install(target: str, wheel: Path, system: System, root: Path, wheelhouse: Pa
     command.write_text(
         f"""#!/bin/sh
 # Python {system.python} of an aarch64 board with lookdown ({target}), emulated.
-export PYTHONPATH="{place}" PYTHONDONTWRITEBYTECODE=1
+export PYTHONPATH="{place}" PYTHONPYCACHEPREFIX="{folder / "pycache"}"
 exec qemu-aarch64-static -cpu {PROCESSORS[target]} -L "{root}" "{interpreter(root, system)}" "$@"
 """
     )
     command.chmod(0o755)
-    return Emulated(name, command)
+    with zipfile.ZipFile(wheel) as archive:
+        (record,) = (one for one in archive.namelist() if one.endswith(".dist-info/RECORD"))
+        build = hashlib.sha256(archive.read(record)).hexdigest()
+    return Emulated(name, command, build)
+
+
+def reckon_here(source: Path, folder: Path) -> None:
+    """Make the input of the comparison, and what this machine makes of it.
+
+    Raises
+    ------
+    StepError
+        When it cannot be made.
+    """
+    results = [sys.executable, "-m", "tests.board.results"]
+    given, ours = folder / "input.pickle", folder / "here.pickle"
+    call([*results, "input", str(given)], folder / "log" / "input.log", cwd=source)
+    call([*results, "run", str(given), str(ours)], folder / "log" / "here.log", cwd=source)
 
 
 def compare(emulated: Emulated, source: Path, folder: Path) -> str:
-    """Run every kernel and a chain here and on the emulated board; what the comparison says.
+    """Run every kernel and the chains on the emulated board; what the comparison with `reckon_here` says.
 
     Raises
     ------
@@ -99,25 +115,8 @@ def compare(emulated: Emulated, source: Path, folder: Path) -> str:
     """
     results = ["-m", "tests.board.results"]
     given, ours = folder / "input.pickle", folder / "here.pickle"
-    if not ours.exists():
-        call([sys.executable, *results, "input", str(given)], folder / "log" / "input.log", cwd=source)
-        call([sys.executable, *results, "run", str(given), str(ours)], folder / "log" / "here.log", cwd=source)
     theirs = folder / f"{emulated.name}.pickle"
     log = folder / "log" / f"results-{emulated.name}.log"
     call([str(emulated.command), *results, "run", str(given), str(theirs)], log, cwd=source)
     log = folder / "log" / f"compare-{emulated.name}.log"
     return call([sys.executable, *results, "compare", str(ours), str(theirs)], log, cwd=source).strip()
-
-
-def test(emulated: Emulated, source: Path, folder: Path) -> str:
-    """Run the tests of the kernels and of flight on the emulated board; pytest's last line.
-
-    Raises
-    ------
-    StepError
-        When a test fails.
-    """
-    pytest = ["-m", "pytest", "-q", "-m", "not proof", "-p", "no:cacheprovider", "--timeout=3600", *NOT_EMULATED]
-    junit = folder / "log" / f"tests-{emulated.name}.xml"
-    command = [str(emulated.command), *pytest, f"--junit-xml={junit}", "tests/kernels", "tests/flight"]
-    return call(command, folder / "log" / f"tests-{emulated.name}.log", cwd=source).strip().splitlines()[-1]

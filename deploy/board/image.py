@@ -44,7 +44,7 @@ class Image:
     disk, kernel, key, known_hosts : pathlib.Path
         An ext4 file system without partitions, the kernel, the private key of root's guest, the machine's own key.
     ready : bool
-        Whether the machine has set itself up.
+        Whether what the disk is for is done: the machine has set itself up; on a copy, a bundle is installed.
     packages : int
         How many it has to set up at its first start.
     """
@@ -57,7 +57,7 @@ class Image:
     packages: int
 
     def mark_ready(self) -> None:
-        """Note that the machine has set itself up."""
+        """Note that what the disk is for is done."""
         self.disk.with_suffix(".ready").touch()
 
 
@@ -131,7 +131,35 @@ def _furnish(root: Path, modules: Path, image: Image, log: Path) -> None:
     script.chmod(0o755)
 
 
+def for_bundle(image: Image, bundle: Path) -> Image:
+    """Return the disk on which a bundle is, or will be, installed: a copy of one that has set itself up.
+
+    Parameters
+    ----------
+    image : Image
+        A disk that is ready.
+    bundle : pathlib.Path
+        The bundle; `Image.mark_ready` of what is returned notes that it is installed.
+
+    Returns
+    -------
+    Image
+        Ready if that very bundle was installed on a copy of that very disk; else a new copy.
+    """
+    disk = image.disk.with_name("installed.ext4")
+    digest = hashlib.sha256(bundle.read_bytes()).hexdigest()
+    mark, made_ns = disk.with_suffix(".bundle"), str(image.disk.stat().st_mtime_ns)
+    wanted = f"{digest} {made_ns}\n"
+    copy = Image(**{**vars(image), "disk": disk})
+    if not (disk.exists() and mark.exists() and mark.read_text() == wanted and disk.with_suffix(".ready").exists()):
+        for path in (mark, disk.with_suffix(".ready")):
+            path.unlink(missing_ok=True)
+        call(["cp", "--sparse=always", str(image.disk), str(disk)], image.disk.parent / "log" / "copy.log")
+        mark.write_text(wanted)
+    return Image(**{**vars(copy), "ready": disk.with_suffix(".ready").exists()})
+
+
 def forget(folder: Path) -> None:
     """Forget a disk and the root that it was made from, so that both are made anew."""
-    for name in ("recipe", "debian/manifest"):
+    for name in ("recipe", "debian/manifest", "installed.bundle"):
         (folder / name).unlink(missing_ok=True)

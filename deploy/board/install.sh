@@ -30,6 +30,7 @@ done
 [ $service = no ] || [ "$(id -u)" = 0 ] || fail "needs root for the service: sudo ./install.sh, or --no-service"
 
 cd "$here"
+echo "install.sh: checking signature and files"
 openssl pkeyutl -verify -pubin -inkey "$key" -rawin -in SHA256SUMS -sigfile SHA256SUMS.sig >/dev/null 2>&1 ||
     fail "the signature does not fit $key: the bundle was altered, or signed by another"
 sha256sum --quiet --strict -c SHA256SUMS >&2 || fail "a file is damaged (named above); copy the bundle again"
@@ -52,10 +53,16 @@ echo "install.sh: $build build for CPU part ${part:-unknown}, $(python3 -V)"
 new=$prefix/new
 rm -rf "$new"
 mkdir -p "$prefix"
+echo "install.sh: laying out the libraries"
 python3 -m venv --without-pip "$new"
 "$new/bin/python" "$(echo wheelhouse/pip-*.whl)/pip" install -q --no-index --no-cache-dir --find-links wheelhouse \
-    --disable-pip-version-check --no-warn-script-location builds/$build/*.whl
-"$new/bin/python" -c 'import lookdown.flight.board, lookdown.flight.chain, lookdown.flight.live' ||
+    --disable-pip-version-check --no-warn-script-location --no-compile builds/$build/*.whl
+# The service may not write here: what is not compiled now would be compiled at each start. Tests of libraries never run.
+echo "install.sh: compiling"
+"$new/bin/python" -m compileall -q -j 0 -x '/tests?/' "$new"/lib/python3*/site-packages ||
+    fail "the libraries cannot be compiled; $prefix/current is as it was"
+echo "install.sh: trying"
+"$new/bin/python" -c 'import lookdown.flight.__main__, lookdown.flight.live, lookdown.flight.report' ||
     fail "what was installed does not run; $prefix/current is as it was"
 # Scripts name the folder that they were installed to; the folder moves.
 sed -i "1s#$new/bin#$prefix/current/bin#" "$new"/bin/lookdown-*

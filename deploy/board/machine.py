@@ -18,9 +18,10 @@ from deploy.board.image import DONE, FAILED, FIRST_START, Image
 from deploy.board.process import StepError
 
 CORES, MEMORY_MB = 2, 1024
-_STAGES = (("Linux version", 60.0), ("systemd[1]", 180.0), ("login:", 420.0))
+_STAGES = (("Linux version", 120.0), ("systemd[1]", 300.0), ("login:", 600.0))
 """What a start says, in this order, and how long after the stage before at most [s]; idle, all of it takes a minute."""
 _SET_UP_S = 2400.0
+_OFF_S = 300.0
 _PACKAGE = re.compile(r"^Setting up ", re.MULTILINE)
 _SHOWN_EVERY, _WORDS = 20, 12
 
@@ -31,22 +32,27 @@ class Machine:
     Parameters
     ----------
     image : Image
-        Its disk; what a run writes to it is forgotten with the machine, but not with a reboot.
+        Its disk.
     port : int
         Port of this machine at which its ssh answers.
     log : pathlib.Path
         Where its console is written.
     processor : str
         QEMU's name of it; by default that of a Raspberry Pi 4.
+    keeps : bool
+        Whether its disk keeps what is written to it. Else that is forgotten with the machine, but not with a reboot.
     """
 
-    def __init__(self, image: Image, port: int, log: Path, processor: str = "cortex-a72") -> None:
-        self.image, self.port, self.log, self.processor = image, port, log, processor
+    def __init__(
+        self, image: Image, port: int, log: Path, processor: str = "cortex-a72", *, keeps: bool = False
+    ) -> None:
+        self.image, self.port, self.log, self.processor, self.keeps = image, port, log, processor, keeps
         self._process: subprocess.Popen[bytes] | None = None
         self._from = 0
 
-    def _start(self, *more: str, arguments: str = "", snapshot: bool = True) -> None:
-        disk = f"file={self.image.disk},format=raw,if=none,id=disk,cache=unsafe,snapshot={'on' if snapshot else 'off'}"
+    def _start(self, *more: str, arguments: str = "") -> None:
+        snapshot = "off" if self.keeps else "on"
+        disk = f"file={self.image.disk},format=raw,if=none,id=disk,cache=unsafe,snapshot={snapshot}"
         command = [
             "qemu-system-aarch64", "-M", "virt", "-cpu", self.processor, "-smp", str(CORES), "-m", str(MEMORY_MB),
             "-nographic", "-kernel", str(self.image.kernel), "-append",
@@ -72,7 +78,7 @@ class Machine:
         StepError
             When it could not, or not in time.
         """
-        self._start("-nic", "none", "-no-reboot", arguments=f"init={FIRST_START}", snapshot=False)
+        self._start("-nic", "none", "-no-reboot", arguments=f"init={FIRST_START}")
         end_s, shown = time.monotonic() + _SET_UP_S, 0
         while self._running():
             if (done := len(_PACKAGE.findall(self._said()))) >= shown + _SHOWN_EVERY:
@@ -100,16 +106,33 @@ class Machine:
             try:
                 probe.bind(("127.0.0.1", self.port))
             except OSError as error:
-                raise StepError(f"port {self.port}: {error.strerror}; choose another with --port") from None
+                raise StepError(
+                    f"port {self.port} of this machine: {error.strerror}; end what has it, perhaps another such machine"
+                ) from None
         # restrict: it reaches nothing but who came in by ssh.
         network = f"user,restrict=on,model=virtio-net-pci,hostfwd=tcp:127.0.0.1:{self.port}-:22"
         self._start("-nic", network)
         self.wait_until_up()
 
-    def reboot(self) -> None:
-        """Let it start anew, and wait until its ssh answers."""
-        self.run("systemctl", "reboot", check=False)
+    def reset(self) -> None:
+        """Let it start anew at once, with nothing put away, and wait until its ssh answers."""
+        self.run("sh", "-c", "(sleep 1; systemctl reboot -ff) >/dev/null 2>&1 &")
         self.wait_until_up()
+
+    def turn_off(self) -> None:
+        """Let it shut down, and wait until it is off.
+
+        Raises
+        ------
+        StepError
+            When it does not end in its time.
+        """
+        self.run("systemctl", "poweroff", check=False)
+        assert self._process is not None
+        try:
+            self._process.wait(_OFF_S)
+        except subprocess.TimeoutExpired:
+            raise StepError(f"it is not off after {_OFF_S:.0f} s; {self._last_words()}") from None
 
     def wait_until_up(self) -> None:
         """Wait for the stages of a start on the console from where the last one ended, and for ssh."""
@@ -139,6 +162,10 @@ class Machine:
             "-o", f"UserKnownHostsFile={self.image.known_hosts}", "-o", "HostKeyAlias=lookdown-machine",
         )  # fmt: skip
 
+    @property
+    def _ssh(self) -> tuple[str, ...]:
+        return "ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=30", *self.ssh_options, "root@127.0.0.1"
+
     def run(self, *command: str, check: bool = True, patience_s: float = 900.0) -> subprocess.CompletedProcess[str]:
         """Run a command on it as root.
 
@@ -147,10 +174,9 @@ class Machine:
         StepError
             When it fails and ``check`` is set, or takes longer than ``patience_s``.
         """
-        ssh = ["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=30", *self.ssh_options, "root@127.0.0.1"]
         try:
             done = subprocess.run(
-                [*ssh, shlex.join(command)], capture_output=True, text=True, timeout=patience_s, check=False
+                [*self._ssh, shlex.join(command)], capture_output=True, text=True, timeout=patience_s, check=False
             )
         except subprocess.TimeoutExpired:
             raise StepError(
@@ -160,6 +186,27 @@ class Machine:
             said = "\n  ".join((done.stdout + done.stderr).strip().splitlines()[-_WORDS:])
             raise StepError(f"{shlex.join(command)}: ended with status {done.returncode}:\n  {said}")
         return done
+
+    def show(self, script: str, patience_s: float) -> None:
+        """Run a script of the shell on it as root, and show what it says as it says it.
+
+        Raises
+        ------
+        StepError
+            When it fails, or takes longer than ``patience_s`` [s].
+        """
+        try:
+            done = subprocess.run(
+                [*self._ssh, script],
+                stdin=subprocess.DEVNULL,
+                stderr=subprocess.STDOUT,
+                timeout=patience_s,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise StepError(f"{script}: takes longer than {patience_s:.0f} s; {self._last_words()}") from None
+        if done.returncode:
+            raise StepError(f"{script}: ended with status {done.returncode}; what it said stands above")
 
     def copy(self, *sources: Path) -> None:
         """Copy files to the home of root, where its commands run."""

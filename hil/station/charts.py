@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 from lookdown.ground.history import HISTORY_NAME
 from lookdown.ground.query import HistoryReader
 from lookdown.hil.faults.reactions import Reaction
-from lookdown.hil.figures import GRID, INK, SOFT, WIDTH_IN, as_svg, house_style, satellite_colour
+from lookdown.hil.figures import GRID, INK, SOFT, WIDTH_IN, as_svg, house_style, legend, satellite_colour
 from lookdown.hil.station.latency import Latency
 from lookdown.hil.station.watch import Watch
 
@@ -40,7 +40,7 @@ def percentile_chart(plots: Mapping[str, Latency], tracks: Mapping[str, Latency]
         for formatter in (axis.yaxis.set_major_formatter, axis.yaxis.set_minor_formatter):
             formatter(FuncFormatter(lambda value, _: f"{value:g}" if f"{value:.0e}"[0] in "125" else ""))
         axis.set(xlabel="share of frames that are no slower", ylabel="latency [ms]")
-        axis.legend(loc="upper left", fontsize=8.5)
+        legend(axis, loc="upper left", fontsize=8.5)
         return as_svg(figure, "percentiles")
 
 
@@ -78,7 +78,7 @@ def fault_chart(reactions: Sequence[Reaction], watch: Watch, n_frames: int, unde
         axis.set_yscale("log")
         axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.set(xlim=(0, n_frames), xlabel="frame", ylabel="latency [ms]", title="Frame to plot report")
-        axis.legend(loc="upper left", fontsize=8, ncols=4)
+        legend(axis, loc="upper left", fontsize=8, ncols=4)
         return as_svg(figure, "faults")
 
 
@@ -98,7 +98,7 @@ def frames_chart(
             gone = [k for sensor_id, k in withheld if sensor_id == i]
             plots.plot(gone, np.full(len(gone), -0.6 - 0.5 * index), ls="", marker="s", ms=2.5, color=_COLOURS["fail"])
         plots.set(ylabel="plots", title="Plots of each report (below the axis: frames that a fault withheld)")
-        plots.legend(loc="upper right", fontsize=8, ncols=4)
+        legend(plots, loc="upper right", fontsize=8, ncols=4)
         count = dict(tracks)
         alive.step(range(n_frames), [count.get(k, 0) for k in range(n_frames)], where="post", color=INK)
         alive.set(xlim=(0, n_frames), ylim=(0, None), xlabel="frame", ylabel="tracks", title="Confirmed tracks updated")

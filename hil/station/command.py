@@ -115,6 +115,8 @@ def run_rig(options: argparse.Namespace, command: str, summarise: Any) -> int:
         prepare_folder(options.out, KEPT)
     with progress:
         progress.step(f"{scenario.title} ({options.scenario}) on {rig.title or rig.target.kind}")
+        if why := session.why_unreachable():
+            progress.step(f"{why}. The frames are rendered meanwhile; then it is tried once more")
         session.have_frames(options.frames, progress.rendered)
         report = session.run(command, earlier, tests, part, traces)
     summarise(report.judged, report.score.figures)

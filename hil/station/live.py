@@ -158,7 +158,7 @@ class LiveRun:
                 lambda i=i: len(self.watch.boots[i]) > boots[i],  # type: ignore[misc]
                 READY_S, f"{board.name} to report its health",
             )  # fmt: skip
-        if self._earlier:
+        if self._given:  # by an earlier part
             for i in self.boards:
                 self._count_anew(i)
             self._happened(f"the run was interrupted at frame {self._given} and gone on with from there")

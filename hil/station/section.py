@@ -68,11 +68,10 @@ def _board(result: Result) -> str:
 
 
 def _latency(result: Result) -> str:
-    if not result.plots["all"].count or result.kind == "in-process":
-        return (
-            '<section><h2>Latency by percentile</h2><p class="say">Not tested: on a stepped clock nothing takes '
-            "time.</p></section>"
-        )
+    stepped = result.kind == "in-process"
+    if stepped or not result.plots["all"].count:
+        why = "on a stepped clock nothing takes time" if stepped else "no report of the board reached the ground"
+        return f'<section><h2>Latency by percentile</h2><p class="say">Not tested: {why}.</p></section>'
     rows = []
     for name, of in (("frame to plot report", result.plots), ("frame to track", result.tracks)):
         for which, said in (("ordinary", "away from faults"), ("all", "all frames")):

@@ -83,6 +83,19 @@ class Session:
         self._tests: dict[str, Tested] = {}
         self._traces: tuple[Traced, ...] = ()
 
+    def why_unreachable(self) -> str:
+        """Try the way to a board over ssh, before the long work; why it cannot be reached now, empty if it can.
+
+        Targets of this machine are there; one of a lab is turned on by the run itself.
+        """
+        if self._rig.target.kind != "ssh":
+            return ""
+        try:
+            AgentLink(self._rig.target).close()
+        except RigError as error:
+            return str(error)
+        return ""
+
     def have_frames(self, kept: Path | None, show: Any) -> None:
         """Render the frames, or take those of a file; see `lookdown.hil.station.frames.have_frames`."""
         have_frames(self._scenario, self._path, self._folder / FRAMES, show, kept)

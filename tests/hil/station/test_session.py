@@ -12,6 +12,7 @@ from lookdown.hil.compare import changes, turned
 from lookdown.hil.requirements import METRICS
 from lookdown.hil.station.config import load_rig
 from lookdown.hil.station.frames import have_frames
+from lookdown.hil.station.target import free_port
 from lookdown.wire.errors import ConfigError
 from lookdown.wire.keys import NodeKeys
 from tests.hil.station.conftest import Prepared
@@ -158,6 +159,28 @@ def test_a_scenario_longer_than_the_disk_is_refused_before_it_begins(
     with pytest.raises(ConfigError, match=r"take 1 MB, the disk has 0 MB free; free some"):
         have_frames(short.scenario, short.path, tmp_path / "frames.h5", lambda done, total: None)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_rig_file_of_an_unreachable_board_gives_a_report_of_what_was_not_tested_and_can_be_gone_on_with(
+    short: Prepared, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rig, out = tmp_path / "rig.toml", tmp_path / "out"
+    rig.write_text(f'[target]\nkind = "ssh"\nhost = "nobody@127.0.0.1"\nssh_options = ["-p", "{free_port()}"]\n')
+    command = ["rig", str(rig), str(short.path), "--out", str(out), "--frames", str(short.frames), "--pace", "4"]
+    assert main(command) == 1
+    said = capsys.readouterr().err.replace("\n", " ")
+    first, _, rest = said.partition("The frames are rendered meanwhile")
+    assert "nobody@127.0.0.1: cannot be reached" in first  # before the long work
+    assert "the run ended early: nobody@127.0.0.1: cannot be reached" in rest
+    report = json.loads((out / "report.json").read_text())
+    verdicts = {one["verdict"] for one in report["requirements"]}
+    assert verdicts == {"not tested"}
+    assert report["frames"]["sent"] == 0
+    rig.write_text('[target]\nkind = "process"\n')  # mended
+    assert main([*command, "--resume"]) == 0
+    report = json.loads((out / "report.json").read_text())
+    assert report["incidents"] == []  # nothing had been given: nothing was lost
+    assert {one["verdict"] for one in report["requirements"]} == {"pass"}
 
 
 def test_frames_of_another_scenario_are_refused(short: Prepared, everything: Prepared, tmp_path: Path) -> None:
