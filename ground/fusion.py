@@ -199,6 +199,10 @@ class Fusion:
         self.counters.update(past.counters)
         self._surface.restore(past.surface)
 
+    def ground_updates(self, known: Snapshot, time_ns: int) -> NDArray[np.void]:
+        """Movers on the ground as they are at a time, and as dropped those that were live in a past and are not now."""
+        return self._surface.updates_since(known.surface, time_ns)
+
     def picture(self, now_ns: int) -> Picture:
         """Tracks that are live, or tentative and seen by two sensors, predicted to a time.
 

@@ -63,7 +63,8 @@ class Kinds:
     def posterior(self, track_id: int) -> tuple[float, ...]:
         """Return the posterior over `Kind` of a track, in its order; empty for an unknown track."""
         row = self._memory.row_of.get(track_id)
-        return () if row is None else tuple((self._memory.told[row] @ _SUMS).tolist())
+        # Rounding may put a sum above 1, which no packet takes.
+        return () if row is None else tuple(np.minimum(self._memory.told[row] @ _SUMS, 1.0).tolist())
 
     def note(self, fused: ReportFused) -> None:
         """Look at the tracks of a fused report, and write the posteriors into its updates (field ``kind``).

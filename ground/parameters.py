@@ -1,8 +1,10 @@
 """Parameters of ingest and fusion: one flat frozen dataclass, read from TOML or given as keywords."""
 
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Literal
 
+from lookdown.ground.road_files import read_roads
 from lookdown.ground.roads import RoadConfig
 
 MOTIONS = ("level", "turn", "ballistic", "surface", "steady_glide", "turning_glide")
@@ -65,6 +67,7 @@ class Parameters:
     sensors: tuple[SensorField, ...] = ()
     landmarks: tuple[Landmark, ...] = ()
     roads: tuple[RoadConfig, ...] = ()
+    road_files: tuple[Path, ...] = ()  # GeoJSON; their roads join `roads` when this is made
 
     # Ingest
     hold_s: float = 10.0  # data time for which a sensor that lags is waited for
@@ -97,7 +100,7 @@ class Parameters:
     surface_height_sigma_m: float = 50.0
     surface_noise_m2_s3: float = 1.0  # spectral density of a vehicle's acceleration while it is seen
     surface_speed_sigma_m_s: float = 12.0  # of a vehicle of which nothing is known
-    surface_stop_s: float = 20.0  # time in which the speed of one that is not seen fades
+    surface_stop_s: float = 50.0  # time in which the speed of one that is not seen fades
     surface_confirm_hits: int = 3
     surface_confirm_score: float = 8.0
     surface_drop_after_s: float = 300.0  # custody of one that is not seen ends
@@ -143,6 +146,9 @@ class Parameters:
     irradiance_per_dn_w_m2: float = 0.0  # that a plot's peak of 1 DN stands for; 0: unknown, brightness tells nothing
 
     def __post_init__(self) -> None:
+        read = (road for path in self.road_files for road in read_roads(path, self.surface_height_m))
+        object.__setattr__(self, "roads", (*self.roads, *read))
+        object.__setattr__(self, "road_files", ())  # so that a copy does not read them twice
         for field in fields(self):
             value = getattr(self, field.name)
             signed = field.name in _SIGNED

@@ -101,8 +101,7 @@ def feed(
     report = look.report
     middle_m = report.first_range_m + 0.5 * report.range_span_m
     scale = np.array([middle_m, 1.0])
-    area = max((report.azimuth_high_rad - report.azimuth_low_rad) * middle_m, 1.0) * max(report.range_span_m, 1.0)
-    log_density = float(np.log(probability_of_detection * area / max(false_plots, 1e-3)))
+    log_density = log_density_of(look, probability_of_detection, false_plots)
     log_missed = float(np.log1p(-probability_of_detection))
     pairs = gate_pairs(
         predicted.measured[:, :2] * scale,
@@ -111,22 +110,71 @@ def feed(
         look.measured[:, :2] * scale,
         np.ascontiguousarray(look.noise[:, :2, :2] * scale * scale[:, None]),
         float(chdtri(2, 1.0 - gate_probability)),
-        log_density,
+        log_density + float(np.log(middle_m)),
     )
-    pairs = _refined(pairs, look, predicted, spread, gate_probability, log_density - float(np.log(middle_m)))
+    pairs = _refined(pairs, look, predicted, spread, gate_probability, log_density)
     return Fed(*assign(pairs, live, log_missed, tentative_share=True))
 
 
-def _refined(
-    pairs: Pairs, look: EchoLook, predicted: PredictedEchoes, spread: Float, gate_probability: float, log_density: float
-) -> Pairs:
-    """Judge pairs by all numbers of their plots."""
-    track, plot = pairs.track, pairs.plot
-    if not plot.size:
-        return pairs
-    noise = noise_about(look, plot, spread[track])
-    away = innovations(look, plot, predicted.measured[track])
-    total = spread[track] + noise
+def log_density_of(look: EchoLook, probability_of_detection: float, false_plots: float) -> float:
+    """Logarithm of the chance of a plot over the density of false ones in azimuth and range [1/(rad m)]."""
+    report = look.report
+    middle_m = report.first_range_m + 0.5 * report.range_span_m
+    area = max((report.azimuth_high_rad - report.azimuth_low_rad) * middle_m, 1.0) * max(report.range_span_m, 1.0)
+    return float(np.log(probability_of_detection * area / max(false_plots, 1e-3) / middle_m))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """Pairs judged by all numbers of their plots.
+
+    Attributes
+    ----------
+    inside : ndarray of bool, shape (c,)
+        Within the gate.
+    ratio : ndarray of float64, shape (c,)
+        Log-likelihood ratio.
+    away : ndarray of float64, shape (c, 4)
+        Measured less predicted; 0 for numbers that do not count.
+    total : ndarray of float64, shape (c, 4, 4)
+        Its covariance.
+    """
+
+    inside: NDArray[np.bool_]
+    ratio: Float
+    away: Float
+    total: Float
+
+
+def judge(
+    look: EchoLook,
+    plot: Int,
+    measured: Float,
+    spread: Float,
+    gate_probability: float,
+    log_density: float,
+) -> Judged:
+    """Judge pairs by all numbers of their plots.
+
+    Parameters
+    ----------
+    look : EchoLook
+        The report.
+    plot : ndarray of int64, shape (c,)
+        Plot of each pair.
+    measured, spread : ndarray of float64, shapes (c, 4) and (c, 4, 4)
+        Predicted numbers and their covariance, shared errors included.
+    gate_probability, log_density : float
+        Chance that a target's plot is in the gate; from `log_density_of`.
+
+    Returns
+    -------
+    Judged
+        Of each pair.
+    """
+    noise = noise_about(look, plot, spread)
+    away = innovations(look, plot, measured)
+    total = spread + noise
     unused = noise[:, [RATE, ELEVATION], [RATE, ELEVATION]] >= UNUSED
     away[unused[:, 0], RATE] = 0.0
     scale = np.sqrt(np.diagonal(total, axis1=1, axis2=2))
@@ -140,9 +188,20 @@ def _refined(
     band = np.log([report.rate_fold_m_s or _WIDEST_RATE_M_S, np.pi])
     ratio = log_density + np.where(unused, 0.0, band).sum(axis=1) - 0.5 * (square + log_volume + used * _LOG_2PI)
     gates = np.array([chdtri(dimension, 1.0 - gate_probability) for dimension in (2, 3, 4)])
-    kept = square < gates[used - 2]
+    return Judged(square < gates[used - 2], ratio, away, total)
+
+
+def _refined(
+    pairs: Pairs, look: EchoLook, predicted: PredictedEchoes, spread: Float, gate_probability: float, log_density: float
+) -> Pairs:
+    """Keep pairs that are still in their gates by all numbers."""
+    track, plot = pairs.track, pairs.plot
+    if not plot.size:
+        return pairs
+    judged = judge(look, plot, predicted.measured[track], spread[track], gate_probability, log_density)
+    kept = judged.inside
     start = np.concatenate([[0], np.cumsum(np.bincount(track[kept], minlength=len(pairs.start) - 1))]).astype(np.int64)
-    return Pairs(start, plot[kept], ratio[kept], pairs.n_plots)
+    return Pairs(start, plot[kept], judged.ratio[kept], pairs.n_plots)
 
 
 def gain_of(

@@ -16,7 +16,6 @@ import numpy as np
 from lookdown.ground.fusion import Event, Fusion, Happening, ReportFused, Snapshot
 from lookdown.ground.ingest import Arrival
 from lookdown.ground.parameters import Parameters
-from lookdown.ground.tracks import TrackTable
 from lookdown.wire.messages import TrackStatus
 
 _SECOND_NS = 1_000_000_000
@@ -96,7 +95,7 @@ class Rewind:
             return []
         fusion, late = self._fusion, self._waiting
         self._waiting = []
-        known = fusion.table
+        known = fusion.save()
         first_ns = min(arrival.report.time_ns for arrival in late)
         again, told = list(late), Counter[tuple[str, str]]()
         while True:
@@ -136,26 +135,29 @@ class Rewind:
             self._epochs.popleft()
         return events
 
-    def _tell_changes(self, events: list[Event], known: TrackTable) -> list[Event]:
+    def _tell_changes(self, events: list[Event], past: Snapshot) -> list[Event]:
         """Add to the last late report's event the live tracks as they are, and those that are so no longer."""
         fusion, newest_ns = self._fusion, self._newest_ns or 0
         last = max(index for index, event in enumerate(events) if isinstance(event, ReportFused))
         fused = events[last]
         assert isinstance(fused, ReportFused)
         sensor_id = fused.arrival.report.sensor_id
-        table = fusion.table
+        table, known = fusion.table, past.table
         was_live = known.track_id[known.live]
         rows = np.flatnonzero(table.live | np.isin(table.track_id, was_live))
         gone = known.take(known.live & ~np.isin(known.track_id, table.track_id))
         gone.status[:] = TrackStatus.DROPPED
+        ground = fusion.ground_updates(past, newest_ns)
+        ground["sensor_id"] = sensor_id
         recent_ns = round(fusion.coast_after_s * _SECOND_NS)
         updates = [
             fused.updates,
             table.updates(rows, newest_ns, sensor_id, recent_ns),
             gone.updates(np.arange(len(gone)), newest_ns, sensor_id, recent_ns),
+            ground,
         ]
         events[last] = replace(fused, updates=np.concatenate(updates))
-        for number in gone.track_id.tolist():
+        for number in [*gone.track_id.tolist(), *ground["track_id"][ground["status"] == TrackStatus.DROPPED].tolist()]:
             dropped = Happening(
                 "dropped", newest_ns, sensor_id, f"track {number} dropped, a late report speaks against it"
             )

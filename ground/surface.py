@@ -1,86 +1,49 @@
-r"""Movers on the ground: tracked along roads or over the surface, coasted where they are too slow for the radar.
+"""Movers on the ground: tracked along roads or over the surface, coasted where they are too slow for the radar.
 
-On a road a mover is where it is along it and how fast, two numbers, so that it follows every bend; elsewhere it has two
-coordinates and two speeds over the surface. While it is seen its speed keeps, but for white acceleration. When a report
-that looked at its place has no plot of it, it coasts: it may have stopped, since what is slower than the radar's least
-speed is never reported, so that its speed fades and is soon as unknown as that of any vehicle (Ornstein-Uhlenbeck),
-
-.. math:: \dot v = -v / T + w, \quad E v = v_0 e^{-t/T}, \quad \sigma_v^2 \to \sigma^2,
-
-and the sigma of its place grows along the road. A coasting track says so; it is confirmed again by the next plot in its
-gate, with its identity. Nothing is told as seen that was not.
+When a report that looked at a mover's place has no plot of it, it coasts: it may have stopped, since what is slower
+than the radar's least speed is never reported. Its speed becomes as unknown as that of any vehicle (`movers`), except
+that it is slow, for else it should have been seen (`unseen`); the sigma of its place grows along the road, and past a
+junction over all the branches. A coasting track says so; it is confirmed again by the next plot in its gate, on the
+branch where that is (`mover_feed`), with its identity. Nothing is told as seen that was not.
 """
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lookdown.geo.earth import ecef_to_geodetic, enu_axes
-from lookdown.ground.echoes import (
-    ELEVATION,
-    RATE,
-    UNUSED,
-    EchoLook,
-    in_sector,
-    innovations,
-    places_of,
-    predict_echoes,
+from lookdown.ground.associate import assign
+from lookdown.ground.echoes import RATE, EchoLook, in_sector, innovations, places_of, predict_echoes
+from lookdown.ground.mover_feed import chances, corrected
+from lookdown.ground.movers import (
+    COASTING,
+    CONFIRMED,
+    DROPPED,
+    OFF_ROAD,
+    TENTATIVE,
+    MoverTable,
+    means_of,
+    tracks_of,
+    updates_of,
 )
 from lookdown.ground.parameters import Parameters
-from lookdown.ground.radar_feed import feed, gain_of, noise_about, spread_of
 from lookdown.ground.radar_step import should_be_seen
-from lookdown.ground.roads import Road
-from lookdown.ground.tracks import UPDATE_DTYPE
-from lookdown.wire.messages import Float, Track, TrackStatus
+from lookdown.ground.roads import Nearby, RoadNet
+from lookdown.ground.unseen import slowed
+from lookdown.wire.messages import Float, RadarFlag, Track, TrackStatus
 
 Int = NDArray[np.int64]
+Bool = NDArray[np.bool_]
 
 FIRST_ID = 1_000_000_000
 """Identities of ground movers lie above those of tracks in the air."""
 
-_ON_ROAD = 9.0  # squared sigmas, within which a plot is on a road
+_ON_ROAD = 9.0  # squared sigmas, within which a new mover is on a road
+_NEAR_ROAD = 18.5  # within which a plot may be of a mover on it
 _MOST_NAMES = 20_000
-_CLIMB_SIGMA_M_S = 1.0
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Mover:
-    """One mover.
-
-    Attributes
-    ----------
-    track_id : int
-        Identity.
-    road : int
-        Index of its road, -1 off the roads.
-    anchor_m, axes : ndarray of float64, shapes (3,) and (3, 3)
-        Off the roads: origin of its coordinates, ECEF, and east, north and up there as rows.
-    state, covariance : ndarray of float64, shapes (d,) and (d, d)
-        On a road distance and speed along it, d = 2; else east, north and their speeds, d = 4 [m], [m/s].
-    status : TrackStatus
-        Life of the track.
-    score : float
-        Log-likelihood ratio.
-    hits, misses : int
-        Reports with a plot, and reports without that should have had one.
-    last_hit_ns, born_ns : int
-        Times of reports, TAI [ns].
-    """
-
-    track_id: int
-    road: int
-    anchor_m: Float
-    axes: Float
-    state: Float
-    covariance: Float
-    status: TrackStatus
-    score: float
-    hits: int
-    misses: int
-    last_hit_ns: int
-    born_ns: int
+_WIDEST_BLIND = 3.0  # sigmas of a speed that must lie within its fold for its absence to tell
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,223 +77,188 @@ class Surface:
 
     Attributes
     ----------
-    movers : tuple of Mover
+    movers : MoverTable
         All of them, tentative ones among them, at the time of the last report.
     """
 
     def __init__(self, parameters: Parameters, counters: Counter[tuple[int, str]]) -> None:
         self._parameters, self._counters = parameters, counters
         self._next_id = FIRST_ID
-        self._roads = [Road(road) for road in parameters.roads]
+        self._net = RoadNet(parameters.roads)
         self._names: dict[tuple[int, int, int], int] = {}
         self._time_ns: int | None = None
-        self.movers: tuple[Mover, ...] = ()
+        self.movers = MoverTable.blank(0)
 
-    def save(self) -> tuple[int | None, tuple[Mover, ...]]:
-        """Keep what is known, for `restore`; movers are never changed in place."""
+    def save(self) -> tuple[int | None, MoverTable]:
+        """Keep what is known, for `restore`; a table is never changed in place."""
         return self._time_ns, self.movers
 
-    def restore(self, past: tuple[int | None, tuple[Mover, ...]]) -> None:
+    def restore(self, past: tuple[int | None, MoverTable]) -> None:
         """Go back to what was known."""
         self._time_ns, self.movers = past
 
     def take(self, look: EchoLook, plot_index: Int) -> Changes:
         """Fuse a report, not older than the last one."""
         parameters, report = self._parameters, look.report
-        before = {mover.track_id: mover.status for mover in self.movers}
         ahead_s = (report.time_ns - (self._time_ns or report.time_ns)) * 1e-9
         self._time_ns = report.time_ns
-        movers = [self._moved_on(mover, ahead_s) for mover in self.movers]
-        state, covariance, bases = self._whole(movers)
-        predicted = predict_echoes(state, look)
-        spread = spread_of(covariance, predicted.jacobian, look)
-        live = np.array([mover.status != TrackStatus.TENTATIVE for mover in movers], np.bool_)
-        chances = parameters.gate_probability, parameters.radar_detection, parameters.radar_false_plots
-        fed = feed(look, predicted, spread, live, *chances)
-        looked, wanted = in_sector(look, predicted), should_be_seen(predicted, spread[:, RATE, RATE], look)
+        table = self.movers.moved_on(ahead_s, parameters, self._net)
+        before, live = table.status.copy(), table.live
+        place, covariance = self._places(look)
+        nearby = [
+            self._net.near(one, own, _NEAR_ROAD) if np.isfinite(one).all() else []
+            for one, own in zip(place, covariance, strict=True)
+        ]
+        found = chances(table, look, nearby, self._net, parameters)
         log_missed = float(np.log1p(-parameters.radar_detection))
-        links, hit = [], set()
-        for index, mover in enumerate(movers):
-            plot = int(fed.plot_of[index])
-            if plot >= 0:
-                slopes = predicted.jacobian[index] @ bases[index]
-                movers[index] = self._hit(mover, look, plot, slopes, spread[index], predicted.measured[index])
-                score = min(mover.score + float(fed.ratio[index]), parameters.max_score)
-                movers[index] = replace(movers[index], score=score)
-                links.append((int(plot_index[plot]), mover.track_id))
-                hit.add(mover.track_id)
-            else:
-                movers[index] = self._missed(mover, bool(looked[index]), bool(wanted[index]), log_missed)
-        free = np.setdiff1d(np.arange(report.n_plots), fed.plot_of[fed.plot_of >= 0])
-        kept = [mover for mover in movers if not self._lost(mover)]
-        gone = [replace(mover, status=TrackStatus.DROPPED) for mover in movers if self._lost(mover)]
-        told = self._told([*kept, *gone], before)
-        shown = [m for m in [*kept, *gone] if m.track_id in hit or before[m.track_id] != m.status]
-        ended_young = {m.track_id for m in gone if before[m.track_id] == TrackStatus.TENTATIVE}
-        shown = [m for m in shown if m.status != TrackStatus.TENTATIVE and m.track_id not in ended_young]
-        updates = self._updates(shown)
-        self.movers = (*kept, *self._started(look, free.astype(np.int64)))
+        plot_of, ratio = assign(found.pairs, live, log_missed, tentative_share=True)
+        looked, wanted = self._not_seen(table, look, plot_of < 0)
+        hit = np.flatnonzero(plot_of >= 0)
+        pair = np.array([self._pair_of(found.pairs.start, found.pairs.plot, m, plot_of[m]) for m in hit], np.int64)
+        table.state[hit], table.covariance[hit] = corrected(found, pair, look)
+        table.edge[hit] = found.edge[pair]
+        table.score[hit] = np.minimum(table.score[hit] + ratio[hit], parameters.max_score)
+        table.hits[hit] += 1
+        table.last_hit_ns[hit] = report.time_ns
+        ready = (table.hits >= parameters.surface_confirm_hits) & (table.score >= parameters.surface_confirm_score)
+        table.status[hit] = np.where(live | ready, CONFIRMED, TENTATIVE)[hit]
+        # Not seen: a track coasts if it was looked at; it counts against it only if it is surely fast enough.
+        silent_s = (report.time_ns - table.last_hit_ns) * 1e-9
+        missed = plot_of < 0
+        table.status[live & missed & (looked | (silent_s > parameters.coast_after_s))] = COASTING
+        table.score[~live & missed & wanted] += log_missed
+        table.misses[missed & wanted] += 1
+        young = silent_s > parameters.radar_tentative_s
+        young |= table.score < parameters.drop_score
+        lost = np.where(table.status == TENTATIVE, young, silent_s > parameters.surface_drop_after_s)
+        table.status[lost & live] = DROPPED
+        told = self._told(table, before)
+        shown = (table.status != TENTATIVE) & ((plot_of >= 0) | (table.status != before)) & ~(lost & ~live)
+        updates = updates_of(table.take(shown), report.time_ns, self._net, parameters)
+        free = np.setdiff1d(np.arange(report.n_plots), plot_of[hit])
+        kept = table.take(~lost)
+        self.movers = kept.with_more(self._started(look, free, kept, place, covariance, nearby))
         self._counters[report.sensor_id, "fused"] += 1
         self._counters[report.sensor_id, "plots"] += report.n_plots
-        self._counters[report.sensor_id, "plots_used"] += len(links)
+        self._counters[report.sensor_id, "plots_used"] += len(hit)
+        links = list(zip(plot_index[plot_of[hit]].tolist(), table.track_id[hit].tolist(), strict=True))
         return Changes(updates, links, told)
 
     def tracks(self, now_ns: int) -> list[Track]:
         """Live movers at a time, best score first; one before the last report counts as that."""
         time_ns = max(now_ns, self._time_ns or now_ns)
         ahead_s = (time_ns - (self._time_ns or time_ns)) * 1e-9
-        live = sorted((m for m in self.movers if m.status != TrackStatus.TENTATIVE), key=lambda m: -m.score)
-        moved = [self._moved_on(mover, ahead_s) for mover in live]
-        state, covariance, _ = self._whole(moved)
-        return [
-            Track(m.track_id, time_ns, state[k], covariance[k], m.status, m.score, m.hits, m.misses)
-            for k, m in enumerate(moved)
-        ]
+        live = self.movers.take(self.movers.live)
+        return tracks_of(live.moved_on(ahead_s, self._parameters, self._net), time_ns, self._net, self._parameters)
 
-    def _moved_on(self, mover: Mover, ahead_s: float) -> Mover:
-        parameters, half = self._parameters, len(mover.state) // 2
-        if mover.status == TrackStatus.COASTING:
-            time_s, sigma = parameters.surface_stop_s, parameters.surface_speed_sigma_m_s
-            fade = float(np.exp(-ahead_s / time_s))
-            carry = np.array([[1.0, time_s * (1.0 - fade)], [0.0, fade]])
-            place = time_s**2 * (2.0 * ahead_s / time_s - 3.0 + 4.0 * fade - fade**2)
-            both = time_s * (1.0 - fade) ** 2
-            noise = sigma**2 * np.array([[place, both], [both, 1.0 - fade**2]])
-        else:
-            carry = np.array([[1.0, ahead_s], [0.0, 1.0]])
-            third, second = ahead_s**3 / 3.0, ahead_s**2 / 2.0
-            noise = parameters.surface_noise_m2_s3 * np.array([[third, second], [second, ahead_s]])
-        whole = np.asarray(np.kron(carry, np.eye(half)), np.float64)
-        covariance = whole @ mover.covariance @ whole.T + np.kron(noise, np.eye(half))
-        return replace(mover, state=whole @ mover.state, covariance=np.asarray(covariance, np.float64))
-
-    def _whole(self, movers: list[Mover]) -> tuple[Float, Float, list[Float]]:
-        """States (n, 6) and covariances (n, 6, 6) in ECEF, and their derivatives (6, d) by the movers' own numbers."""
-        state, covariance = np.zeros((len(movers), 6)), np.zeros((len(movers), 6, 6))
-        bases: list[Float] = []
-        for k, mover in enumerate(movers):
-            if mover.road >= 0:
-                road = self._roads[mover.road]
-                place, direction = road.at(float(mover.state[0]))
-                lines, half_m = direction[:, None], 0.5 * road.width_m
-            else:
-                place = mover.anchor_m + mover.state[:2] @ mover.axes[:2]
-                lat, lon, height = ecef_to_geodetic(place)
-                place = place - (height - self._parameters.surface_height_m) * enu_axes(lat, lon)[2]
-                lines, half_m = mover.axes[:2].T, self._parameters.surface_height_sigma_m
-            base: Float = np.asarray(np.kron(np.eye(2), lines), np.float64)
-            # What the own numbers do not hold: the road's width, the height, the climb.
-            rest = np.eye(3) - lines @ lines.T
-            loose = np.zeros((6, 6))
-            loose[:3, :3], loose[3:, 3:] = rest * half_m**2, rest * _CLIMB_SIGMA_M_S**2
-            half = len(mover.state) // 2
-            state[k, :3], state[k, 3:] = place, lines @ mover.state[half:]
-            covariance[k] = base @ mover.covariance @ base.T + loose
-            bases.append(base)
-        return state, covariance, bases
-
-    def _hit(self, mover: Mover, look: EchoLook, plot: int, slopes: Float, spread: Float, predicted: Float) -> Mover:
-        total = spread + noise_about(look, np.array([plot]), spread[None])[0]
-        away = innovations(look, np.array([plot]), predicted[None])[0]
-        away[[n for n in (RATE, ELEVATION) if total[n, n] >= UNUSED]] = 0.0
-        gain = gain_of(mover.covariance[None], slopes[None], total[None], look)[0]
-        covariance = mover.covariance - gain @ total @ gain.T
-        hits, score = mover.hits + 1, mover.score
-        ready = hits >= self._parameters.surface_confirm_hits and score >= self._parameters.surface_confirm_score
-        confirmed = mover.status != TrackStatus.TENTATIVE or ready
-        return replace(
-            mover,
-            state=mover.state + gain @ away,
-            covariance=0.5 * (covariance + covariance.T),
-            status=TrackStatus.CONFIRMED if confirmed else TrackStatus.TENTATIVE,
-            hits=hits,
-            last_hit_ns=look.report.time_ns,
+    def updates_since(self, known: tuple[int | None, MoverTable], time_ns: int) -> NDArray[np.void]:
+        """Live movers as they are at a time, and as dropped those that were live in ``known`` and are no longer."""
+        live = self.movers.live
+        was_ns, was = known
+        gone = was.take(was.live & ~np.isin(was.track_id, self.movers.track_id[live]))
+        gone.status[:] = DROPPED
+        both = (
+            table.moved_on((time_ns - (then_ns or time_ns)) * 1e-9, self._parameters, self._net)
+            for table, then_ns in ((self.movers.take(live), self._time_ns), (gone, was_ns))
         )
+        return np.concatenate([updates_of(table, time_ns, self._net, self._parameters) for table in both])
 
-    def _missed(self, mover: Mover, looked: bool, wanted: bool, log_missed: float) -> Mover:
-        """Let a mover coast that was looked at and not seen; it counts against it only if it is surely fast enough."""
-        assert self._time_ns is not None
-        silent_s = (self._time_ns - mover.last_hit_ns) * 1e-9
-        coasts = looked or silent_s > self._parameters.coast_after_s
-        live = mover.status != TrackStatus.TENTATIVE
-        return replace(
-            mover,
-            status=TrackStatus.COASTING if live and coasts else mover.status,
-            score=mover.score + (log_missed if wanted and not live else 0.0),
-            misses=mover.misses + wanted,
-        )
+    def _places(self, look: EchoLook) -> tuple[Float, Float]:
+        """Places of all plots on the ground and their covariances; nan where there is none."""
+        parameters, k = self._parameters, look.report.n_plots
+        height_m, sigma_m = np.full(k, parameters.surface_height_m), parameters.surface_height_sigma_m
+        place, covariance, _ = places_of(look, np.arange(k), height_m, sigma_m)
+        return place, covariance
 
-    def _lost(self, mover: Mover) -> bool:
-        assert self._time_ns is not None
-        parameters, silent_s = self._parameters, (self._time_ns - mover.last_hit_ns) * 1e-9
-        if mover.status == TrackStatus.TENTATIVE:
-            return silent_s > parameters.radar_tentative_s or mover.score < parameters.drop_score
-        return silent_s > parameters.surface_drop_after_s
+    @staticmethod
+    def _pair_of(start: Int, plot: Int, mover: int, wanted: int) -> int:
+        first, last = int(start[mover]), int(start[mover + 1])
+        return first + int(np.searchsorted(plot[first:last], wanted))
 
-    def _told(self, movers: list[Mover], before: dict[int, TrackStatus]) -> list[tuple[str, str]]:
+    def _not_seen(self, table: MoverTable, look: EchoLook, missed: Bool) -> tuple[Bool, Bool]:
+        """Which movers the report looked at, and which of them it surely should have seen; those it did not see slow.
+
+        A mover that may be on several branches counts by the one on which it is the slowest along the line of sight.
+        """
+        parameters, n = self._parameters, len(table)
+        points = means_of(table, self._net, parameters)
+        predicted = predict_echoes(points.state, look)
+        slopes = predicted.jacobian @ points.bases
+        rate = slopes[:, RATE].copy()
+        rate[:, :2] = 0.0  # of the mover's own motion alone
+        own = table.covariance[points.owner]
+        variance = np.einsum("pi,pij,pj->p", rate, own, rate)
+        looked, wanted = np.ones(n, np.bool_), np.ones(n, np.bool_)
+        np.logical_and.at(looked, points.owner, in_sector(look, predicted))
+        np.logical_and.at(wanted, points.owner, should_be_seen(predicted, variance, look))
+        # What is told against the ground: u . v of the mover itself.
+        least, fold = look.report.least_speed_m_s, look.report.rate_fold_m_s
+        if least <= 0.0 or look.report.flags & RadarFlag.TRUNCATED:
+            return looked, wanted
+        order = np.lexsort((np.abs(predicted.against_ground_m_s), points.owner))
+        first = order[np.unique(points.owner[order], return_index=True)[1]]  # the slowest point of each mover
+        speed, square = predicted.against_ground_m_s[first], variance[first]
+        tells = missed & looked & (square > 1e-6) & table.live
+        if fold:
+            tells &= np.abs(speed) + _WIDEST_BLIND * np.sqrt(square) < fold - least
+        rows = np.flatnonzero(tells)
+        mean, after = slowed(speed[rows], square[rows], least, parameters.radar_detection)
+        with_speed = np.einsum("nij,nj->ni", table.covariance[rows], rate[first[rows]])
+        gain = with_speed / square[rows, None]
+        table.state[rows] += gain * (mean - speed[rows])[:, None]
+        table.covariance[rows] -= gain[:, :, None] * gain[:, None, :] * (square[rows] - after)[:, None, None]
+        return looked, wanted
+
+    def _told(self, table: MoverTable, before: NDArray[np.uint8]) -> list[tuple[str, str]]:
         told = []
-        for mover in movers:
-            was, now = before[mover.track_id], mover.status
-            if was == now or (was == TrackStatus.TENTATIVE and now == TrackStatus.DROPPED):
-                continue
-            kind = "resumed" if (was, now) == (TrackStatus.COASTING, TrackStatus.CONFIRMED) else now.name.lower()
-            told.append((kind, f"track {mover.track_id} {kind}, score {mover.score:.1f}"))
+        for row in np.flatnonzero(table.status != before).tolist():
+            now = int(table.status[row])
+            again = (int(before[row]), now) == (COASTING, CONFIRMED)
+            kind = "resumed" if again else TrackStatus(now).name.lower()
+            told.append((kind, f"track {table.track_id[row]} {kind}, score {table.score[row]:.1f}"))
         return told
 
-    def _started(self, look: EchoLook, free: Int) -> list[Mover]:
+    def _started(
+        self, look: EchoLook, free: Int, kept: MoverTable, place: Float, covariance: Float, nearby: list[list[Nearby]]
+    ) -> MoverTable:
         """Tentative movers at plots that fed none, on the road where one passes, strongest first."""
         parameters, report = self._parameters, look.report
         order = np.argsort(-report.echoes["snr"][free], kind="stable")
-        room = parameters.max_tentative - sum(m.status == TrackStatus.TENTATIVE for m in self.movers)
+        room = parameters.max_tentative - int(np.count_nonzero(~kept.live))
         plots = free[order][: max(room, 0)]
         self._counters[report.sensor_id, "tentative_over_limit"] += len(free) - len(plots)
-        sigma_m = parameters.surface_height_sigma_m
-        place, covariance, _ = places_of(look, plots, np.full(len(plots), parameters.surface_height_m), sigma_m)
-        started = []
+        plots = plots[np.isfinite(place[plots]).all(axis=1)]
+        new = MoverTable.blank(len(plots))
         for k, plot in enumerate(plots.tolist()):
-            if np.isfinite(place[k]).all():
-                name = self._names.setdefault((report.sensor_id, report.frame_id, plot), self._next_id)
-                self._next_id += name == self._next_id
-                started.append(self._first(look, plot, name, place[k], covariance[k]))
+            name = self._names.setdefault((report.sensor_id, report.frame_id, plot), self._next_id)
+            self._next_id += name == self._next_id
+            new.track_id[k] = name
+            best = min(nearby[plot], key=lambda point: point.square, default=None)
+            if best is not None and best.square < _ON_ROAD:
+                new.edge[k], new.state[k, 0], new.covariance[k, 0, 0] = best.edge, best.along_m, best.variance_m2
         # The same plots give the same names when they are fused again; the oldest never are.
         for key in list(self._names)[: max(len(self._names) - _MOST_NAMES, 0)]:
             del self._names[key]
-        return started
+        lat, lon, _ = ecef_to_geodetic(place[plots])
+        new.anchor_m, new.axes = place[plots], enu_axes(lat, lon)
+        off = np.flatnonzero(new.edge == OFF_ROAD)
+        flat = new.axes[off, :2]
+        new.covariance[off, :2, :2] = flat @ covariance[plots[off]] @ flat.transpose(0, 2, 1)
+        new.covariance[:, 2, 2] = parameters.surface_speed_sigma_m_s**2
+        new.covariance[off, 3, 3] = parameters.surface_speed_sigma_m_s**2
+        new.hits[:], new.last_hit_ns[:] = 1, report.time_ns
+        return self._with_rates(new, look, plots)
 
-    def _first(self, look: EchoLook, plot: int, name: int, place: Float, covariance: Float) -> Mover:
-        parameters, time_ns = self._parameters, look.report.time_ns
-        fits = []
-        for road in self._roads:
-            loose = np.linalg.inv(covariance + 0.25 * road.width_m**2 * np.eye(3))
-            fits.append(road.nearest(place, np.asarray(loose, np.float64)))
-        best = min(range(len(fits)), key=lambda road: fits[road][2]) if fits else -1
-        lat, lon, _ = ecef_to_geodetic(place)
-        axes, square = enu_axes(lat, lon), parameters.surface_speed_sigma_m_s**2
-        if best >= 0 and fits[best][2] < _ON_ROAD:
-            state, spread = np.array([fits[best][0], 0.0]), np.diag([fits[best][1], square])
-        else:
-            best, state, spread = -1, np.zeros(4), np.zeros((4, 4))
-            spread[:2, :2], spread[2:, 2:] = axes[:2] @ covariance @ axes[:2].T, square * np.eye(2)
-        mover = Mover(
-            name, best, place, axes, state, spread, TrackStatus.TENTATIVE, 0.0, 1, 0, time_ns, time_ns
-        )  # fmt: skip
-        # The place is used; what is left of the plot is its rate.
-        whole, _, bases = self._whole([mover])
-        predicted = predict_echoes(whole, look)
-        rate = (predicted.jacobian[0] @ bases[0])[RATE]
-        total = float(rate @ spread @ rate) + float(look.noise[plot, RATE, RATE])
+    def _with_rates(self, new: MoverTable, look: EchoLook, plots: Int) -> MoverTable:
+        """Correct new movers by the rates of their plots, unless these fold within what is possible."""
+        points = means_of(new, self._net, self._parameters)
+        predicted = predict_echoes(points.state, look)
+        rate = (predicted.jacobian @ points.bases)[:, RATE]
+        total = np.einsum("ni,nij,nj->n", rate, new.covariance, rate) + look.noise[plots, RATE, RATE]
         fold = look.report.rate_fold_m_s
-        if fold and 6.0 * np.sqrt(total) > fold:
-            return mover
-        away = float(innovations(look, np.array([plot]), predicted.measured)[0, RATE])
-        gain = spread @ rate / total
-        return replace(mover, state=state + gain * away, covariance=spread - np.outer(gain, gain) * total)
-
-    def _updates(self, movers: list[Mover]) -> NDArray[np.void]:
-        state, covariance, _ = self._whole(movers)
-        updates = np.zeros(len(movers), UPDATE_DTYPE)
-        updates["position_m"], updates["velocity_m_s"], updates["covariance"] = state[:, :3], state[:, 3:], covariance
-        updates["time_ns"], updates["n_sensors"] = self._time_ns, 1
-        for name in ("track_id", "status", "score", "hits", "misses"):
-            updates[name] = [getattr(mover, name) for mover in movers]
-        return updates
+        use = np.flatnonzero(6.0 * np.sqrt(total) <= fold) if fold else np.arange(len(new))
+        away = innovations(look, plots, predicted.measured)[use, RATE]
+        gain = np.einsum("nij,nj->ni", new.covariance[use], rate[use]) / total[use, None]
+        new.state[use] += gain * away[:, None]
+        new.covariance[use] -= gain[:, :, None] * gain[:, None, :] * total[use, None, None]
+        return new

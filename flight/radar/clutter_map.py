@@ -18,12 +18,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lookdown.kernels import thresholds
+from lookdown.kernels.clutter_map import map_hits, renew_map
 
 Image = NDArray[np.float32]
 Real = NDArray[np.float64]
 
 MOST_MAPS = 64
 """Maps that are held: frequencies times beams; beyond, the one that was not used for longest goes."""
+
+
+ANYTHING = 1e30
+"""As which times its mean a cell may enter the first map."""
 
 
 @cache
@@ -68,10 +73,10 @@ class ClutterMap:
         """
         return place in self._maps and self._maps[place][1] >= self._memory
 
-    def threshold(self, place: tuple[float, int]) -> Image:
-        """Return what a cell must exceed, shape (dopplers, ranges)."""
+    def test(self, place: tuple[float, int], power: Image, hits: NDArray[np.uint8]) -> None:
+        """Write 1 to ``hits`` where a cell exceeds its threshold, else 0."""
         mean, n = self._maps[place]
-        return mean * np.float32(map_multiplier(self._steady(n), self._memory, self._pfa))
+        map_hits(power, mean, map_multiplier(self._steady(n), self._memory, self._pfa), hits)
 
     def log_pfa(self, place: tuple[float, int], cells: Real, rows: NDArray[np.int64], cols: NDArray[np.int64]) -> Real:
         """Natural logarithm of the false-alarm probability of cells, shape (n,)."""
@@ -82,13 +87,11 @@ class ClutterMap:
     def remember(self, place: tuple[float, int], power: Image) -> None:
         """Take an interval's map into the mean; what is not finite leaves it as it was."""
         mean, n = self._maps.pop(place, (None, 0))
-        finite = np.where(np.isfinite(power), power, np.float32(0.0) if mean is None else mean)
-        if mean is not None:
-            most = mean * np.float32(map_multiplier(self._steady(n), self._memory, self._pfa))
-            # A cell that was never seen has no threshold to be cut to.
-            cut = np.where(mean > 0, np.minimum(finite, most), finite)
-            finite = mean + np.float32(max(1.0 / (n + 1), 1.0 / self._memory)) * (cut - mean)
-        self._maps[place] = finite.astype(np.float32), n + 1
+        if mean is None:
+            mean = np.zeros(power.shape, np.float32)
+        most = map_multiplier(self._steady(n), self._memory, self._pfa) if n else ANYTHING
+        renew_map(power, most, max(1.0 / (n + 1), 1.0 / self._memory), mean)
+        self._maps[place] = mean, n + 1
         if len(self._maps) > MOST_MAPS:
             del self._maps[next(iter(self._maps))]
 

@@ -148,7 +148,7 @@ class Detector:
         ``place``, frequency and beam, names the clutter map; until it is full, ``map`` tests as ``average`` does.
         """
         if self._map and self._map.knows(place):
-            np.greater(power, self._map.threshold(place), out=self._hits.view(np.bool_))
+            self._map.test(place, power, self._hits)
         else:
             self._test(power)
         return self._hits

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from lookdown.kernels import cfar_ordered, cfar_power, doppler, thresholds
+from lookdown.kernels import cfar_ordered, cfar_power, clutter_map, doppler, thresholds
 from tests.bench import peers_radar
 from tests.bench.apart import Apart
 from tests.bench.measure import INTERVAL_SIZES, RADAR_SIZES, contest
@@ -98,6 +98,23 @@ def test_ordered_statistic(benchmark: BenchmarkFixture, window: int) -> None:
         same_hits(0),
         30 if window == 21 else 9,
     )
+
+
+@pytest.mark.parametrize("size", RADAR_SIZES)
+def test_clutter_map(benchmark: BenchmarkFixture, size: str) -> None:
+    """Test and renewal; ours are two calls, for the chain tests twice and renews with the second filter's power."""
+    power, multiplier, share = noise_and_targets(size), 12.0, 1 / 16
+    mean, hits = np.ones(power.shape, np.float32), np.empty(power.shape, np.uint8)
+    given = (power, mean, multiplier, share)
+    peers = {"Numba": peers_radar.map_numba(*given), "NumPy": peers_radar.map_numpy(*given)}
+
+    def ours() -> np.ndarray:
+        clutter_map.map_hits(power, mean, multiplier, hits)
+        clutter_map.renew_map(power, multiplier, share, mean)
+        return hits
+
+    # Each has a map of its own, which changes from call to call: compared are the first calls.
+    contest(benchmark, "clutter map: test and renewal", size, ours, peers, same_hits(0))
 
 
 @pytest.mark.parametrize("size", INTERVAL_SIZES)

@@ -84,6 +84,43 @@ def average_scipy(power: np.ndarray, window: int, guard: int, factors: np.ndarra
 
 
 @compiled
+def map_loop(x, mean, multiplier, share, hits):
+    for i in range(x.size):
+        y, top = mean[i], mean[i] * multiplier
+        hits[i] = x[i] > top
+        cell = x[i] if np.isfinite(x[i]) else y
+        mean[i] = y + share * ((cell if cell < top or y <= F(0) else top) - y)
+
+
+def map_numba(power: np.ndarray, mean: np.ndarray, multiplier: float, share: float) -> Run:
+    """Test and renewal in one pass."""
+    kept, hits = mean.copy(), np.empty(power.shape, np.uint8)
+
+    def run() -> np.ndarray:
+        map_loop(power.ravel(), kept.ravel(), F(multiplier), F(share), hits.ravel())
+        return hits
+
+    return run
+
+
+def map_numpy(power: np.ndarray, mean: np.ndarray, multiplier: float, share: float) -> Run:
+    kept, top, hits = mean.copy(), np.empty_like(power), np.empty(power.shape, bool)
+
+    def run() -> np.ndarray:
+        np.multiply(kept, F(multiplier), out=top)
+        np.greater(power, top, out=hits)
+        np.copyto(top, np.inf, where=kept <= 0)
+        np.minimum(power, top, out=top)
+        np.copyto(top, kept, where=~np.isfinite(power))
+        np.subtract(top, kept, out=top)
+        np.multiply(top, F(share), out=top)
+        np.add(kept, top, out=kept)
+        return hits.view(np.uint8)
+
+    return run
+
+
+@compiled
 def partition_loop(x, half, guard_half, multipliers, ranks, ring, hits):
     rows, cols = x.shape
     for r in range(rows):

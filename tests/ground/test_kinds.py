@@ -27,6 +27,17 @@ def test_posterior_is_calibrated_on_held_out_tracks(world, brightness):
     assert found[20.0].max(axis=1).mean() > 0.85
 
 
+def test_no_chance_is_above_one_though_sums_are_rounded():
+    """A chance of 1 + 2e-16 was refused by the packet of the picture, which ended the ground's process."""
+    kinds = Kinds()
+    [row] = kinds._memory.rows([7])
+    of_one_kind = np.flatnonzero(np.bincount(KIND_OF)[KIND_OF] > 1)
+    kinds._memory.told[row] = 0.0
+    kinds._memory.told[row, of_one_kind[:2]] = 0.5, 0.5 + 2.0**-52
+    assert KIND_OF[of_one_kind[0]] == KIND_OF[of_one_kind[1]]
+    assert max(kinds.posterior(7)) == 1.0
+
+
 def test_ranges_are_ranges_and_weights_sum_to_one():
     assert PRIOR.sum() == pytest.approx(1.0)
     for kind in Kind:

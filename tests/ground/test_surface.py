@@ -1,34 +1,25 @@
 """Ground movers: on the road round its bends, coasting where they stop, resumed as themselves when they go on."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
-import pytest
 
-from lookdown.geo.earth import ecef_to_geodetic, enu_axes, geodetic_to_ecef
-from lookdown.ground.fusion import Happening, ReportFused
+from lookdown.geo.earth import ecef_to_geodetic
+from lookdown.ground.fusion import Fusion, Happening, ReportFused
+from lookdown.ground.ingest import Ingest
 from lookdown.ground.parameters import Parameters, SensorField
 from lookdown.ground.pipeline import Pipeline
-from lookdown.ground.roads import Road, RoadConfig
+from lookdown.ground.rewind import Rewind
+from lookdown.ground.roads import RoadNet
 from lookdown.ground.surface import FIRST_ID
 from lookdown.wire.messages import TrackStatus
-from tests.ground.conftest import AIM_RAD, EPOCH_NS, orbit_over
+from tests.ground.conftest import EPOCH_NS, orbit_over
+from tests.ground.convoy import AIM_M, HEIGHT_M, road_through
 from tests.ground.radar_world import RadarWorld
 from tests.ground.test_radar_air import packets
 
-HEIGHT_M = 300.0
-AXES = enu_axes(*AIM_RAD)
-AIM_M = geodetic_to_ecef(*AIM_RAD, HEIGHT_M)
 EVERY_S = 2.0
-
-
-def road_through(points_m, **changes):
-    """A road through points east and north of the aim point, on the ground."""
-    places = [AIM_M + east * AXES[0] + north * AXES[1] for east, north in points_m]
-    lat, lon, _ = ecef_to_geodetic(np.array(places))
-    points = tuple((float(a), float(b), HEIGHT_M) for a, b in zip(np.degrees(lat), np.degrees(lon), strict=True))
-    return RoadConfig(points, **changes)
-
 
 ROAD = road_through([(-4000.0, -1000.0), (-1000.0, -800.0), (1500.0, 900.0), (5000.0, 1000.0)])
 
@@ -50,10 +41,10 @@ def radar_of(**changes):
 
 def drive(start_m, speed_of, seconds, road=ROAD):
     """Distances and states of a vehicle every `EVERY_S`."""
-    line, along, rows = Road(road), start_m, []
+    line, along, rows = RoadNet([road]), start_m, []
     for n in range(int(seconds / EVERY_S)):
         speed = speed_of(n * EVERY_S)
-        place, direction = line.at(along)
+        [place], [direction] = line.at(np.array([0]), np.array([along]))
         rows.append((along, np.concatenate([place, speed * direction])))
         along += speed * EVERY_S
     return [a for a, _ in rows], [s for _, s in rows]
@@ -82,22 +73,6 @@ def packets_of(pipeline, report):
 
 def kinds(events):
     return [event.kind for event in events if isinstance(event, Happening)]
-
-
-def test_a_road_is_measured_from_its_first_point_and_found_by_the_likeliest_place():
-    road = Road(ROAD)
-    for along in (0.0, 1234.5, road.length_m - 1.0):
-        place, direction = road.at(along)
-        assert np.linalg.norm(direction) == pytest.approx(1.0)
-        found, variance, square = road.nearest(place, np.eye(3) / 25.0)
-        assert found == pytest.approx(along, abs=0.01)
-        assert (variance, square) == (pytest.approx(25.0), pytest.approx(0.0, abs=1e-6))
-    # A place 300 m off where its own covariance is long: the road is met where that covariance allows.
-    place, direction = road.at(2000.0)
-    long = np.eye(3) / 25.0 - AXES[:1].T @ AXES[:1] * (1 / 25.0 - 1 / 300.0**2)
-    found, variance, square = road.nearest(place + 300.0 * AXES[0], long)
-    assert square < 2.0
-    assert abs(found - 2000.0) < 3.0 * np.sqrt(variance) + 310.0
 
 
 def test_vehicles_are_followed_round_the_bends():
@@ -132,17 +107,17 @@ def test_a_stop_is_coasted_along_the_road_and_custody_resumes():
     assert "dropped" not in told
     [last] = pictures[-1].tracks
     assert (last.status, {t.id for p in pictures for t in p.tracks}) == (TrackStatus.CONFIRMED, {last.id})
-    line, sigmas = Road(ROAD), []
+    line, sigmas = RoadNet([ROAD]), []
     for n, picture in enumerate(pictures):
         if 42.0 < n * EVERY_S < 100.0:
             [track] = picture.tracks
             assert track.status == TrackStatus.COASTING
-            direction = line.at(along[n])[1]
+            [direction] = line.at(np.array([0]), np.array([along[n]]))[1]
             sigmas.append(float(np.sqrt(direction @ track.covariance[:3, :3] @ direction)))
             away = (track.state[:3] - states[n][:3]) @ direction
             assert abs(away) < 4.0 * sigmas[-1]
-            off = np.linalg.norm(track.state[:3] - line.at(line.nearest(track.state[:3], np.eye(3))[0])[0])
-            assert off < ROAD.width_m
+            [near] = line.near(track.state[:3], np.eye(3), 9.0)
+            assert near.square < 9.0
     assert all(later > earlier for earlier, later in pairwise(sigmas))
 
 
@@ -163,7 +138,7 @@ def test_custody_ends_after_its_time_and_is_told():
     pipeline, events, pictures = fused(reports_of(radar_of(false_plots=0.0), states), parameters)
     assert kinds(events)[-1] == "dropped"
     assert not pictures[-1].tracks
-    assert not [m for m in pipeline.fusion._surface.movers if m.status != TrackStatus.TENTATIVE]
+    assert not pipeline.fusion._surface.movers.live.any()
     dropped = [event for event in events if isinstance(event, ReportFused)][-1]
     assert len(dropped.updates) <= 1
 
@@ -188,7 +163,34 @@ def test_live_packets_give_the_same_picture():
     assert track.status == TrackStatus.CONFIRMED
 
 
-@pytest.mark.parametrize("points", [((1.0, 2.0, 3.0),), ((95.0, 0.0, 0.0), (1.0, 2.0, 3.0)), ((1.0, np.nan, 0.0),) * 2])
-def test_a_road_that_leads_nowhere_is_refused(points):
-    with pytest.raises(ValueError, match="points: wanted two or more"):
-        RoadConfig(points)
+def test_late_reports_of_a_second_radar_leave_the_movers_of_reports_in_order_and_tell_them():
+    """The second radar alone sees the mover begin to move; its reports come 3 s late."""
+    first = radar_of(false_plots=0.2, sensor_id=8, seed=1, detection=0.3)
+    second = radar_of(false_plots=0.2, sensor_id=9, seed=2)
+    _, states = drive(600.0, lambda _: 18.0, 60.0)
+    sensors = (SensorField(8, radar="surface"), SensorField(9, radar="surface"))
+    parameters = Parameters(sensors=sensors, roads=(ROAD,), surface_height_m=HEIGHT_M, hold_s=0.5, late_every_s=0.5)
+    reports = []
+    for n, state in enumerate(states):
+        reports += [radar.report(EPOCH_NS + round((n * EVERY_S + late) * 1e9), np.array([state]))
+                    for radar, late in ((first, 0.0), (second, 0.0))]  # fmt: skip
+    come = sorted(reports, key=lambda r: (r.time_ns + (3_000_000_000 if r.sensor_id == 9 else 0), r.sensor_id))
+
+    def fuse(order, **changes):
+        fusion, own = Fusion(replace(parameters, **changes)), replace(parameters, **changes)
+        ingest, rewind, events = Ingest(own), Rewind(fusion, own), []
+        for report in order:
+            events += rewind.step(ingest.offer(report))
+        return fusion, events + rewind.step(ingest.flush()) + rewind.catch_up()
+
+    in_order, _ = fuse(sorted(reports, key=lambda r: (r.time_ns, r.sensor_id)), hold_s=10.0)
+    late, events = fuse(come)
+    for name in ("state", "covariance", "status", "score", "hits"):
+        a, b = (getattr(fusion._surface.movers, name) for fusion in (in_order, late))
+        np.testing.assert_array_equal(a, b, err_msg=name)
+    told = [event for event in events if isinstance(event, ReportFused) and event.arrival.report.sensor_id == 9]
+    shown = [event for event in told if (event.updates["track_id"] >= FIRST_ID).any()]
+    assert len(shown) > 10
+    newest = max(report.time_ns for report in reports)
+    [last] = [u for u in told[-1].updates if u["status"] == TrackStatus.CONFIRMED and u["time_ns"] == newest][-1:]
+    assert np.linalg.norm(last["position_m"] - states[-1][:3]) < 60.0

@@ -49,6 +49,14 @@ def adaptive(
     return out, conventional
 
 
+def renewed_map(power: np.ndarray, most: float, share: float, mean: np.ndarray) -> np.ndarray:
+    """Float by float: in the precision of the kernel."""
+    finite = np.where(np.isfinite(power), power, mean)
+    with np.errstate(over="ignore"):
+        cut = np.where(mean > 0, np.minimum(finite, mean * np.float32(most)), finite)
+    return mean + np.float32(share) * (cut - mean)
+
+
 def clusters(cells: np.ndarray, rows: int, cols: int) -> np.ndarray:
     """Labels in the order of first hits: SciPy's, joined across the fold of the rows."""
     image = np.zeros(rows * cols, bool)

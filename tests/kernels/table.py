@@ -17,6 +17,7 @@ from lookdown.kernels import (
     cfar_ordered,
     cfar_power,
     charge,
+    clutter_map,
     difference,
     extract,
     fit,
@@ -311,6 +312,16 @@ def _ordered(r: int, c: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _map_hits(r: int, c: int) -> dict[str, Any]:
+    power = np.square(of(r, c, "residual")[0])
+    return {"power": power, "mean": out(r, c) + 9, "multiplier": 8.0, "hits": np.zeros((r, c), np.uint8)}
+
+
+def _renew_map(r: int, c: int) -> dict[str, Any]:
+    power = np.square(of(r, c, "residual")[0])
+    return {"power": power, "most": 8.0, "share": 0.0625, "mean": out(r, c) + 9}
+
+
 def _blocks(r: int, c: int) -> tuple[int, int]:
     return -(-r // BLOCK_PX), -(-c // BLOCK_PX)
 
@@ -401,6 +412,8 @@ KERNELS = {
         Kernel(cfar_power.greatest_of, _power(thresholds.greatest_factors), "power factors", "scratch hits"),
         Kernel(cfar_power.smallest_of, _power(thresholds.smallest_factors), "power factors", "scratch hits"),
         Kernel(cfar_ordered.ordered_statistic, _ordered, "power multipliers ranks", "scratch hits"),
+        Kernel(clutter_map.map_hits, _map_hits, "power mean", "hits"),
+        Kernel(clutter_map.renew_map, _renew_map, "power", "mean"),
         Kernel(stack.quantise, _quantise, "z", "out"),
         Kernel(peaks.count_peaks, _count_peaks, "z", "counts"),
         Kernel(tailmap.map_scores, _map_scores, "z level power", "out"),

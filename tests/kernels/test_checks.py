@@ -25,6 +25,8 @@ OUT_OF_RANGE: dict[str, dict[str, tuple[Any, ...]]] = {
     "local_normalise": {"window": (1, 4, 257, 5.0), "sigma_floor": (0.0,)},
     "whiten": {"window": (1, 16, 257, 5.0), "guard": (0, 8, 17, 255), "variance_floor": (-1.0,)},
     "ca_cfar": {"window": (1, 16, 257), "guard": (0, 4, 17), "design": (0.9, 13.0), "sigma_floor": (0.0,)},
+    "map_hits": {"multiplier": (0.0, -1.0)},
+    "renew_map": {"most": (0.0,), "share": (0.0, 1.1)},
     "count_peaks": {"side": (3, 1025, 8.5), "least": (0.0,), "per_e": (0.0,), "keep": (-0.1, 1.1)},
     "map_scores": {"side": (3, 1025), "least": (0.0,)},
     "restart_young": {"row_step": (10**7, 0.5), "col_step": (-(10**7),), "limit": (0.0,), "oldest": (-1, 256)},

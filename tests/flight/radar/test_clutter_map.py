@@ -15,6 +15,12 @@ def clutter(rng):
     return 10 ** rng.uniform(0, 4, SHAPE)
 
 
+def hits_of(clutter_map, power):
+    hits = np.empty(power.shape, np.uint8)
+    clutter_map.test(PLACE, power, hits)
+    return hits
+
+
 @pytest.mark.parametrize(("n", "memory"), [(1, 8), (3, 8), (8, 8), (40, 8), (200, 16)])
 def test_weights_are_those_of_the_recursion(n, memory):
     y, basis = np.zeros(n), np.eye(n)
@@ -32,7 +38,7 @@ def test_false_alarms_are_as_wanted_where_each_cell_has_its_own_clutter(before):
         clutter_map = ClutterMap(8, PFA)
         for _ in range(before):
             clutter_map.remember(PLACE, (mean * rng.exponential(size=SHAPE)).astype(np.float32))
-        found += int((mean * rng.exponential(size=SHAPE) > clutter_map.threshold(PLACE)).sum())
+        found += int(hits_of(clutter_map, (mean * rng.exponential(size=SHAPE)).astype(np.float32)).sum())
         cells += mean.size
     # Hits enter the map as thresholds: that lowers it by some hundredths at this Pfa.
     assert abs(found - PFA * cells) < 3 * np.sqrt(PFA * cells) + 0.06 * PFA * cells
@@ -67,7 +73,7 @@ def test_what_comes_new_is_seen_at_once_and_what_stands_becomes_clutter():
         if n >= 24:
             power[5, 5] = 300.0
         if n:
-            seen.append(bool(power[5, 5] > clutter_map.threshold(PLACE)[5, 5]))
+            seen.append(bool(hits_of(clutter_map, power)[5, 5]))
         clutter_map.remember(PLACE, power)
     assert not any(seen[:23])
     assert all(seen[23:26])
@@ -80,7 +86,8 @@ def test_what_is_not_finite_leaves_the_map_and_maps_are_bounded():
     spoilt = np.ones(SHAPE, np.float32)
     spoilt[3, 4], spoilt[5, 6] = np.nan, np.inf
     clutter_map.remember(PLACE, spoilt)
-    assert np.isfinite(clutter_map.threshold(PLACE)).all()
+    assert not hits_of(clutter_map, np.full(SHAPE, 1.5, np.float32)).any()
+    assert hits_of(clutter_map, np.full(SHAPE, 1e6, np.float32)).all()
     for _ in range(2):
         clutter_map.remember(PLACE, np.ones(SHAPE, np.float32))
     assert clutter_map.knows(PLACE)
