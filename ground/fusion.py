@@ -54,11 +54,14 @@ class ReportFused:
         Tracks that it hit or whose status it changed: live ones, ending ones, and tentative ones that two sensors see.
     links : ndarray of LINK_DTYPE, shape (k,)
         Which plot fed which track.
+    pointing : PointingError or None
+        What is known of the sensor's pointing error after it; once a second of data time.
     """
 
     arrival: Arrival
     updates: NDArray[Any]
     links: NDArray[Any]
+    pointing: PointingError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +183,11 @@ class Fusion:
         """Pointing errors of the sensors of which more is known than their sigma."""
         return self._pointing.known()
 
+    @property
+    def pointing_of_all(self) -> list[PointingError]:
+        """Pointing errors of all focal planes that have reported, as far as they are known."""
+        return self._pointing.all() if self._parameters.estimate_pointing else []
+
     def save(self) -> Snapshot:
         """Keep what is known, for `restore`."""
         table = self._table.take(np.arange(len(self._table)))
@@ -290,7 +298,8 @@ class Fusion:
         self.counters[report.sensor_id, "fused"] += 1
         self.counters[report.sensor_id, "plots"] += arrival.report.n_plots
         self.counters[report.sensor_id, "plots_used"] += int(np.count_nonzero(~free))
-        return [ReportFused(arrival, updates, links), *events, *self._tell_pointing(report, sensor)]
+        pointing = self._pointing.note(sensor, report.time_ns) if parameters.estimate_pointing else None
+        return [ReportFused(arrival, updates, links, pointing), *events, *self._tell_pointing(report, sensor)]
 
     def _fuse_surface(self, arrival: Arrival, report: RadarReport) -> list[Event]:
         changes = self._surface.take(EchoLook.of(report), arrival.plot_index)

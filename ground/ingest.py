@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lookdown.ground.parameters import Parameters
-from lookdown.ground.plausible import check_state, spoilt_covariances, spoilt_echoes, split_sights, usable_echoes
+from lookdown.ground.plausible import check_state, split_sights, spoilt_covariances, spoilt_echoes, usable_echoes
 from lookdown.wire.errors import WireError
 from lookdown.wire.messages import PlotReport, RadarReport
 

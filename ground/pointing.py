@@ -11,10 +11,11 @@ exact for an error that stands still)::
     x <- x + K (z - h - s b) + G db       G <- G - K U      P|b <- P|b - K S K'      P = P|b + G B G'      C = G B
 
 The sums run over the plots of live tracks. One target seen by several satellites tells what their errors differ by.
-What they have in common, a shift of all they see, is told by landmarks, places known beforehand that show as plots, and
-by stars (`sky`). A star lies at no distance: it shows the error of the attitude alone, not that of the satellite's place
-over the range, which is part of ``b`` for targets. The difference ``a`` of the two (with the error of the catalogue) is a
-state of its own, two numbers a sensor, that goes with ``b`` as a landmark does: what stars cannot tell stays unknown.
+What they have in common, a shift of all they see, is told by landmarks, places known beforehand that show as plots,
+and by stars (`sky`). A star lies at no distance: it shows the error of the attitude alone, not that of the satellite's
+place over the range, which is part of ``b`` for targets. The difference ``a`` of the two (with the error of the
+catalogue) is a state of its own, two numbers a sensor, that goes with ``b`` as a landmark does: what stars cannot tell
+stays unknown.
 """
 
 from dataclasses import dataclass, replace
@@ -40,6 +41,7 @@ Tracks = tuple[Float, Float, Float]  # state, covariance, and covariance with th
 
 _NEVER_MISSED = 1e6  # any plot in the gate of a landmark is better than none
 _KNOWN = 0.5  # of the sigma told beforehand: an error known better than that is worth telling
+_NOTE_NS = 1_000_000_000
 _CHANGED = 1.5  # a sigma that a satellite changes by more is that of another error
 
 
@@ -93,7 +95,7 @@ class PointingError:
     @property
     def is_known(self) -> bool:
         """Whether it is known better than its sigma stated beforehand, by half."""
-        return 0.0 < self.stated_rad and max(self.sigma_x_rad, self.sigma_y_rad) < _KNOWN * self.stated_rad
+        return self.stated_rad > 0.0 and max(self.sigma_x_rad, self.sigma_y_rad) < _KNOWN * self.stated_rad
 
 
 class Pointing:
@@ -129,6 +131,7 @@ class Pointing:
         self._n_landmarks = len(places)
         size = len(places) + (m if parameters.has_stars else 0)
         self.used = np.zeros((m, len(Told)), np.int64)
+        self._noted_ns = np.zeros(m, np.int64)
         self.landmarks: Tracks = np.zeros((size, 6)), np.zeros((size, 6, 6)), np.zeros((size, 6, 2 * m))
         self.landmarks[0][: len(places), :3] = places_m
         for row, place in enumerate(parameters.landmarks):
@@ -144,7 +147,7 @@ class Pointing:
         state, covariance, cross = self.landmarks
         twin.landmarks = state.copy(), covariance.copy(), cross.copy()
         twin._untold = self._untold[0].copy(), self._untold[1].copy()
-        twin.used = self.used.copy()
+        twin.used, twin._noted_ns = self.used.copy(), self._noted_ns.copy()
         return twin
 
     def predict(self, dt_s: float) -> None:
@@ -361,17 +364,24 @@ class Pointing:
         self._join(np.zeros_like(self.mean), (state, covariance, cross))
         return cross
 
+    def of(self, sensor: int) -> PointingError:
+        """Error of one sensor as it is known now."""
+        unit, own = float(self.sigma_rad[sensor]), slice(2 * sensor, 2 * sensor + 2)
+        x, y = (unit * self.mean[own]).tolist()
+        sigma_x, sigma_y = (unit * np.sqrt(np.diagonal(self.covariance)[own])).tolist()
+        name = self._parameters.sensors[sensor].sensor_id
+        return PointingError(name, x, y, sigma_x, sigma_y, unit, *self.used[sensor].tolist())
+
+    def note(self, sensor: int, time_ns: int) -> PointingError | None:
+        """Error of a sensor whose report was fused, once a second of data time."""
+        if time_ns < self._noted_ns[sensor] + _NOTE_NS:
+            return None
+        self._noted_ns[sensor] = time_ns
+        return self.of(sensor)
+
     def all(self) -> list[PointingError]:
-        """Errors of all sensors that have reported, as they are known now."""
-        found = []
-        sigma = np.sqrt(np.diagonal(self.covariance)).reshape(-1, 2)
-        for index, sensor in enumerate(self._parameters.sensors):
-            unit = float(self.sigma_rad[index])
-            if unit > 0.0:
-                x, y = (unit * self.mean[2 * index : 2 * index + 2]).tolist()
-                of_it = (*(unit * sigma[index]).tolist(), unit, *self.used[index].tolist())
-                found.append(PointingError(sensor.sensor_id, x, y, *of_it))
-        return found
+        """Errors of all sensors that have told a sigma, as they are known now."""
+        return [self.of(sensor) for sensor in np.flatnonzero(self.sigma_rad > 0.0).tolist()]
 
     def known(self) -> list[PointingError]:
         """Errors that are known better than they were beforehand."""
