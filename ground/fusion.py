@@ -311,13 +311,13 @@ class Fusion:
     def _fuse_radar(self, arrival: Arrival, report: RadarReport, sensor: int) -> list[Event]:
         table, parameters = self._table, self._parameters
         look = EchoLook.of(report)
-        plot_of = take_echoes(table, look, sensor, parameters).plot_of
+        plot_of = take_echoes(table, look, sensor, parameters, self._modes).plot_of
         rows = np.flatnonzero(plot_of >= 0)
         links = np.zeros(rows.size, LINK_DTYPE)
         links["plot_index"], links["track_id"] = arrival.plot_index[plot_of[rows]], table.track_id[rows]
         free = _without(np.arange(report.n_plots), plot_of[rows], report.n_plots)
         events, updates = self._turn_pages(rows, plot_of, report)
-        new, plots = start_tracks(look, free, sensor, len(self._index), parameters)
+        new, plots = start_tracks(look, free, sensor, len(self._index), parameters, self._modes)
         new.track_id = self._name(report, None, plots, np.full(len(plots), -1))
         self._table.extend(new)
         self._limit_tentative(report)

@@ -174,11 +174,6 @@ class Parameters:
         for sensor in self.sensors:
             if not 1 <= sensor.sensor_id <= 65535 or sensor.rows < 1 or sensor.cols < 1:
                 raise ValueError(f"sensors: wanted sensor_id 1 to 65535, rows and cols of 1 or more, got {sensor}")
-            if sensor.radar == "air" and self.model != "constant_velocity":
-                raise ValueError(
-                    f"sensors: wanted model = 'constant_velocity' beside the radar {sensor.sensor_id} of the air, "
-                    f"whose plots feed that model alone, got {self.model!r}"
-                )
         if self.has_stars:
             catalogue(self.stars, self.star_catalogue)  # refuses what is none
         for place in self.landmarks:
