@@ -293,7 +293,7 @@ class Fusion:
             self._start(look, sensor, np.flatnonzero(free))
             # In its first reports others may not have told yet where they look.
             settled = self.counters[report.sensor_id, "fused"] >= parameters.confirm_looks
-            if parameters.single_tracks and not self._modes.models and settled:
+            if parameters.single_tracks and settled:
                 self._start_single(feeder, np.flatnonzero(free & ~single))
         self.counters[report.sensor_id, "fused"] += 1
         self.counters[report.sensor_id, "plots"] += arrival.report.n_plots

@@ -136,13 +136,17 @@ class Modes:
         table.mode_share = share / share.sum(axis=1, keepdims=True)
 
     def _stand_on_ground(self, table: TrackTable, index: int, state: Float, covariance: Float) -> None:
-        """Correct a model of the surface by the height of the ground, the ellipsoid's."""
-        lat, lon, height_m = ecef_to_geodetic(state[:, :3])
-        jacobian = np.zeros((len(state), 1, MODE_STATES))
-        jacobian[:, 0, :3] = up_at(lat, lon)
-        spread = jacobian @ covariance @ jacobian.transpose(0, 2, 1) + _TERRAIN_SIGMA_M**2
+        """Correct a model of the surface by the ground's height and slope; without terrain by the ellipsoid."""
+        parameters, jacobian = self._parameters, np.zeros((len(state), 1, MODE_STATES))
+        if parameters.terrain is None:
+            lat, lon, over_m = ecef_to_geodetic(state[:, :3])
+            jacobian[:, 0, :3], sigma_m = up_at(lat, lon), _TERRAIN_SIGMA_M
+        else:
+            ground_m, jacobian[:, 0, :3] = parameters.ground.under(state[:, :3])
+            over_m, sigma_m = height_m(state[:, :3]) - ground_m, parameters.terrain_sigma_m
+        spread = jacobian @ covariance @ jacobian.transpose(0, 2, 1) + sigma_m**2
         cross, rows, none = table.mode_cross[:, index].copy(), np.arange(len(state)), np.zeros(len(state))
-        correct(rows, jacobian, -1, none, False, -height_m[:, None].copy(), spread, state, covariance, cross)
+        correct(rows, jacobian, -1, none, False, -over_m[:, None].copy(), spread, state, covariance, cross)
         table.mode_cross[:, index] = cross
 
 

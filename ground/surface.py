@@ -43,6 +43,7 @@ FIRST_ID = 1_000_000_000
 _ON_ROAD = 9.0  # squared sigmas, within which a plot is on a road
 _MOST_NAMES = 20_000
 _CLIMB_SIGMA_M_S = 1.0
+_GROUND_STEPS = 6  # each leaves of an error of height the slope of the ground times that of the view
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -216,8 +217,9 @@ class Surface:
             else:
                 place = mover.anchor_m + mover.state[:2] @ mover.axes[:2]
                 lat, lon, height = ecef_to_geodetic(place)
-                place = place - (height - self._parameters.surface_height_m) * enu_axes(lat, lon)[2]
-                lines, half_m = mover.axes[:2].T, self._parameters.surface_height_sigma_m
+                ground_m = float(self._parameters.ground.heights(lat[None], lon[None])[0])
+                place = place - (height - ground_m) * enu_axes(lat, lon)[2]
+                lines, half_m = mover.axes[:2].T, self._parameters.ground_sigma_m
             base: Float = np.asarray(np.kron(np.eye(2), lines), np.float64)
             # What the own numbers do not hold: the road's width, the height, the climb.
             rest = np.eye(3) - lines @ lines.T
@@ -284,8 +286,7 @@ class Surface:
         room = parameters.max_tentative - sum(m.status == TrackStatus.TENTATIVE for m in self.movers)
         plots = free[order][: max(room, 0)]
         self._counters[report.sensor_id, "tentative_over_limit"] += len(free) - len(plots)
-        sigma_m = parameters.surface_height_sigma_m
-        place, covariance, _ = places_of(look, plots, np.full(len(plots), parameters.surface_height_m), sigma_m)
+        place, covariance = self._on_ground(look, plots)
         started = []
         for k, plot in enumerate(plots.tolist()):
             if np.isfinite(place[k]).all():
@@ -296,6 +297,20 @@ class Surface:
         for key in list(self._names)[: max(len(self._names) - _MOST_NAMES, 0)]:
             del self._names[key]
         return started
+
+    def _on_ground(self, look: EchoLook, plots: Int) -> tuple[Float, Float]:
+        """Where circles of range and azimuth meet the ground, whose height is that of the place found before."""
+        parameters = self._parameters
+        ground, sigma_m = parameters.ground, parameters.ground_sigma_m
+        height_m = np.full(len(plots), parameters.surface_height_m)
+        place, covariance, _ = places_of(look, plots, height_m, sigma_m)
+        for _ in range(_GROUND_STEPS if parameters.terrain is not None and len(plots) else 0):
+            good = np.isfinite(place).all(axis=1)
+            height_m[good], rise = ground.under(place[good])
+            rises = np.zeros((len(plots), 3))
+            rises[good] = rise
+            place, covariance, _ = places_of(look, plots, height_m, sigma_m, rises)
+        return place, covariance
 
     def _first(self, look: EchoLook, plot: int, name: int, place: Float, covariance: Float) -> Mover:
         parameters, time_ns = self._parameters, look.report.time_ns
