@@ -267,7 +267,10 @@ class Ingest:
             spoilt = spoilt_echoes(report.echoes)
             usable = ~spoilt & usable_echoes(report.echoes, report.state.position_m, self._parameters)
         if len(order) and not usable.any():
-            raise WireError("geometry", f"frame {report.frame_id} of sensor {sender}: no plot lies in the air")
+            what = f"frame {report.frame_id} of sensor {sender}"
+            if spoilt.all():
+                raise WireError("covariance", f"{what}: no plot has a covariance")
+            raise WireError("geometry", f"{what}: no plot lies in the air")
         if not usable.all():
             self.counters[sender, "plots_refused"] += int(np.count_nonzero(~usable))
             for reason, rows in (("covariance", spoilt), ("geometry", ~usable & ~spoilt)):
