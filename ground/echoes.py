@@ -183,7 +183,9 @@ def in_sector(look: EchoLook, predicted: PredictedEchoes) -> Bool:
     return np.asarray(inside & predicted.visible, np.bool_)
 
 
-def places_of(look: EchoLook, plots: NDArray[np.int64], height_m: Float, sigma_m: float) -> tuple[Float, Float, Float]:
+def places_of(
+    look: EchoLook, plots: NDArray[np.int64], height_m: Float, sigma_m: float, rise: Float | None = None
+) -> tuple[Float, Float, Float]:
     """Places of plots: by their elevation, else where their circles pass a height.
 
     Parameters
@@ -196,6 +198,8 @@ def places_of(look: EchoLook, plots: NDArray[np.int64], height_m: Float, sigma_m
         Height over the ellipsoid, for plots without elevation [m].
     sigma_m : float
         One sigma of that height [m].
+    rise : ndarray of float64, shape (c, 3), optional
+        Derivative by the place of the height over ground that slopes; straight up by default [1].
 
     Returns
     -------
@@ -218,7 +222,7 @@ def places_of(look: EchoLook, plots: NDArray[np.int64], height_m: Float, sigma_m
     state = np.concatenate([place, np.zeros_like(place)], axis=1)
     with np.errstate(invalid="ignore"):
         slopes = predict_echoes(state, look).jacobian[:, [AZIMUTH, RANGE, ELEVATION], :3].copy()
-    slopes[without, 2] = upward(place)[without]
+    slopes[without, 2] = (upward(place) if rise is None else rise)[without]
     errors = noise[:, [AZIMUTH, RANGE, ELEVATION]][:, :, [AZIMUTH, RANGE, ELEVATION]]
     errors[without, 2, 2] = sigma_m**2
     errors[:, [0, 1], [0, 1]] += look.shared**2

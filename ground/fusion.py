@@ -54,11 +54,14 @@ class ReportFused:
         Tracks that it hit or whose status it changed: live ones, ending ones, and tentative ones that two sensors see.
     links : ndarray of LINK_DTYPE, shape (k,)
         Which plot fed which track.
+    pointing : PointingError or None
+        What is known of the sensor's pointing error after it; once a second of data time.
     """
 
     arrival: Arrival
     updates: NDArray[Any]
     links: NDArray[Any]
+    pointing: PointingError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +120,8 @@ class Fusion:
     Attributes
     ----------
     counters : Counter of (int, str)
-        By (sensor, name): ``fused``, ``plots``, ``plots_used``, ``plots_of_landmarks``, ``tentative_over_limit``,
+        By (sensor, name): ``fused``, ``plots``, ``plots_used``, ``plots_of_landmarks``, ``plots_of_stars``,
+        ``plots_in_space`` (no star of the catalogue), ``tentative_over_limit``,
         ``pointing_renewed`` (times that the sigma of a pointing changed so that its error is another one).
     """
 
@@ -178,6 +182,11 @@ class Fusion:
     def pointing(self) -> list[PointingError]:
         """Pointing errors of the sensors of which more is known than their sigma."""
         return self._pointing.known()
+
+    @property
+    def pointing_of_all(self) -> list[PointingError]:
+        """Pointing errors of all focal planes that have reported, as far as they are known."""
+        return self._pointing.all() if self._parameters.estimate_pointing else []
 
     def save(self) -> Snapshot:
         """Keep what is known, for `restore`."""
@@ -249,7 +258,7 @@ class Fusion:
         look = Look.of(report, parameters.centroid_floor_px)
         plot_index = arrival.plot_index
         if parameters.estimate_pointing:
-            look, plot_index = self._know_pointing(ahead_s, look, sensor, plot_index)
+            look, plot_index = self._know_pointing(ahead_s, look, sensor, plot_index, arrival.space)
             report = look.report
         predicted = predict_sights(table.state, look)
         sigma = common_sigma(report.state, predicted.range_m)
@@ -288,12 +297,13 @@ class Fusion:
             self._start(look, sensor, np.flatnonzero(free))
             # In its first reports others may not have told yet where they look.
             settled = self.counters[report.sensor_id, "fused"] >= parameters.confirm_looks
-            if parameters.single_tracks and not self._modes.models and settled:
+            if parameters.single_tracks and settled:
                 self._start_single(feeder, np.flatnonzero(free & ~single))
         self.counters[report.sensor_id, "fused"] += 1
         self.counters[report.sensor_id, "plots"] += arrival.report.n_plots
         self.counters[report.sensor_id, "plots_used"] += int(np.count_nonzero(~free))
-        return [ReportFused(arrival, updates, links), *events, *self._tell_pointing(report, sensor)]
+        pointing = self._pointing.note(sensor, report.time_ns) if parameters.estimate_pointing else None
+        return [ReportFused(arrival, updates, links, pointing), *events, *self._tell_pointing(report, sensor)]
 
     def _fuse_surface(self, arrival: Arrival, report: RadarReport) -> list[Event]:
         changes = self._surface.take(EchoLook.of(report), arrival.plot_index)
@@ -305,13 +315,13 @@ class Fusion:
     def _fuse_radar(self, arrival: Arrival, report: RadarReport, sensor: int) -> list[Event]:
         table, parameters = self._table, self._parameters
         look = EchoLook.of(report)
-        plot_of = take_echoes(table, look, sensor, parameters).plot_of
+        plot_of = take_echoes(table, look, sensor, parameters, self._modes).plot_of
         rows = np.flatnonzero(plot_of >= 0)
         links = np.zeros(rows.size, LINK_DTYPE)
         links["plot_index"], links["track_id"] = arrival.plot_index[plot_of[rows]], table.track_id[rows]
         free = _without(np.arange(report.n_plots), plot_of[rows], report.n_plots)
         events, updates = self._turn_pages(rows, plot_of, report)
-        new, plots = start_tracks(look, free, sensor, len(self._index), parameters)
+        new, plots = start_tracks(look, free, sensor, len(self._index), parameters, self._modes)
         new.track_id = self._name(report, None, plots, np.full(len(plots), -1))
         self._table.extend(new)
         self._limit_tentative(report)
@@ -349,16 +359,22 @@ class Fusion:
         plot_of[track], ratio[track] = pairs.plot[likely], pairs.ratio[likely]
         return plot_of, ratio
 
-    def _know_pointing(self, ahead_s: float, look: Look, sensor: int, plot_index: Int) -> tuple[Look, Int]:
-        """Bring the pointing errors to the time of a report and learn from its landmarks; the rest of its plots."""
+    def _know_pointing(
+        self, ahead_s: float, look: Look, sensor: int, plot_index: Int, space: NDArray[Any] | None
+    ) -> tuple[Look, Int]:
+        """Bring the pointing errors to the time of a report, learn from its stars and landmarks; its other plots."""
         table, pointing, report = self._table, self._pointing, look.report
         pointing.predict(ahead_s)
         altitude_m = float(np.linalg.norm(look.origin_m)) - SEMI_MAJOR_AXIS_M
         sigma_rad = float(common_sigma(report.state, np.array([altitude_m]))[0])
-        if pointing.renewed(sensor, sigma_rad):
+        if pointing.renewed(sensor, sigma_rad, report.state.pointing_sigma_rad):
             for _, _, cross in table.bundles:
                 cross[:, :, 2 * sensor : 2 * sensor + 2] = 0.0
             self.counters[report.sensor_id, "pointing_renewed"] += 1
+        if space is not None:
+            found = pointing.take_stars(look, sensor, space, tuple(table.bundles))
+            self.counters[report.sensor_id, "plots_of_stars"] += found
+            self.counters[report.sensor_id, "plots_in_space"] += len(space) - found
         if not self._parameters.landmarks:
             return look, plot_index
         plots = pointing.take_landmarks(look, sensor, self._parameters.gate_probability, tuple(table.bundles))

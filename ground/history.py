@@ -14,7 +14,7 @@ Times are TAI [ns], lengths m, speeds m/s; a covariance is 36 float64, row by ro
 import sqlite3
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, wait
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from lookdown.ground.closing import ROWS_SCHEMA, begin_closing, is_set_apart, set_apart, write_closing
@@ -154,6 +154,9 @@ class History:
         where = (*state.position_m.tolist(), *state.velocity_m_s.tolist(), float(state.position_sigma_m))
         self._insert("reports", [(report.sensor_id, report.frame_id, report.time_ns, *counts, *when, *where)])
         frame = (report.sensor_id, report.frame_id, report.time_ns)
+        if fused.pointing is not None:
+            sensor_id, *known = astuple(fused.pointing)
+            self._insert("pointing", [(sensor_id, report.time_ns, *known)])
         self._insert("plot_links", [(*frame, *link) for link in fused.links.tolist()])
         updates = fused.updates
         self._insert(

@@ -168,7 +168,7 @@ class Ground:
         by_sender: dict[str, dict[str, int]] = {}
         for (sender, name), value in sorted(counters.items()):
             by_sender.setdefault(str(sender), {})[name] = value
-        pointing = [asdict(error) for error in self._pipeline.fusion.pointing]
+        pointing = [asdict(error) | {"by": error.sources} for error in self._pipeline.fusion.pointing_of_all]
         return {"published": dict(self._published), "outputs": counted, "pointing": pointing, "senders": by_sender}
 
     def abandon(self) -> None:
@@ -302,7 +302,11 @@ class Ground:
         live = sum(track.status != 0 for track in picture.tracks)
         unknown = sum(self._receiver.stats[UNKNOWN].refused.values()) if UNKNOWN in self._receiver.stats else 0
         refused = f", {unknown} messages refused" if unknown else ""
-        return f"{len(self._pipeline.health)} sensors heard, {fused} reports fused, {live} tracks{refused}"
+        pointing = self._pipeline.fusion.pointing_of_all
+        known = (
+            f", pointing known of {sum(error.is_known for error in pointing)} of {len(pointing)}" if pointing else ""
+        )
+        return f"{len(self._pipeline.health)} sensors heard, {fused} reports fused, {live} tracks{known}{refused}"
 
 
 def _ended(deliveries: Iterable[Delivery]) -> set[int]:

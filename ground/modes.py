@@ -1,5 +1,8 @@
 r"""Live tracks carried by several models of motion at once (Blom, Bar-Shalom 1988), pointing errors beside them.
 
+Where a model with drag would have to integrate states of which so little is known that the drag alone could stop the
+mover within the step (a first plot of a radar without height, a speed of 3 km/s more or less), it moves them level.
+
 The table of tracks holds what each model knows (`TrackTable.mode_state` ...) beside the estimate of all. A prediction
 mixes the models and moves each by its equations with the unscented transform (`forecast`); a plot corrects each by the
 extended filter, whose Jacobian of a sight is exact to a part in 10^4 at these ranges, so that the covariance with the
@@ -9,7 +12,7 @@ pointing errors goes through it as for a single model. Weights, moments and mode
 import numpy as np
 from numpy.typing import NDArray
 
-from lookdown.geo.earth import ecef_to_geodetic
+from lookdown.geo.earth import SEMI_MAJOR_AXIS_M, ecef_to_geodetic, height_m
 from lookdown.ground.multiple import MODELS, Model, Motion, transition
 from lookdown.ground.parameters import MOTIONS, Parameters
 from lookdown.ground.tracks import MODE_STATES, Int, TrackTable
@@ -22,6 +25,9 @@ _CUBATURE = (1.0, 0.0, 0.0)
 _LEAST = 1e-12  # of a model's probability, so that none dies for good
 _TURN_SIGMA_RAD_S = 0.02  # of a turn of which nothing is known
 _DRAG_1_M = 1e-4, 1e-4  # of a drag of which nothing is known, mean and sigma
+_POINTS = 8.0**0.5  # sigmas at which the unscented transform of eight numbers looks
+_MOST_DRAG = 0.5  # of its speed that a mover may lose in a step by drag, at those points
+_AIR_SCALE_M = 7000.0  # scale height of the density of air, as in kernels/motion.pxd
 _TERRAIN_SIGMA_M = 300.0  # of the ground over the ellipsoid, geoid and relief together
 
 NAMED: dict[str, Model] = dict(zip(MOTIONS, MODELS, strict=True))
@@ -75,17 +81,19 @@ class Modes:
         table.mode_cross *= fade
         for index, model in enumerate(self.models):
             state, covariance = table.mode_state[:, index].copy(), table.mode_covariance[:, index].copy()
-            self.refused += forecast(
-                int(model.motion),
-                dt_s,
-                model.noise_m2_s3,
-                model.turn_noise_rad2_s3,
-                _TURN_SIGMA_RAD_S,
-                model.drag_noise_m2_s,
-                _CUBATURE,
-                state,
-                covariance,
-            )
+            wild = np.zeros(0, np.int64)
+            if model.motion == Motion.GLIDE:
+                wild = np.flatnonzero(_braked(state, covariance, dt_s) > _MOST_DRAG)
+                level = state[wild], covariance[wild]
+                state[wild], covariance[wild] = 0.0, np.eye(MODE_STATES)
+                state[wild, 0] = 2.0 * SEMI_MAJOR_AXIS_M  # far out, where there is no air
+            noises = model.turn_noise_rad2_s3, _TURN_SIGMA_RAD_S, model.drag_noise_m2_s, _CUBATURE
+            self.refused += forecast(int(model.motion), dt_s, model.noise_m2_s3, *noises, state, covariance)
+            if wild.size:
+                noise = max(model.noise_m2_s3, self._parameters.process_noise_m2_s3)
+                self.refused += forecast(int(Motion.LEVEL), dt_s, noise, *noises, *level)
+                state[wild], covariance[wild] = level
+                table.mode_cross[wild, index, 6] = 0.0
             if model.motion in (Motion.LEVEL, Motion.BALLISTIC):
                 table.mode_cross[:, index, 6] = 0.0  # the rate of turn is drawn anew
             if model.motion == Motion.SURFACE:
@@ -128,14 +136,30 @@ class Modes:
         table.mode_share = share / share.sum(axis=1, keepdims=True)
 
     def _stand_on_ground(self, table: TrackTable, index: int, state: Float, covariance: Float) -> None:
-        """Correct a model of the surface by the height of the ground, the ellipsoid's."""
-        lat, lon, height_m = ecef_to_geodetic(state[:, :3])
-        jacobian = np.zeros((len(state), 1, MODE_STATES))
-        jacobian[:, 0, :3] = up_at(lat, lon)
-        spread = jacobian @ covariance @ jacobian.transpose(0, 2, 1) + _TERRAIN_SIGMA_M**2
+        """Correct a model of the surface by the ground's height and slope; without terrain by the ellipsoid."""
+        parameters, jacobian = self._parameters, np.zeros((len(state), 1, MODE_STATES))
+        if parameters.terrain is None:
+            lat, lon, over_m = ecef_to_geodetic(state[:, :3])
+            jacobian[:, 0, :3], sigma_m = up_at(lat, lon), _TERRAIN_SIGMA_M
+        else:
+            ground_m, jacobian[:, 0, :3] = parameters.ground.under(state[:, :3])
+            over_m, sigma_m = height_m(state[:, :3]) - ground_m, parameters.terrain_sigma_m
+        spread = jacobian @ covariance @ jacobian.transpose(0, 2, 1) + sigma_m**2
         cross, rows, none = table.mode_cross[:, index].copy(), np.arange(len(state)), np.zeros(len(state))
-        correct(rows, jacobian, -1, none, False, -height_m[:, None].copy(), spread, state, covariance, cross)
+        correct(rows, jacobian, -1, none, False, -over_m[:, None].copy(), spread, state, covariance, cross)
         table.mode_cross[:, index] = cross
+
+
+def _braked(state: Float, covariance: Float, dt_s: float) -> Float:
+    """Share of its speed that a mover could lose by drag in a step, at the points of the unscented transform."""
+    position, speed = state[:, :3], np.linalg.norm(state[:, 3:6], axis=1)
+    up = position / np.linalg.norm(position, axis=1, keepdims=True)
+    sigma_height = np.sqrt(np.maximum(np.einsum("ni,nij,nj->n", up, covariance[:, :3, :3], up), 0.0))
+    sigma_speed = np.sqrt(np.maximum(np.trace(covariance[:, 3:6, 3:6], axis1=1, axis2=2) / 3.0, 0.0))
+    drag = np.abs(state[:, 7]) + _POINTS * np.sqrt(np.maximum(covariance[:, 7, 7], 0.0))
+    lowest_m = height_m(position) - _POINTS * sigma_height
+    density = np.exp(np.minimum(-lowest_m / _AIR_SCALE_M, 50.0))
+    return np.asarray(drag * density * (speed + _POINTS * sigma_speed) * dt_s, np.float64)
 
 
 def up_at(lat_rad: NDArray[np.float64], lon_rad: NDArray[np.float64]) -> Float:

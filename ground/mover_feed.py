@@ -81,7 +81,7 @@ def chances(
     about = table.take(mover)
     about.edge = edge
     rows = np.arange(len(mover))
-    points = points_at(about, rows, point, np.ones(len(rows)), net, parameters.surface_height_m)
+    points = points_at(about, rows, point, np.ones(len(rows)), net, parameters.ground)
     predicted = predict_echoes(points.state, look)
     slopes, loose = predicted.jacobian @ points.bases, loose_of(about, points, net, parameters)
     spread = slopes @ about.covariance @ slopes.transpose(0, 2, 1)

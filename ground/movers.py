@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from lookdown.geo.earth import ecef_to_geodetic, enu_axes
 from lookdown.ground.parameters import Parameters
 from lookdown.ground.roads import RoadNet
+from lookdown.ground.terrain import Terrain
 from lookdown.ground.tracks import UPDATE_DTYPE
 from lookdown.wire.messages import Float, Track, TrackStatus
 
@@ -170,7 +171,7 @@ class Points:
         return base
 
 
-def points_at(table: MoverTable, owner: Int, own: Float, weight: Float, net: RoadNet, height_m: float) -> Points:
+def points_at(table: MoverTable, owner: Int, own: Float, weight: Float, net: RoadNet, ground: Terrain) -> Points:
     """Where movers ``owner`` are if their own numbers are ``own``, with a weight; on each edge that they may be on.
 
     Shapes (q,), (q, 4) and (q,).
@@ -193,7 +194,7 @@ def points_at(table: MoverTable, owner: Int, own: Float, weight: Float, net: Roa
         axes = table.axes[owner[off]]
         where = table.anchor_m[owner[off]] + np.einsum("nk,nki->ni", own[off, :2], axes[:, :2])
         lat, lon, high = ecef_to_geodetic(where)
-        where = where - (high - height_m)[:, None] * enu_axes(lat, lon)[:, 2]
+        where = where - (high - ground.heights(lat, lon))[:, None] * enu_axes(lat, lon)[:, 2]
         place = np.concatenate([place, where])
         lines = np.concatenate([lines, axes[:, :2].transpose(0, 2, 1)])
         source, share = np.concatenate([source, off]), np.concatenate([share, weight[off]])
@@ -205,7 +206,7 @@ def points_at(table: MoverTable, owner: Int, own: Float, weight: Float, net: Roa
 def loose_of(table: MoverTable, points: Points, net: RoadNet, parameters: Parameters) -> Float:
     """Return what movers' own numbers do not hold: road's width, height, climb; shape (p, 6, 6)."""
     edge = table.edge[points.owner]
-    half_m = np.full(len(edge), parameters.surface_height_sigma_m)
+    half_m = np.full(len(edge), parameters.ground_sigma_m)
     if len(net):
         half_m = np.where(edge == OFF_ROAD, half_m, 0.5 * net.width_m[edge])
     rest = np.eye(3) - points.lines @ points.lines.transpose(0, 2, 1)
@@ -217,7 +218,7 @@ def loose_of(table: MoverTable, points: Points, net: RoadNet, parameters: Parame
 def means_of(table: MoverTable, net: RoadNet, parameters: Parameters) -> Points:
     """Where movers are by their means."""
     n = len(table)
-    return points_at(table, np.arange(n), table.state, np.ones(n), net, parameters.surface_height_m)
+    return points_at(table, np.arange(n), table.state, np.ones(n), net, parameters.ground)
 
 
 def whole_of(table: MoverTable, net: RoadNet, parameters: Parameters) -> tuple[Float, Float]:
@@ -231,7 +232,7 @@ def whole_of(table: MoverTable, net: RoadNet, parameters: Parameters) -> tuple[F
     own = table.state[owner].copy()
     own[:, 0] += step * sigma[owner]
     own[:, 2] += step * slope[owner]
-    points = points_at(table, owner, own, weight, net, parameters.surface_height_m)
+    points = points_at(table, owner, own, weight, net, parameters.ground)
     # The points hold the spread of the way; what is left is that of the speed at a place.
     left = table.covariance.copy()
     left[wide] = 0.0

@@ -6,9 +6,11 @@ from typing import Literal
 
 from lookdown.ground.road_files import read_roads
 from lookdown.ground.roads import RoadConfig
+from lookdown.ground.sky import Star, catalogue
+from lookdown.ground.terrain import Terrain, terrain_of
 
 MOTIONS = ("level", "turn", "ballistic", "surface", "steady_glide", "turning_glide")
-_SIGNED = "min_height_m", "drop_score", "irradiance_per_dn_w_m2", "clock_ahead_s", "surface_height_m"
+_SIGNED = "min_height_m", "drop_score", "irradiance_per_dn_w_m2", "clock_ahead_s", "surface_height_m", "terrain_geoid_m"
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,9 @@ class Parameters:
     landmarks: tuple[Landmark, ...] = ()
     roads: tuple[RoadConfig, ...] = ()
     road_files: tuple[Path, ...] = ()  # GeoJSON; their roads join `roads` when this is made
+    stars: tuple[Star, ...] = ()  # that tell where satellites point whose view reaches past the Earth
+    star_catalogue: Path | None = None  # more of them: comma-separated, columns ra_deg, dec_deg, pm_ra_mas_yr ...
+    star_sigma_rad: float = 2e-6  # one sigma of their places, common to all: catalogue, polar motion, UT1
 
     # Ingest
     hold_s: float = 10.0  # data time for which a sensor that lags is waited for
@@ -96,8 +101,11 @@ class Parameters:
     radar_tentative_s: float = 15.0  # a tentative track of a radar needs a hit within this time
 
     # Movers on the ground
-    surface_height_m: float = 0.0  # of the ground over the ellipsoid, off the roads
+    surface_height_m: float = 0.0  # of the ground over the ellipsoid, off the roads and off the grid of terrain
     surface_height_sigma_m: float = 50.0
+    terrain: Path | None = None  # an elevation grid (ESRI ASCII, degrees), for movers on the ground and lone sights
+    terrain_geoid_m: float = 0.0  # height of the geoid over the ellipsoid, added to the grid's heights
+    terrain_sigma_m: float = 20.0  # of the grid's heights
     surface_noise_m2_s3: float = 1.0  # spectral density of a vehicle's acceleration while it is seen
     surface_speed_sigma_m_s: float = 12.0  # of a vehicle of which nothing is known
     surface_stop_s: float = 50.0  # time in which the speed of one that is not seen fades
@@ -120,7 +128,7 @@ class Parameters:
     settle_s: float = 1.0  # after a background began anew, plots are drawn off where movers stood: none starts a track
     max_pair_plots: int = 48  # unassociated plots of a report that may start tracks, strongest first
     max_tentative: int = 150  # tentative tracks kept, best score first
-    single_tracks: bool = True  # where one satellite looks alone, its plots start tracks; for one model of motion
+    single_tracks: bool = True  # where one satellite looks alone, its plots start tracks
     max_single: int = 50  # of these, best score first
 
     # Life cycle
@@ -175,13 +183,28 @@ class Parameters:
         for sensor in self.sensors:
             if not 1 <= sensor.sensor_id <= 65535 or sensor.rows < 1 or sensor.cols < 1:
                 raise ValueError(f"sensors: wanted sensor_id 1 to 65535, rows and cols of 1 or more, got {sensor}")
-            if sensor.radar == "air" and self.model != "constant_velocity":
-                raise ValueError(
-                    f"sensors: wanted model = 'constant_velocity' beside the radar {sensor.sensor_id} of the air, "
-                    f"whose plots feed that model alone, got {self.model!r}"
-                )
+        if not abs(self.terrain_geoid_m) <= 150.0:
+            raise ValueError(f"terrain_geoid_m: wanted -150 to 150, got {self.terrain_geoid_m!r}")
+        _ = self.ground  # refuses a file that is no grid
+        if self.has_stars:
+            catalogue(self.stars, self.star_catalogue)  # refuses what is none
         for place in self.landmarks:
             if not (abs(place.latitude_deg) <= 90.0 and abs(place.longitude_deg) <= 360.0 and place.sigma_m > 0.0):
                 raise ValueError(f"landmarks: wanted degrees and sigma_m above 0, got {place}")
             if not self.min_height_m <= place.height_m <= self.max_height_m:
                 raise ValueError(f"landmarks: wanted height_m from min_height_m to max_height_m, got {place}")
+
+    @property
+    def has_stars(self) -> bool:
+        """Whether plots that look into space may tell where satellites point."""
+        return self.estimate_pointing and (bool(self.stars) or self.star_catalogue is not None)
+
+    @property
+    def ground(self) -> Terrain:
+        """Heights of the ground."""
+        return terrain_of(self.terrain, self.terrain_geoid_m, self.surface_height_m)
+
+    @property
+    def ground_sigma_m(self) -> float:
+        """One sigma of the height of the ground under a mover on it."""
+        return self.surface_height_sigma_m if self.terrain is None else self.terrain_sigma_m

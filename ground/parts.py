@@ -39,6 +39,12 @@ TABLES: Mapping[str, Mapping[str, tuple[str, pa.DataType]]] = {
         **dict.fromkeys(("x_m", "y_m", "z_m", "vx_m_s", "vy_m_s", "vz_m_s", "position_sigma_m"), _REAL),
     },
     "plot_links": dict.fromkeys(("sensor_id", "frame_id", "time_ns", "plot_index", "track_id"), _INT),
+    "pointing": {
+        "sensor_id": _INT,
+        "time_ns": _INT,
+        **dict.fromkeys(("x_rad", "y_rad", "sigma_x_rad", "sigma_y_rad", "stated_rad"), _REAL),
+        **dict.fromkeys(("plots_of_tracks", "plots_of_landmarks", "plots_of_stars"), _INT),
+    },
     "events": {"time_ns": _INT, "kind": _TEXT, "sensor_id": _INT, "text": _TEXT},
 }
 """Columns of each table, in order: their type in SQLite and in Parquet. Derived columns come from `as_arrow`."""

@@ -227,7 +227,8 @@ def correct_tracks(
     state: Float,
     covariance: Float,
     cross: Float,
-) -> None:
+    noise: Float | None = None,
+) -> NDArray[np.float64]:
     """Correct tracks with their plots, in place.
 
     Parameters
@@ -242,13 +243,21 @@ def correct_tracks(
         From `spread_of`.
     own : int
         First of the two columns of ``cross`` that are this radar's.
-    state, covariance, cross : ndarray of float64, shapes (n, 6), (n, 6, 6) and (n, 6, m)
-        All tracks, and their covariance with the sensors' shared errors.
+    state, covariance, cross : ndarray of float64, shapes (n, s), (n, s, s) and (n, s, m)
+        All tracks, and their covariance with the sensors' shared errors; the first six numbers are place and velocity.
+    noise : ndarray of float64, shape (k, 4, 4), optional
+        Of the plots; by default that of `noise_about` the predictions.
+
+    Returns
+    -------
+    ndarray of float64, shape (k,)
+        Log-likelihood of each plot; a constant, and what numbers that are not used give, is left out.
     """
     if not rows.size:
-        return
-    jacobian = predicted.jacobian[rows]
-    total = spread[rows] + noise_about(look, plots, spread[rows])
+        return np.zeros(0)
+    jacobian = np.zeros((len(rows), 4, state.shape[1]))
+    jacobian[:, :, :6] = predicted.jacobian[rows]
+    total = spread[rows] + (noise_about(look, plots, spread[rows]) if noise is None else noise)
     away = innovations(look, plots, predicted.measured[rows])
     away[total[:, RATE, RATE] >= UNUSED, RATE] = 0.0
     gain = gain_of(covariance[rows], jacobian, total, look, cross[rows][:, :, own : own + 2])
@@ -258,3 +267,7 @@ def correct_tracks(
     after = covariance[rows] - gain @ total @ gain.transpose(0, 2, 1)
     covariance[rows] = 0.5 * (after + after.transpose(0, 2, 1))
     cross[rows] -= gain @ seen
+    scale = np.sqrt(np.diagonal(total, axis1=1, axis2=2))
+    alike = total / scale[:, :, None] / scale[:, None, :]
+    square = np.einsum("ki,ki->k", away / scale, np.linalg.solve(alike, (away / scale)[:, :, None])[:, :, 0])
+    return np.asarray(-0.5 * square - np.log(scale).sum(axis=1) - 0.5 * np.linalg.slogdet(alike)[1], np.float64)

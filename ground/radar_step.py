@@ -12,15 +12,16 @@ from numpy.typing import NDArray
 
 from lookdown.geo.earth import SPEED_OF_LIGHT_M_S
 from lookdown.ground.echoes import EchoLook, PredictedEchoes, folded, in_sector, places_of, predict_echoes
+from lookdown.ground.modes import Modes
 from lookdown.ground.parameters import Parameters
-from lookdown.ground.radar_feed import FOLD_SIGMAS, Fed, correct_tracks, feed, spread_of
+from lookdown.ground.radar_feed import FOLD_SIGMAS, Fed, correct_tracks, feed, noise_about, spread_of
 from lookdown.ground.tracks import Int, TrackTable
-from lookdown.wire.messages import RadarFlag
+from lookdown.wire.messages import Float, RadarFlag
 
 _BLIND_MARGIN = 2.0  # sigmas of a target's rate, within which it may be too slow to be seen
 
 
-def take_echoes(table: TrackTable, look: EchoLook, sensor: int, parameters: Parameters) -> Fed:
+def take_echoes(table: TrackTable, look: EchoLook, sensor: int, parameters: Parameters, modes: Modes) -> Fed:
     """Feed tracks with the plots of a report, and note hits and misses.
 
     Parameters
@@ -33,6 +34,8 @@ def take_echoes(table: TrackTable, look: EchoLook, sensor: int, parameters: Para
         Index of the radar.
     parameters : Parameters
         Gate and probabilities.
+    modes : Modes
+        Models of motion.
 
     Returns
     -------
@@ -47,7 +50,11 @@ def take_echoes(table: TrackTable, look: EchoLook, sensor: int, parameters: Para
     chances = parameters.gate_probability, parameters.radar_detection, parameters.radar_false_plots
     fed = feed(look, predicted, spread, table.live, *chances)
     rows = np.flatnonzero(fed.plot_of >= 0)
-    correct_tracks(rows, fed.plot_of[rows], look, predicted, spread, own, table.state, table.covariance, table.cross)
+    if modes.models:
+        _correct_modes(table, rows, fed.plot_of[rows], look, spread, own, modes)
+    else:
+        tracks = table.state, table.covariance, table.cross
+        correct_tracks(rows, fed.plot_of[rows], look, predicted, spread, own, *tracks)
     note_echoes(table, rows, sensor, look.report.time_ns)
     hit = fed.plot_of >= 0
     missed = should_be_seen(predicted, spread[:, 2, 2], look) & ~hit
@@ -57,6 +64,32 @@ def take_echoes(table: TrackTable, look: EchoLook, sensor: int, parameters: Para
     table.score += np.where(hit, fed.ratio, 0.0) + np.where(missed, log_missed, 0.0)
     table.score[table.live] = np.minimum(table.score[table.live], parameters.max_score)
     return fed
+
+
+def _correct_modes(
+    table: TrackTable, rows: Int, plots: Int, look: EchoLook, spread: Float, own: int, modes: Modes
+) -> None:
+    """Correct every model of tracks with their plots, and weigh the models by what they foresaw.
+
+    Whether a range rate counts is asked of the whole track, so that all models are judged by the same numbers.
+    """
+    if not rows.size:
+        return
+    models = len(modes.models)
+    noise = np.repeat(noise_about(look, plots, spread[rows]), models, axis=0)
+    _, (states, covariances, crosses) = table.bundles
+    which = (rows[:, None] * models + np.arange(models)).ravel()
+    state, covariance, cross = states[which], covariances[which], crosses[which]
+    predicted = predict_echoes(np.ascontiguousarray(state[:, :6]), look)
+    shared = cross[:, :6, own : own + 2]
+    about = spread_of(covariance[:, :6, :6], predicted.jacobian, look, shared)
+    everyone = np.arange(len(which))
+    told = correct_tracks(
+        everyone, np.repeat(plots, models), look, predicted, about, own, state, covariance, cross, noise
+    )
+    states[which], covariances[which], crosses[which] = state, covariance, cross
+    modes.weigh(table, rows, told.reshape(-1, models))
+    modes.blend(table)
 
 
 def note_echoes(table: TrackTable, rows: Int, sensor: int, time_ns: int) -> None:
@@ -76,7 +109,7 @@ def should_be_seen(predicted: PredictedEchoes, rate_variance: NDArray[np.float64
 
 
 def start_tracks(
-    look: EchoLook, free: Int, sensor: int, n_sensors: int, parameters: Parameters
+    look: EchoLook, free: Int, sensor: int, n_sensors: int, parameters: Parameters, modes: Modes
 ) -> tuple[TrackTable, Int]:
     """Make tentative tracks of plots that fed none, strongest first.
 
@@ -94,7 +127,7 @@ def start_tracks(
     place, covariance, shift = places_of(look, plots, height_m, parameters.radar_height_sigma_m)
     good = np.isfinite(place).all(axis=1)
     plots, place, covariance, shift = plots[good], place[good], covariance[good], shift[good]
-    new = TrackTable.blank(len(plots), n_sensors)
+    new = TrackTable.blank(len(plots), n_sensors, len(modes.models))
     if not len(plots):
         return new, plots
     new.state[:, :3], new.covariance[:, :3, :3] = place, covariance
@@ -109,6 +142,7 @@ def start_tracks(
     _use_rates(new, plots, look, predicted)
     new.looks[:], new.born_ns[:] = 1, report.time_ns
     note_echoes(new, np.arange(len(new)), sensor, report.time_ns)
+    modes.begin(new)
     return new, plots
 
 

@@ -55,6 +55,8 @@ def lonely(look: Look, plots: Int, others: list[tuple[Look, SensorField]], param
     """
     heights = np.array([0.0, parameters.max_height_m])
     ends_m = intersect_ellipsoid(look.origin_m, look.direction[plots][:, None, :], heights)
+    if parameters.terrain is not None and len(plots):
+        ends_m[:, 0] = parameters.ground.meet(look.origin_m, look.direction[plots])
     alone = np.asarray(np.isfinite(ends_m).all(axis=(1, 2)), np.bool_)
     share = np.linspace(0.0, 1.0, _PLACES)[None, :, None]
     ends = np.where(alone[:, None, None], ends_m, 0.0)

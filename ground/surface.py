@@ -43,6 +43,7 @@ FIRST_ID = 1_000_000_000
 _ON_ROAD = 9.0  # squared sigmas, within which a new mover is on a road
 _NEAR_ROAD = 18.5  # within which a plot may be of a mover on it
 _MOST_NAMES = 20_000
+_GROUND_STEPS = 6  # each leaves of an error of height the slope of the ground times that of the view
 _WIDEST_BLIND = 3.0  # sigmas of a speed that must lie within its fold for its absence to tell
 
 
@@ -164,10 +165,20 @@ class Surface:
         return np.concatenate([updates_of(table, time_ns, self._net, self._parameters) for table in both])
 
     def _places(self, look: EchoLook) -> tuple[Float, Float]:
-        """Places of all plots on the ground and their covariances; nan where there is none."""
+        """Places of all plots on the ground and their covariances; nan where there is none.
+
+        Where circles of range and azimuth meet the ground, whose height is that of the place found before.
+        """
         parameters, k = self._parameters, look.report.n_plots
-        height_m, sigma_m = np.full(k, parameters.surface_height_m), parameters.surface_height_sigma_m
-        place, covariance, _ = places_of(look, np.arange(k), height_m, sigma_m)
+        ground, sigma_m = parameters.ground, parameters.ground_sigma_m
+        plots, height_m = np.arange(k), np.full(k, parameters.surface_height_m)
+        place, covariance, _ = places_of(look, plots, height_m, sigma_m)
+        for _ in range(_GROUND_STEPS if parameters.terrain is not None and k else 0):
+            good = np.isfinite(place).all(axis=1)
+            height_m[good], rise = ground.under(place[good])
+            rises = np.zeros((k, 3))
+            rises[good] = rise
+            place, covariance, _ = places_of(look, plots, height_m, sigma_m, rises)
         return place, covariance
 
     @staticmethod

@@ -13,9 +13,9 @@ from numpy.polynomial import chebyshev
 from numpy.typing import NDArray
 
 from lookdown.geo.camera import Camera
+from lookdown.geo.celestial import star_directions
 from lookdown.geo.rotation import conjugate, rotate
 from lookdown.geo.sight import tangent_height
-from lookdown.geo.timescale import ecef_from_eci
 from lookdown.hil.sampling import N_FIELDS, TILE_COLS, TILE_ROWS, sample, spread
 from lookdown.hil.scene.local import Scene
 from lookdown.hil.scene.stars import stars
@@ -153,7 +153,7 @@ class Background:
     def _draw_stars(self, out: Image, position_m: Float, attitude: Float, time_ns: int) -> None:
         if self._stars is None:
             self._stars = stars(self._band_um, self._seed)
-        directions = self._stars["direction_eci"] @ ecef_from_eci(time_ns).T
+        directions = star_directions(self._stars["direction_icrs"], time_ns)
         seen = rotate(conjugate(attitude), directions)
         ahead = seen[:, 2] > 0.5
         directions, seen = directions[ahead], seen[ahead]

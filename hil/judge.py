@@ -11,6 +11,7 @@ from typing import Any
 
 from lookdown.hil.evidence import gather
 from lookdown.hil.plan import Scenario
+from lookdown.hil.pointing_section import pointing_figures, pointing_section, read_pointing
 from lookdown.hil.radar.custody import unseen_figures
 from lookdown.hil.radar.score import read_radar_reports, score_radar
 from lookdown.hil.radar.section import radar_section
@@ -85,6 +86,9 @@ def report_run(
         radar = score_radar(truth, radar_reports, settings.plot_gate_px)
         extra["radar"] = {**radar.figures, **unseen_figures(evidence, score.tracks, radar)}
         sections.append(radar_section(scenario, radar))
+    told = read_pointing(outcome.history)
+    extra["pointing"] = pointing_figures(scenario, truth, told)
+    sections.append(pointing_section(scenario, truth, told, extra["pointing"]))
     figures = {**score.figures, **extra}
     report = Report(
         scenario=scenario,

@@ -34,7 +34,8 @@ class SatelliteConfig:
 
     ``aim`` holds one point, or several with rising ``t_s`` between which the aim moves linearly; before the first and
     after the last it stands. Laws of pointing that need no point have none. ``sensor`` is what it carries: the
-    infrared sensor of the scenario or its radar.
+    infrared sensor of the scenario or its radar. ``bias_rad`` is a constant error of the attitude that it reports,
+    turns about the sensor's x and y axes, beside the slow error of ``sensor.pointing_sigma_rad`` [rad].
     """
 
     id: int
@@ -42,10 +43,15 @@ class SatelliteConfig:
     aim: tuple[Place, ...] = ()
     pointing: PointingConfig = field(default_factory=PointingConfig)
     sensor: Literal["infrared", "radar"] = "infrared"
+    bias_rad: tuple[float, float] = (0.0, 0.0)
 
     def __post_init__(self) -> None:
-        """Refuse an identity that cannot work."""
-        require(self, ("id", 1 <= self.id <= 65535, "1 to 65535"))
+        """Refuse an identity or a bias that cannot work."""
+        require(
+            self,
+            ("id", 1 <= self.id <= 65535, "1 to 65535"),
+            ("bias_rad", all(abs(angle) <= 0.01 for angle in self.bias_rad), "two angles of at most 0.01 rad"),
+        )
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,8 @@ class Scenario:
         Radar of the satellites that carry it.
     jitter : JitterConfig
         Jitter of every sensor's attitude, beside ``sensor.jitter_sigma_rad`` (white, known to the attitude sensor).
+    stars_catalogued : float
+        Share of the sky's stars, the brightest, that the ground has in its catalogue [1].
     flight, ground : dict
         Settings handed to those processes, checked by them.
     scoring : Settings
@@ -92,6 +100,7 @@ class Scenario:
     sensor: SensorConfig = field(default_factory=SensorConfig)
     radar: RadarConfig | None = None
     jitter: JitterConfig = field(default_factory=JitterConfig)
+    stars_catalogued: float = 0.0
     flight: dict[str, Any] = field(default_factory=dict)
     ground: dict[str, Any] = field(default_factory=dict)
     scoring: Settings = field(default_factory=Settings)
@@ -107,6 +116,7 @@ class Scenario:
             ("seed", self.seed >= 0, "0 or more"),
             ("duration_s", 0.0 < self.duration_s <= 86400.0, "above 0, at most 86400"),
             ("frame_rate_hz", 0.0 < self.frame_rate_hz <= 1000.0, "above 0, at most 1000"),
+            ("stars_catalogued", 0.0 <= self.stars_catalogued <= 1.0, "0 to 1"),
         )
         tai_ns_from_utc(self.start)
         check_faults(self.fault, self.n_frames, ids)

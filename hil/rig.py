@@ -22,6 +22,7 @@ import zmq
 from lookdown.hil.plan import Scenario
 from lookdown.hil.process import Process
 from lookdown.hil.radar.told import told_of_radar, told_of_roads
+from lookdown.hil.scene.stars import told_of_stars
 from lookdown.hil.sensor.detector import Detector
 from lookdown.wire.clock import SystemClock
 from lookdown.wire.errors import WireError
@@ -154,7 +155,12 @@ def processes(
         "folder": str(folder.resolve() / "ground"),
         "exit_when_all_ended": True,
         **security.get(0, {}),
-        "fusion": {"sensors": sensors, **told_of_roads(scenario), **scenario.ground},
+        "fusion": {
+            "sensors": sensors,
+            **told_of_roads(scenario),
+            **told_of_stars(scenario.sensor.band_um, scenario.seed, scenario.stars_catalogued, folder),
+            **scenario.ground,
+        },
     }
     ground_config.write_text(tomli_w.dumps(ground), encoding="utf-8")
     table = [Process("ground", (python, "-m", "lookdown.ground", "run", "--config", str(ground_config)))]

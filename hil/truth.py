@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lookdown.geo.earth import ecef_to_geodetic
-from lookdown.geo.rotation import from_rotation_vector, multiply, rotate
+from lookdown.geo.rotation import conjugate, from_rotation_vector, multiply, rotate
 from lookdown.geo.sight import emission_time_ns, intersect_ellipsoid
 from lookdown.hil.motion import pointing
 from lookdown.hil.motion.jitter import Jitter
@@ -175,9 +175,22 @@ class Truth:
         if not self.scenario.jitter.measured:
             attitude = self.pointed(satellite_index, position, velocity, self.scenario.frame_time_ns(frame))
         t_s = np.asarray(frame) / self.scenario.frame_rate_hz
-        tilt = from_rotation_vector(config.pointing_sigma_rad * self._pointing_error[satellite_index](t_s))
+        bias = np.array([*self.scenario.satellite[satellite_index].bias_rad, 0.0])
+        tilt = from_rotation_vector(config.pointing_sigma_rad * self._pointing_error[satellite_index](t_s) + bias)
         position = position + config.position_sigma_m * self._position_error[satellite_index](t_s)
         return position, velocity, multiply(attitude, tilt)
+
+    def pointing_error(self, satellite_index: int, frame: ArrayLike) -> Float:
+        """By how much plots lie off in tangents (x, y) for the state that a satellite reports, shape (..., 2) [1].
+
+        In the middle of the view; the error of its place counts over the distance of what it looks at.
+        """
+        aim = self.aim(satellite_index, self.scenario.frame_time_ns(frame))
+        seen = []
+        for position, _, attitude in (self.sensor(satellite_index, frame), self.reported(satellite_index, frame)):
+            along = rotate(conjugate(attitude), aim - position)
+            seen.append(along[..., :2] / along[..., 2:])
+        return np.asarray(seen[0] - seen[1], np.float64)
 
     def appearances(self, satellite_index: int, frame: ArrayLike) -> NDArray[Any]:
         """Where the movers appear in frames of a satellite.

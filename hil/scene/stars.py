@@ -2,12 +2,13 @@
 
 A star's irradiance in a band is ``pi theta^2 / 4 B(T)`` from its angular diameter and temperature (``stars.csv``). The
 whole sky holds about 4500 stars brighter than magnitude 4 at 2.2 um and 2.8 times as many a magnitude on (2MASS point
-source catalogue, Skrutskie et al. 2006); most are giants near 4000 K. Precession, proper motion and the crowding
-towards the Milky Way are left out.
+source catalogue, Skrutskie et al. 2006); most are giants near 4000 K. `geo.celestial` tells where they are seen, with
+precession, nutation and aberration. Proper motion and the crowding towards the Milky Way are left out.
 """
 
 import csv
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,8 @@ from numpy.typing import NDArray
 
 from lookdown.hil.scene.planck import Band, band_radiance
 
-STAR_DTYPE = np.dtype([("direction_eci", "<f8", (3,)), ("irradiance_w_m2", "<f8")])
-"""A star: unit vector towards it, irradiance in the band."""
+STAR_DTYPE = np.dtype([("direction_icrs", "<f8", (3,)), ("irradiance_w_m2", "<f8")])
+"""A star: unit vector towards it, ICRS, and irradiance in the band."""
 
 _MAS_RAD = np.pi / 180.0 / 3600e3
 _FAINTEST = 6.0
@@ -59,7 +60,24 @@ def stars(band_um: Band, seed: int) -> NDArray[Any]:
     ratio = float(band_radiance(4000.0, band_um) / band_radiance(4000.0, _BAND_2_2_UM))
     result = np.zeros(len(rows) + n, STAR_DTYPE)
     named = np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=-1)
-    result["direction_eci"] = np.concatenate([named, vectors / np.linalg.norm(vectors, axis=1, keepdims=True)])
+    result["direction_icrs"] = np.concatenate([named, vectors / np.linalg.norm(vectors, axis=1, keepdims=True)])
     faint = vega * 10.0 ** (-0.4 * magnitude) * ratio
     result["irradiance_w_m2"] = np.concatenate([_irradiance(diameter, temperature, band_um), faint])
     return result
+
+
+def write_catalogue(path: Path, sky: NDArray[Any], share: float) -> None:
+    """Write the brightest stars, a share of all, as the catalogue that a ground process reads."""
+    brightest = np.argsort(-sky["irradiance_w_m2"], kind="stable")[: round(share * len(sky))]
+    x, y, z = sky["direction_icrs"][brightest].T
+    lines = (f"{a:.7f},{d:.7f}" for a, d in zip(np.degrees(np.arctan2(y, x)), np.degrees(np.arcsin(z)), strict=True))
+    path.write_text("\n".join(["ra_deg,dec_deg", *lines]) + "\n", encoding="utf-8")
+
+
+def told_of_stars(band_um: Band, seed: int, share: float, folder: Path) -> dict[str, Any]:
+    """Say to the ground which stars it knows, in a file below ``folder``; nothing where it knows none."""
+    if share == 0.0:
+        return {}
+    path = folder.resolve() / "run" / "stars.csv"
+    write_catalogue(path, stars(band_um, seed), share)
+    return {"star_catalogue": str(path)}

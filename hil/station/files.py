@@ -8,6 +8,7 @@ import numpy as np
 import tomli_w
 
 from lookdown.hil.plan import Scenario
+from lookdown.hil.scene.stars import told_of_stars
 from lookdown.hil.station.frames import Frames
 
 CONFIG, SPOOL = "flight.toml", "spool.sqlite"
@@ -69,7 +70,11 @@ def write_ground(scenario: Scenario, folder: Path, endpoint: str, picture_endpoi
         "picture_endpoint": picture_endpoint,
         "folder": str(folder.resolve() / "ground"),
         "exit_when_all_ended": True,
-        "fusion": {"sensors": sensors, **scenario.ground},
+        "fusion": {
+            "sensors": sensors,
+            **told_of_stars(scenario.sensor.band_um, scenario.seed, scenario.stars_catalogued, folder),
+            **scenario.ground,
+        },
     }
     path = folder / "run" / "ground.toml"
     path.write_text(tomli_w.dumps(config), encoding="utf-8")

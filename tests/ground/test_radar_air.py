@@ -290,9 +290,3 @@ def test_a_recording_of_both_is_fused_offline(tmp_path):
     updates = fuse(tmp_path / "both.ldrec")
     assert set(np.unique(updates["sensor_id"])) == {1, 2, 9}
     assert len(np.unique(updates["track_id"][updates["status"] == TrackStatus.CONFIRMED])) == 1
-
-
-def test_several_models_of_motion_take_no_radar_of_the_air() -> None:
-    sensors = SensorField(1), SensorField(3, radar="air")
-    with pytest.raises(ValueError, match="wanted model = 'constant_velocity' beside the radar 3"):
-        Parameters(sensors=sensors, model="multiple")

@@ -41,10 +41,11 @@ def follow(scene, seconds, **changes):
     return fusion, happened, np.concatenate([e.updates for e in events if not isinstance(e, Happening)])
 
 
-def test_a_mover_of_one_satellite_is_told_as_such_and_resolved_by_the_second():
+@pytest.mark.parametrize("model", ["constant_velocity", "multiple"])
+def test_a_mover_of_one_satellite_is_told_as_such_and_resolved_by_the_second(model):
     scene = scene_of(1, joins_s=8.0, false_plots=3.0)
     scene.add_mover(-9e3, -3e3, 20e3, 900.0, 90.0)
-    fusion, happened, updates = follow(scene, 14.0)
+    fusion, happened, updates = follow(scene, 14.0, model=model)
     (told,) = [event for event in happened if event.kind == "single"]
     name = int(told.text.split()[1])
     assert told.time_ns < EPOCH_NS + 8e9

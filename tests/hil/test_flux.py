@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from lookdown.geo.camera import Camera
-from lookdown.geo.timescale import ecef_from_eci
+from lookdown.geo.celestial import star_directions
 from lookdown.hil.motion.movers import MoverConfig, Start
 from lookdown.hil.plan import Scenario
 from lookdown.hil.render import Renderer
@@ -106,7 +106,7 @@ def test_stars_keep_their_flux(small_plan: Plan) -> None:
     for frame_id in range(40):
         image = renderer.electrons(frame_id).astype(np.float64)
         _, _, attitude = renderer.truth.sensor(0, frame_id)
-        far_m = 1e15 * (sky["direction_eci"] @ ecef_from_eci(int(plan.frame_time_ns(frame_id))).T)
+        far_m = 1e15 * (star_directions(sky["direction_icrs"], int(plan.frame_time_ns(frame_id))))
         row, col, ahead = camera.project(far_m, np.zeros(3), attitude)
         near = ahead & (np.abs(row - 255.5) < 300.0) & (np.abs(col - 319.5) < 360.0)
         row, col, light = row[near], col[near], sky["irradiance_w_m2"][near]
