@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lookdown.geo.earth import GRAVITY_PARAMETER_M3_S2, ROTATION_RATE_RAD_S, height_m, upward
-from lookdown.ground.fusion import ReportFused
+from lookdown.ground.events import ReportFused
 from lookdown.ground.memory import PAST, Memory
 from lookdown.ground.regimes import KIND_OF, PRIOR, REGIMES, Features, log_likelihoods
 from lookdown.wire.messages import Float, Kind, PlotReport, SensorState, TrackStatus

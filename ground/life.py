@@ -11,6 +11,8 @@ The test for standing points is made per sensor, because satellites move: two cl
 make a crossing that flies at (height over orbit height) times 7 km/s, with little covariance, as long as both stand.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtri
@@ -18,10 +20,12 @@ from scipy.special import chdtri
 from lookdown.geo.earth import height_m
 from lookdown.geo.sight import intersect_ellipsoid
 from lookdown.ground.associate import gate_pairs
+from lookdown.ground.events import Event, Happening
 from lookdown.ground.measure import Look
 from lookdown.ground.parameters import Parameters
+from lookdown.ground.single import Single, believable, crowd
 from lookdown.ground.tracks import Bool, Int, TrackTable
-from lookdown.wire.messages import Float, TrackStatus
+from lookdown.wire.messages import Float, PlotReport, RadarReport, TrackStatus
 
 _SIGMAS = 3.0  # how sure an impossible state must be
 _MERGE_HITS = 4  # a tentative track younger than this has too broad a covariance to be told from another
@@ -115,6 +119,71 @@ def credible(table: TrackTable, parameters: Parameters) -> Bool:
 def worth(parameters: Parameters) -> Int:
     """For how many sensors each counts, shape (m,): a radar's plot holds a place, a focal plane's half of one."""
     return np.array([2 if sensor.radar else 1 for sensor in parameters.sensors])
+
+
+def turn_pages(
+    table: TrackTable, rows: Int, plot_of: Int, report: PlotReport | RadarReport, parameters: Parameters
+) -> tuple[list[Event], NDArray[Any]]:
+    """Confirm, merge and end tracks after a report.
+
+    Parameters
+    ----------
+    table : TrackTable
+        Changed in place.
+    rows : ndarray of int64, shape (k,)
+        Tracks that the report hit.
+    plot_of : ndarray of int64, shape (n,)
+        Plot of each track, -1 for none.
+    report : PlotReport or RadarReport
+        The report.
+    parameters : Parameters
+        When tracks are confirmed, coast and end.
+
+    Returns
+    -------
+    events : list of Event
+        What a person may want to read.
+    updates : ndarray of UPDATE_DTYPE, shape (u,)
+        Tracks that were hit or changed, as `events.ReportFused` tells them.
+    """
+    events = list[Event]()
+    time_ns, sensor_id = report.time_ns, report.sensor_id
+
+    def note(kind: str, text: str) -> None:
+        events.append(Happening(kind, time_ns, sensor_id, text))
+
+    before = table.status.copy()
+    table.status[confirmable(table, rows, plot_of[rows], time_ns, parameters)] = TrackStatus.CONFIRMED
+    table.status = status_after(table, time_ns, parameters)
+    changed = table.status != before
+    for row in np.flatnonzero(changed).tolist():
+        status = TrackStatus(int(table.status[row]))
+        kind = "resumed" if before[row] == TrackStatus.COASTING else status.name.lower()
+        note(kind, f"track {table.track_id[row]} {kind}, score {table.score[row]:.1f}")
+    ends = lost(table, time_ns, parameters)
+    for row in np.flatnonzero(ends & table.live).tolist():
+        note("dropped", f"track {table.track_id[row]} dropped, score {table.score[row]:.1f}")
+    for row in np.flatnonzero(believable(table, time_ns, parameters) & ~ends).tolist():
+        table.single[row], changed[row] = Single.BELIEVED, True
+        note("single", f"track {table.track_id[row]} seen by one satellite alone, score {table.score[row]:.1f}")
+    for kept, gone in duplicates(table, parameters):
+        if (table.live[gone] or table.single[gone] == Single.BELIEVED) and not ends[gone]:
+            # The elder's identity goes on.
+            if table.born_ns[gone] < table.born_ns[kept]:
+                table.track_id[[kept, gone]] = table.track_id[[gone, kept]]
+                table.born_ns[kept], changed[kept] = table.born_ns[gone], True
+            note("merged", f"track {table.track_id[gone]} merged into {table.track_id[kept]}")
+        ends[gone] = True
+    ends |= crowd(table, parameters)
+    shown = table.live | credible(table, parameters) | (table.single == Single.BELIEVED)
+    table.status[ends] = TrackStatus.DROPPED
+    hit = np.zeros(len(table), np.bool_)
+    hit[rows] = True
+    told = np.flatnonzero(shown & (hit | changed | ends))
+    recent_ns = round(parameters.coast_after_s * 1e9)
+    updates = table.updates(told, time_ns, sensor_id, recent_ns)
+    table.keep(~ends)
+    return events, updates
 
 
 def confirmable(table: TrackTable, rows: Int, plots: Int, time_ns: int, parameters: Parameters) -> Int:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lookdown.geo.earth import ecef_to_geodetic, enu_axes, geodetic_to_ecef
-from lookdown.ground.fusion import Happening, ReportFused
+from lookdown.ground.events import Happening, ReportFused
 from lookdown.ground.parameters import Parameters, SensorField
 from lookdown.ground.pipeline import Pipeline
 from lookdown.ground.roads import Road, RoadConfig
