@@ -2,7 +2,8 @@
 
 Light time is the only effect of the finite speed of light that is modelled. Stellar aberration (the sensor's own
 speed over that of light, 25 microradians in low orbit) and the turn of the Earth during the light time (2 m) are left
-out by the simulator and by the fusion alike. Vectorised over leading axes.
+out by the simulator and by the fusion alike; what the Earth's motion does to stars is in `celestial`. Vectorised over
+leading axes.
 """
 
 from collections.abc import Callable

@@ -64,7 +64,8 @@ class Fusion:
     Attributes
     ----------
     counters : Counter of (int, str)
-        By (sensor, name): ``fused``, ``plots``, ``plots_used``, ``plots_of_landmarks``, ``tentative_over_limit``,
+        By (sensor, name): ``fused``, ``plots``, ``plots_used``, ``plots_of_landmarks``, ``plots_of_stars``,
+        ``plots_in_space`` (no star of the catalogue), ``tentative_over_limit``,
         ``pointing_renewed`` (times that the sigma of a pointing changed so that its error is another one).
     """
 
@@ -187,7 +188,7 @@ class Fusion:
         look = Look.of(report, parameters.centroid_floor_px)
         plot_index = arrival.plot_index
         if parameters.estimate_pointing:
-            look, plot_index = self._know_pointing(ahead_s, look, sensor, plot_index)
+            look, plot_index = self._know_pointing(ahead_s, look, sensor, plot_index, arrival.space)
             report = look.report
         predicted = predict_sights(table.state, look)
         sigma = common_sigma(report.state, predicted.range_m)
@@ -288,16 +289,22 @@ class Fusion:
         plot_of[track], ratio[track] = pairs.plot[likely], pairs.ratio[likely]
         return plot_of, ratio
 
-    def _know_pointing(self, ahead_s: float, look: Look, sensor: int, plot_index: Int) -> tuple[Look, Int]:
-        """Bring the pointing errors to the time of a report and learn from its landmarks; the rest of its plots."""
+    def _know_pointing(
+        self, ahead_s: float, look: Look, sensor: int, plot_index: Int, space: NDArray[Any] | None
+    ) -> tuple[Look, Int]:
+        """Bring the pointing errors to the time of a report, learn from its stars and landmarks; its other plots."""
         table, pointing, report = self._table, self._pointing, look.report
         pointing.predict(ahead_s)
         altitude_m = float(np.linalg.norm(look.origin_m)) - SEMI_MAJOR_AXIS_M
         sigma_rad = float(common_sigma(report.state, np.array([altitude_m]))[0])
-        if pointing.renewed(sensor, sigma_rad):
+        if pointing.renewed(sensor, sigma_rad, report.state.pointing_sigma_rad):
             for _, _, cross in table.bundles:
                 cross[:, :, 2 * sensor : 2 * sensor + 2] = 0.0
             self.counters[report.sensor_id, "pointing_renewed"] += 1
+        if space is not None:
+            found = pointing.take_stars(look, sensor, space, tuple(table.bundles))
+            self.counters[report.sensor_id, "plots_of_stars"] += found
+            self.counters[report.sensor_id, "plots_in_space"] += len(space) - found
         if not self._parameters.landmarks:
             return look, plot_index
         plots = pointing.take_landmarks(look, sensor, self._parameters.gate_probability, tuple(table.bundles))

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lookdown.ground.parameters import Parameters
-from lookdown.ground.plausible import check_state, spoilt_covariances, spoilt_echoes, usable_echoes, usable_sights
+from lookdown.ground.plausible import check_state, spoilt_covariances, spoilt_echoes, split_sights, usable_echoes
 from lookdown.wire.errors import WireError
 from lookdown.wire.messages import PlotReport, RadarReport
 
@@ -46,6 +46,8 @@ class Arrival:
         Plots of the report as it was sent.
     origin_ns, arrival_ns : int
         When its frame entered the satellite and when its packet reached the ground, system TAI [ns]; 0 if unknown.
+    space : ndarray of SIGHT_DTYPE or None
+        Plots that look past the air, where stars are known that they may be of.
     """
 
     report: PlotReport | RadarReport
@@ -53,6 +55,7 @@ class Arrival:
     n_sent: int
     origin_ns: int = 0
     arrival_ns: int = 0
+    space: NDArray[Any] | None = None
 
 
 @dataclass(slots=True)
@@ -249,9 +252,17 @@ class Ingest:
             order = np.argsort(-np.nan_to_num(plots["snr"], nan=-1.0), kind="stable")[: self._parameters.max_plots]
             self.counters[sender, "plots_over_limit"] += len(plots) - len(order)
             report = _with_plots(report, plots[order])
+        space = None
         if isinstance(report, PlotReport):
             spoilt = spoilt_covariances(report.sights)
-            usable = ~spoilt & usable_sights(report, self._parameters.max_height_m)
+            in_air, in_space = split_sights(report, self._parameters.max_height_m)
+            usable = ~spoilt & in_air
+            if self._parameters.has_stars and in_space.any():
+                # Whether they are stars is told by fusion; here they are neither used nor refused.
+                in_space &= ~spoilt
+                space = report.sights[in_space]
+                order, report = order[~in_space], _with_plots(report, report.sights[~in_space])
+                spoilt, usable = spoilt[~in_space], usable[~in_space]
         else:
             spoilt = spoilt_echoes(report.echoes)
             usable = ~spoilt & usable_echoes(report.echoes, report.state.position_m, self._parameters)
@@ -264,7 +275,7 @@ class Ingest:
                     self.counters[sender, f"plots_refused_{reason}"] += int(np.count_nonzero(rows))
             order = order[usable]
             report = _with_plots(report, plots[order])
-        return Arrival(report, order, len(plots), origin_ns, arrival_ns)
+        return Arrival(report, order, len(plots), origin_ns, arrival_ns, space)
 
     def _check_receipt(self, report: PlotReport | RadarReport, arrival_ns: int) -> None:
         """Hold the time of a report to that of its receipt, if configured and known."""

@@ -1,9 +1,11 @@
 """Parameters of ingest and fusion: one flat frozen dataclass, read from TOML or given as keywords."""
 
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Literal
 
 from lookdown.ground.roads import RoadConfig
+from lookdown.ground.sky import Star, catalogue
 
 MOTIONS = ("level", "turn", "ballistic", "surface", "steady_glide", "turning_glide")
 _SIGNED = "min_height_m", "drop_score", "irradiance_per_dn_w_m2", "clock_ahead_s", "surface_height_m"
@@ -65,6 +67,9 @@ class Parameters:
     sensors: tuple[SensorField, ...] = ()
     landmarks: tuple[Landmark, ...] = ()
     roads: tuple[RoadConfig, ...] = ()
+    stars: tuple[Star, ...] = ()  # that tell where satellites point whose view reaches past the Earth
+    star_catalogue: Path | None = None  # more of them: comma-separated, columns ra_deg, dec_deg, pm_ra_mas_yr ...
+    star_sigma_rad: float = 2e-6  # one sigma of their places, common to all: catalogue, polar motion, UT1
 
     # Ingest
     hold_s: float = 10.0  # data time for which a sensor that lags is waited for
@@ -174,8 +179,15 @@ class Parameters:
                     f"sensors: wanted model = 'constant_velocity' beside the radar {sensor.sensor_id} of the air, "
                     f"whose plots feed that model alone, got {self.model!r}"
                 )
+        if self.has_stars:
+            catalogue(self.stars, self.star_catalogue)  # refuses what is none
         for place in self.landmarks:
             if not (abs(place.latitude_deg) <= 90.0 and abs(place.longitude_deg) <= 360.0 and place.sigma_m > 0.0):
                 raise ValueError(f"landmarks: wanted degrees and sigma_m above 0, got {place}")
             if not self.min_height_m <= place.height_m <= self.max_height_m:
                 raise ValueError(f"landmarks: wanted height_m from min_height_m to max_height_m, got {place}")
+
+    @property
+    def has_stars(self) -> bool:
+        """Whether plots that look into space may tell where satellites point."""
+        return self.estimate_pointing and (bool(self.stars) or self.star_catalogue is not None)

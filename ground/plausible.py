@@ -50,7 +50,12 @@ def spoilt_covariances(sights: NDArray[Any]) -> NDArray[np.bool_]:
 
 
 def usable_sights(report: PlotReport, max_height_m: float) -> NDArray[np.bool_]:
-    """Which plots are finite and look into the air, shape (n,).
+    """Which plots are finite and look into the air, shape (n,)."""
+    return split_sights(report, max_height_m)[0]
+
+
+def split_sights(report: PlotReport, max_height_m: float) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which plots look into the air, and which past it into space, shapes (n,); one that is not finite does neither.
 
     The air is the shell up to ``max_height_m``; a line of sight meets it if its point nearest to the Earth's centre,
     on axes scaled so that the shell is a unit sphere, lies inside and ahead.
@@ -66,7 +71,8 @@ def usable_sights(report: PlotReport, max_height_m: float) -> NDArray[np.bool_]:
     start, step = report.state.position_m / axes, directions / axes
     along = -(step @ start) / np.einsum("ni,ni->n", step, step)
     nearest = start + along[:, None] * step
-    return np.asarray(usable & (along > 0.0) & (np.einsum("ni,ni->n", nearest, nearest) <= 1.0), np.bool_)
+    meets = (along > 0.0) & (np.einsum("ni,ni->n", nearest, nearest) <= 1.0)
+    return np.asarray(usable & meets, np.bool_), np.asarray(usable & ~meets, np.bool_)
 
 
 def spoilt_echoes(echoes: NDArray[Any]) -> NDArray[np.bool_]:

@@ -11,11 +11,15 @@ exact for an error that stands still)::
     x <- x + K (z - h - s b) + G db       G <- G - K U      P|b <- P|b - K S K'      P = P|b + G B G'      C = G B
 
 The sums run over the plots of live tracks. One target seen by several satellites tells what their errors differ by.
-What they have in common, a shift of all they see, is told by landmarks alone: places known beforehand that show as
-plots.
+What they have in common, a shift of all they see, is told by landmarks, places known beforehand that show as plots, and
+by stars (`sky`). A star lies at no distance: it shows the error of the attitude alone, not that of the satellite's place
+over the range, which is part of ``b`` for targets. The difference ``a`` of the two (with the error of the catalogue) is a
+state of its own, two numbers a sensor, that goes with ``b`` as a landmark does: what stars cannot tell stays unknown.
 """
 
 from dataclasses import dataclass, replace
+from enum import IntEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +30,7 @@ from lookdown.ground.associate import assign, gate_pairs
 from lookdown.ground.filter import innovation_covariance
 from lookdown.ground.measure import Look, PredictedSights, common_sigma, predict_sights
 from lookdown.ground.parameters import Parameters
+from lookdown.ground.sky import catalogue, find_stars, part_of
 from lookdown.kernels.correct import correct
 from lookdown.kernels.fold import fold
 from lookdown.wire.messages import Float
@@ -36,6 +41,14 @@ Tracks = tuple[Float, Float, Float]  # state, covariance, and covariance with th
 _NEVER_MISSED = 1e6  # any plot in the gate of a landmark is better than none
 _KNOWN = 0.5  # of the sigma told beforehand: an error known better than that is worth telling
 _CHANGED = 1.5  # a sigma that a satellite changes by more is that of another error
+
+
+class Told(IntEnum):
+    """What a pointing error was learnt from."""
+
+    TRACKS = 0
+    LANDMARKS = 1
+    STARS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +63,10 @@ class PointingError:
         By how much its plots lie off in tangents, nearly an angle [rad].
     sigma_x_rad, sigma_y_rad : float
         One sigma of each [rad].
+    stated_rad : float
+        One sigma that the sensor's reports state beforehand [rad].
+    plots_of_tracks, plots_of_landmarks, plots_of_stars : int
+        Plots of the sensor that it was learnt from.
     """
 
     sensor_id: int
@@ -57,11 +74,26 @@ class PointingError:
     y_rad: float
     sigma_x_rad: float
     sigma_y_rad: float
+    stated_rad: float = 0.0
+    plots_of_tracks: int = 0
+    plots_of_landmarks: int = 0
+    plots_of_stars: int = 0
 
     def __str__(self) -> str:
         x, y, sigma_x, sigma_y = (1e6 * v for v in (self.x_rad, self.y_rad, self.sigma_x_rad, self.sigma_y_rad))
         both = f"x {x:+.1f} +- {sigma_x:.1f}, y {y:+.1f} +- {sigma_y:.1f}"
-        return f"sensor {self.sensor_id} points off, {both} microradians"
+        return f"sensor {self.sensor_id} points off, {both} microradians, by {self.sources}"
+
+    @property
+    def sources(self) -> str:
+        """What told it, such as ``tracks and stars``."""
+        counts = {"tracks": self.plots_of_tracks, "landmarks": self.plots_of_landmarks, "stars": self.plots_of_stars}
+        return " and ".join(name for name, count in counts.items() if count) or "its reports"
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is known better than its sigma stated beforehand, by half."""
+        return 0.0 < self.stated_rad and max(self.sigma_x_rad, self.sigma_y_rad) < _KNOWN * self.stated_rad
 
 
 class Pointing:
@@ -70,7 +102,7 @@ class Pointing:
     Parameters
     ----------
     parameters : Parameters
-        ``sensors``, ``landmarks``, ``pointing_correlation_s``.
+        ``sensors``, ``landmarks``, ``stars``, ``pointing_correlation_s``.
 
     Attributes
     ----------
@@ -82,7 +114,10 @@ class Pointing:
         The sigma that each sensor told last; 0 before [rad].
     landmarks : tuple of ndarray of float64, shapes (k, 6), (k, 6, 6) and (k, 6, 2 m)
         State, covariance and cross covariance of the landmarks, tracks that stand: the error of a landmark's place is
-        the same from look to look and must not average out.
+        the same from look to look and must not average out. With stars ``m`` rows more, one a sensor, whose first two
+        numbers are what its stars do not tell of its error.
+    used : ndarray of int64, shape (m, 3)
+        Plots of each sensor that told of its error, by `Told`.
     """
 
     def __init__(self, parameters: Parameters) -> None:
@@ -91,11 +126,15 @@ class Pointing:
         self.mean, self.covariance, self.sigma_rad = np.zeros(2 * m), np.eye(2 * m), np.zeros(m)
         places = [(np.radians(p.latitude_deg), np.radians(p.longitude_deg), p.height_m) for p in parameters.landmarks]
         places_m = np.array([geodetic_to_ecef(*place) for place in places]).reshape(-1, 3)
-        size = len(places)
+        self._n_landmarks = len(places)
+        size = len(places) + (m if parameters.has_stars else 0)
+        self.used = np.zeros((m, len(Told)), np.int64)
         self.landmarks: Tracks = np.zeros((size, 6)), np.zeros((size, 6, 6)), np.zeros((size, 6, 2 * m))
-        self.landmarks[0][:, :3] = places_m
+        self.landmarks[0][: len(places), :3] = places_m
         for row, place in enumerate(parameters.landmarks):
             self.landmarks[1][row, [0, 1, 2], [0, 1, 2]] = place.sigma_m**2
+        # What stars do not tell, beforehand: covariance and cross covariance of each sensor, once it has reported.
+        self._untold = np.zeros((size - len(places), 6, 6)), np.zeros((size - len(places), 6, 2 * m))
 
     def copy(self) -> "Pointing":
         """Return the same state, for itself."""
@@ -104,26 +143,53 @@ class Pointing:
         twin.sigma_rad = self.sigma_rad.copy()
         state, covariance, cross = self.landmarks
         twin.landmarks = state.copy(), covariance.copy(), cross.copy()
+        twin._untold = self._untold[0].copy(), self._untold[1].copy()
+        twin.used = self.used.copy()
         return twin
 
     def predict(self, dt_s: float) -> None:
         """Let the errors walk for a time."""
         fade = float(np.exp(-dt_s / self._parameters.pointing_correlation_s))
         self.mean *= fade
-        self.landmarks[2][:] *= fade
+        state, covariance, cross = self.landmarks
+        cross *= fade
+        sky = slice(self._n_landmarks, None)
+        state[sky] *= fade
+        covariance[sky] *= fade * fade
+        covariance[sky] += (1.0 - fade * fade) * self._untold[0]
+        cross[sky] *= fade
+        cross[sky] += (1.0 - fade * fade) * self._untold[1]
         self.covariance *= fade * fade
         self.covariance[np.diag_indices_from(self.covariance)] += 1.0 - fade * fade
 
-    def renewed(self, sensor: int, sigma_rad: float) -> bool:
-        """Note the sigma that a sensor tells; whether its error must be taken for another one, and was forgotten."""
+    def renewed(self, sensor: int, sigma_rad: float, attitude_rad: float = np.inf) -> bool:
+        """Note the sigma that a sensor tells; whether its error must be taken for another one, and was forgotten.
+
+        ``attitude_rad`` is the part of ``sigma_rad`` that stars show, too.
+        """
         before, self.sigma_rad[sensor] = self.sigma_rad[sensor], sigma_rad
-        if before == 0.0 or before / _CHANGED <= sigma_rad <= before * _CHANGED:
+        if before > 0.0 and before / _CHANGED <= sigma_rad <= before * _CHANGED:
+            return False
+        if len(self._untold[0]):
+            self._begin_sky(sensor, sigma_rad, attitude_rad)
+        if before == 0.0:
             return False
         own = slice(2 * sensor, 2 * sensor + 2)
         self.mean[own], self.covariance[own], self.covariance[:, own] = 0.0, 0.0, 0.0
         self.covariance[own, own] = np.eye(2)
-        self.landmarks[2][:, :, own] = 0.0
+        self.landmarks[2][: self._n_landmarks, :, own] = 0.0
+        self.used[sensor] = 0
         return True
+
+    def _begin_sky(self, sensor: int, sigma_rad: float, attitude_rad: float) -> None:
+        """Set what the stars of a sensor do not tell of its error to what is known of it beforehand."""
+        place2 = max(sigma_rad**2 - attitude_rad**2, 0.0)
+        covariance, cross = self._untold
+        covariance[sensor, [0, 1], [0, 1]] = place2 + self._parameters.star_sigma_rad**2
+        cross[sensor, [0, 1], [2 * sensor, 2 * sensor + 1]] = -place2 / max(sigma_rad, 1e-12)
+        row = self._n_landmarks + sensor
+        self.landmarks[0][row], self.landmarks[1][row] = 0.0, covariance[sensor]
+        self.landmarks[2][row] = cross[sensor]
 
     def shifted(self, predicted: PredictedSights, sensor: int, sigma: Float) -> Float:
         """Tangents at which a sensor will see targets, its error allowed for, shape (n, 2)."""
@@ -185,6 +251,7 @@ class Pointing:
         jacobian: Float,
         innovation: Float,
         noise: Float,
+        told: Told = Told.TRACKS,
     ) -> None:
         """Correct tracks by plots of one report, and the errors with them.
 
@@ -204,8 +271,12 @@ class Pointing:
             One sigma of the error of the sensor [rad].
         jacobian, innovation, noise : ndarray of float64, shapes (q, 2, e), (q, 2) and (q, 2, 2)
             Of the plots; innovations from `shifted`, noise of the centroids.
+        told : Told
+            What the plots are of; counted in ``used`` but for stars, whose plots come as one.
         """
         own = 2 * sensor
+        if told != Told.STARS:
+            self.used[sensor, told] += int(np.count_nonzero(sure))
         self._separate(fed, *others)
         total = jacobian @ fed[1][rows] @ jacobian.transpose(0, 2, 1) + noise
         sensitivity = jacobian[sure] @ fed[2][rows[sure]]
@@ -217,7 +288,7 @@ class Pointing:
     def take_landmarks(self, look: Look, sensor: int, gate_probability: float, others: tuple[Tracks, ...]) -> Int:
         """Learn from the landmarks in a report; the plots that are theirs, shape (q,)."""
         state, field = look.report.state, self._parameters.sensors[sensor]
-        places, covariance, cross = self.landmarks
+        places, covariance, cross = (part[: self._n_landmarks] for part in self.landmarks)
         predicted = predict_sights(places, look)
         sigma = common_sigma(state, predicted.range_m)
         foreseen = self.shifted(predicted, sensor, sigma)
@@ -233,8 +304,29 @@ class Pointing:
         if rows.size:
             sure, innovation = np.ones(rows.size, np.bool_), look.tangent[plots] - foreseen[rows]
             args = rows, sure, sensor, sigma[rows], predicted.jacobian[rows], innovation, noise[plots]
-            self.take(self.landmarks, others, *args)
+            self.take(self.landmarks, others, *args, Told.LANDMARKS)
         return plots
+
+    def take_stars(self, look: Look, sensor: int, space: NDArray[Any], others: tuple[Tracks, ...]) -> int:
+        """Learn from plots that look into space, (SIGHT_DTYPE); how many are stars."""
+        parameters, field, own = self._parameters, self._parameters.sensors[sensor], 2 * sensor
+        known = catalogue(parameters.stars, parameters.star_catalogue)
+        row, sigma = self._n_landmarks + sensor, float(self.sigma_rad[sensor])
+        (untold, covariance, cross) = (part[row] for part in self.landmarks)
+        both = sigma * cross[:2, own : own + 2]
+        spread = covariance[:2, :2] + both + both.T + sigma**2 * self.common(sensor)
+        shift = untold[:2] + sigma * self.mean[own : own + 2]
+        half = np.array([field.cols, field.rows]) * 0.5 * look.report.state.ifov_rad
+        stars = part_of(look, space, parameters.centroid_floor_px)
+        found = find_stars(known, stars, half, shift, spread, parameters.gate_probability)
+        if found is None:
+            return 0
+        jacobian = np.zeros((1, 2, 6))
+        jacobian[0, [0, 1], [0, 1]] = 1.0
+        args = np.array([row]), np.ones(1, np.bool_), sensor, np.array([sigma]), jacobian
+        self.take(self.landmarks, others, *args, found.away[None], found.noise[None], Told.STARS)
+        self.used[sensor, Told.STARS] += len(found.plots)
+        return len(found.plots)
 
     def removed(self, look: Look, sensor: int) -> tuple[Look, float]:
         """Take the known part of the error out of a report; how much of its sigma is left."""
@@ -269,16 +361,21 @@ class Pointing:
         self._join(np.zeros_like(self.mean), (state, covariance, cross))
         return cross
 
-    def known(self) -> list[PointingError]:
-        """Errors that are known better than they were beforehand."""
+    def all(self) -> list[PointingError]:
+        """Errors of all sensors that have reported, as they are known now."""
         found = []
         sigma = np.sqrt(np.diagonal(self.covariance)).reshape(-1, 2)
         for index, sensor in enumerate(self._parameters.sensors):
-            if self.sigma_rad[index] > 0.0 and (sigma[index] < _KNOWN).all():
-                unit = float(self.sigma_rad[index])
+            unit = float(self.sigma_rad[index])
+            if unit > 0.0:
                 x, y = (unit * self.mean[2 * index : 2 * index + 2]).tolist()
-                found.append(PointingError(sensor.sensor_id, x, y, *(unit * sigma[index]).tolist()))
+                of_it = (*(unit * sigma[index]).tolist(), unit, *self.used[index].tolist())
+                found.append(PointingError(sensor.sensor_id, x, y, *of_it))
         return found
+
+    def known(self) -> list[PointingError]:
+        """Errors that are known better than they were beforehand."""
+        return [error for error in self.all() if error.is_known]
 
 
 def _inverse(matrix: Float) -> Float:
