@@ -87,11 +87,12 @@ class Births:
         if len(free) > parameters.max_pair_plots:
             strongest = np.argsort(-report.sights["snr"][free], kind="stable")[: parameters.max_pair_plots]
             free = np.sort(free[strongest])
-        clean, left = pointing.removed(look, sensor)
+        cleaned = None
         for other, (before, kept) in self._leftover.items():
             old = report.time_ns - before.report.time_ns > parameters.pair_window_s * 1e9
             if other == sensor or old or not free.size or not kept.size:
                 continue
+            clean, left = cleaned = cleaned or pointing.removed(look, sensor)
             clean_before, left_before = pointing.removed(before, other)
             crossings = locate(clean, clean_before, parameters, free, kept)
             if not len(crossings.miss):
@@ -124,6 +125,8 @@ class Births:
         free : ndarray of int64, shape (k,)
             Plots that fed no track at all.
         """
+        if not free.size:
+            return
         look, sensor, parameters = feeder.look, feeder.sensor, self._parameters
         report = look.report
         free = free[np.argsort(-report.sights["snr"][free], kind="stable")[: parameters.max_pair_plots]]

@@ -188,8 +188,12 @@ def turn_pages(
 
 def confirmable(table: TrackTable, rows: Int, plots: Int, time_ns: int, parameters: Parameters) -> Int:
     """Tentative rows, of those just hit, that fulfil all conditions; of several with one plot the best score alone."""
+    tentative = ~table.live[rows]
+    rows, plots = rows[tentative], plots[tentative]
+    if not rows.size:
+        return rows
     often = (table.sensor_hits[rows] >= parameters.confirm_hits_per_sensor) & table.moved[rows]
-    ready = ~table.live[rows] & (often @ worth(parameters) >= 2)
+    ready = often @ worth(parameters) >= 2
     ready &= table.score[rows] >= parameters.confirm_score
     recent = table.looks[rows] & np.uint32((1 << parameters.confirm_looks) - 1)
     ready &= np.bitwise_count(recent) >= parameters.confirm_hits
@@ -198,7 +202,7 @@ def confirmable(table: TrackTable, rows: Int, plots: Int, time_ns: int, paramete
     if not rows.size:
         return rows
     speed, sigma = (part[rows] for part in table.speed())
-    position_sigma_m = np.sqrt(np.trace(table.covariance[rows, :3, :3], axis1=1, axis2=2))
+    position_sigma_m = np.sqrt(table.position_variance()[rows])
     sure = (speed > parameters.min_speed_m_s) & (speed < parameters.max_speed_m_s)
     sure &= (speed > parameters.speed_significance * sigma) & (position_sigma_m < parameters.max_position_sigma_m)
     place_m = height_m(table.state[rows, :3])
@@ -220,7 +224,7 @@ def lost(table: TrackTable, time_ns: int, parameters: Parameters) -> Bool:
     speed, sigma = table.speed()
     gone |= live & (speed + _SIGMAS * sigma < parameters.min_speed_m_s)
     gone |= speed - _SIGMAS * sigma > parameters.max_speed_m_s
-    margin_m = _SIGMAS * np.sqrt(np.trace(table.covariance[:, :3, :3], axis1=1, axis2=2))
+    margin_m = _SIGMAS * np.sqrt(table.position_variance())
     place_m = height_m(table.state[:, :3])
     gone |= (place_m + margin_m < parameters.min_height_m) | (place_m - margin_m > parameters.max_height_m)
     return np.asarray(gone, np.bool_)
@@ -234,27 +238,31 @@ def duplicates(table: TrackTable, parameters: Parameters) -> list[tuple[int, int
     formation.
     """
     rows = np.flatnonzero(table.live | (table.hits >= _MERGE_HITS))
-    rank = np.lexsort((table.track_id[rows], -table.score[rows], table.single[rows] > 0, ~table.live[rows]))
-    rows = rows[rank]
     # Found by gates of tracks about tracks, not by looking at all pairs: live ones within merge_distance_m, tentative
     # ones within three times the sum of both variances.
-    live, places = table.live[rows], table.state[rows, :3].copy()
-    reach2 = np.trace(table.covariance[rows, :3, :3], axis1=1, axis2=2)
-    wide = reach2[:, None, None] * np.eye(3)
-    narrow = np.tile(np.eye(3) * parameters.merge_distance_m**2 / (2.0 * _REACH), (len(rows), 1, 1))
-    near = gate_pairs(places, narrow, live, places, narrow, _REACH, 0.0)
-    far = gate_pairs(places, wide, ~live, places, wide, _REACH, 0.0)
-    better, worse = np.concatenate([near.track, far.plot]), np.concatenate([near.plot, far.track])
-    square = np.sum((places[better] - places[worse]) ** 2, axis=1)
-    right = (better < worse) & (live[worse] == (np.arange(len(better)) < len(near.plot)))
+    places, merge2 = table.state[rows, :3].copy(), parameters.merge_distance_m**2
+    reach2 = table.position_variance()[rows]
+    wide = np.maximum(reach2, merge2 / (2.0 * _REACH))[:, None, None] * np.eye(3)
+    pairs = gate_pairs(places, wide, np.ones(len(rows), np.bool_), places, wide, _REACH, 0.0)
+    one, other = pairs.track, pairs.plot
+    once = one < other
+    one, other = one[once], other[once]
+    if not one.size:
+        return []
+    square = np.sum((places[one] - places[other]) ** 2, axis=1)
+    live, alone = table.live[rows], table.single[rows] > 0
+    near = (square < _REACH * (reach2[one] + reach2[other])) & (~(live[one] & live[other]) | (square < merge2))
+    rank = np.empty(len(rows), np.int64)
+    rank[np.lexsort((table.track_id[rows], -table.score[rows], alone, ~live))] = np.arange(len(rows))
+    first = rank[one] < rank[other]
+    better, worse = np.where(first, one, other), np.where(first, other, one)
     # A track of one satellite ends in a confirmed one alone, or in another of its kind.
-    alone = table.single[rows] > 0
-    right &= ~alone[worse] | live[better] | alone[better]
-    right &= square < _REACH * (reach2[better] + reach2[worse])
-    order = np.lexsort((worse[right], better[right]))
-    better, worse = better[right][order], worse[right][order]
+    near &= ~alone[worse] | live[better] | alone[better]
+    better, worse = better[near], worse[near]
     if not better.size:
         return []
+    order = np.lexsort((rank[worse], rank[better]))
+    better, worse = better[order], worse[order]
     difference = table.state[rows[better]] - table.state[rows[worse]]
     spread = table.covariance[rows[better]] + table.covariance[rows[worse]]
     same = np.einsum("ni,ni->n", difference, np.linalg.solve(spread, difference[:, :, None])[:, :, 0]) < _SAME

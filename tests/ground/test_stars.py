@@ -126,7 +126,10 @@ def test_errors_told_by_stars_are_as_great_as_their_sigmas_say(world, sky):
         fusion.step(ingest.flush())
         for error in fusion._pointing.all():
             off = scene.bias[error.sensor_id - 1] + rng.normal(size=2) * 5.0 / scene.altitude_m
-            squares += [((error.x_rad - off[0]) / error.sigma_x_rad) ** 2, ((error.y_rad - off[1]) / error.sigma_y_rad) ** 2]
+            squares += [
+                ((error.x_rad - off[0]) / error.sigma_x_rad) ** 2,
+                ((error.y_rad - off[1]) / error.sigma_y_rad) ** 2,
+            ]
     assert len(squares) == 240
     assert 0.75 < np.mean(squares) < 1.25  # chi-square with 240 degrees over 240: 99 % within
 
@@ -175,7 +178,9 @@ def test_late_frames_of_the_sky_count_as_if_in_time(world, sky):
         parameters = scene.parameters(star_catalogue=sky.path, hold_s=0.25 if delay_ns else 10.0, late_every_s=0.5)
         fusion, ingest = Fusion(parameters), Ingest(parameters)
         rewind = Rewind(fusion, parameters)
-        come = sorted(scene.reports(4.0), key=lambda r: (r.time_ns + (delay_ns if r.sensor_id == 3 else 0), r.sensor_id))
+        come = sorted(
+            scene.reports(4.0), key=lambda r: (r.time_ns + (delay_ns if r.sensor_id == 3 else 0), r.sensor_id)
+        )
         for report in come:
             rewind.step(ingest.offer(report))
         rewind.step(ingest.flush())
