@@ -76,10 +76,11 @@ class Kinds:
         updates, report = fused.updates, fused.arrival.report
         if len(updates):
             # A late report tells its tracks anew at the newest time, too: that is no look of its sensor.
-            then = np.flatnonzero(updates["time_ns"] == report.time_ns)
-            seen = updates[then]
-            updates["kind"][then] = self.look(seen, report.state, report.sensor_id, _peaks(fused, seen["track_id"]))
-            for row in np.flatnonzero(updates["time_ns"] != report.time_ns).tolist():
+            then = updates["time_ns"] == report.time_ns
+            seen = updates if then.all() else updates[then]
+            peaks = _peaks(fused, seen["track_id"]) if self._irradiance_per_dn else np.full(len(seen), np.nan)
+            updates["kind"][then] = self.look(seen, report.state, report.sensor_id, peaks)
+            for row in np.flatnonzero(~then).tolist():
                 updates["kind"][row] = self.posterior(int(updates["track_id"][row])) or np.nan
         self._memory.forget(updates["track_id"][updates["status"] == TrackStatus.DROPPED].tolist())
         if report.time_ns - self._pruned_ns > _FORGET_NS:

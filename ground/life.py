@@ -11,13 +11,14 @@ The test for standing points is made per sensor, because satellites move: two cl
 make a crossing that flies at (height over orbit height) times 7 km/s, with little covariance, as long as both stand.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtri
 
-from lookdown.geo.earth import height_m
+from lookdown.geo.earth import FLATTENING, SEMI_MAJOR_AXIS_M
 from lookdown.geo.sight import intersect_ellipsoid
 from lookdown.ground.associate import gate_pairs
 from lookdown.ground.events import Event, Happening
@@ -25,9 +26,12 @@ from lookdown.ground.measure import Look
 from lookdown.ground.parameters import Parameters
 from lookdown.ground.single import Single, believable, crowd
 from lookdown.ground.tracks import Bool, Int, TrackTable
+from lookdown.kernels.survey import survey
 from lookdown.wire.messages import Float, PlotReport, RadarReport, TrackStatus
 
 _SIGMAS = 3.0  # how sure an impossible state must be
+_ENOUGH = 2  # sensors that must have seen a track
+_BELIEVED = int(Single.BELIEVED)  # NumPy compares with a member of an enumeration at ten times the cost
 _MERGE_HITS = 4  # a tentative track younger than this has too broad a covariance to be told from another
 _REACH = 3.0  # of two tracks, in sums of their variances: farther apart they are not compared
 _SAME = float(chdtri(6, 0.5))  # tracks of the same plots differ by less than independent ones would
@@ -110,10 +114,55 @@ def note_looks(table: TrackTable, hit: Bool, missed: Bool, ratio: Float, log_mis
     table.score[table.live] = np.minimum(table.score[table.live], max_score)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Standing:
+    """What decides on the life of tracks at one time.
+
+    Attributes
+    ----------
+    numbers : ndarray of float64, shape (n, 4)
+        Speed and its sigma along the velocity [m/s], sum of the variances of position [m^2], height [m].
+    newest_ns : ndarray of int64, shape (n,)
+        Time of the last hit by any sensor [ns].
+    recent, often, seen_to_move : ndarray of int64, shape (n,)
+        Sensors, each by its `worth`, that hit the track lately, often enough, and often enough while it moved.
+    """
+
+    numbers: Float
+    newest_ns: Int
+    recent: Int
+    often: Int
+    seen_to_move: Int
+
+    @classmethod
+    def of(cls, table: TrackTable, time_ns: int, parameters: Parameters) -> "Standing":
+        """Survey all tracks at ``time_ns``."""
+        n = len(table)
+        patience_s = [parameters.radar_tentative_s if s.radar else parameters.tentative_s for s in parameters.sensors]
+        since_ns = np.array([time_ns - round(patience * 1e9) for patience in patience_s])
+        numbers, newest_ns, counts = np.empty((n, 4)), np.empty(n, np.int64), np.empty((n, 3), np.int64)
+        survey(
+            table.state,
+            table.covariance,
+            table.last_hit_ns,
+            table.sensor_hits,
+            table.moved.view(np.uint8),
+            worth(parameters),
+            since_ns,
+            parameters.confirm_hits_per_sensor,
+            SEMI_MAJOR_AXIS_M,
+            FLATTENING,
+            numbers,
+            newest_ns,
+            counts,
+        )
+        return cls(numbers, newest_ns, *counts.T)
+
+
 def credible(table: TrackTable, parameters: Parameters) -> Bool:
     """Tracks that at least two sensors hit often enough, shape (n,)."""
     often = table.sensor_hits >= parameters.confirm_hits_per_sensor
-    return np.asarray(often @ worth(parameters) >= 2, np.bool_)
+    return np.asarray(often @ worth(parameters) >= _ENOUGH, np.bool_)
 
 
 def worth(parameters: Parameters) -> Int:
@@ -152,21 +201,21 @@ def turn_pages(
     def note(kind: str, text: str) -> None:
         events.append(Happening(kind, time_ns, sensor_id, text))
 
-    before = table.status.copy()
-    table.status[confirmable(table, rows, plot_of[rows], time_ns, parameters)] = TrackStatus.CONFIRMED
-    table.status = status_after(table, time_ns, parameters)
+    before, standing = table.status.copy(), Standing.of(table, time_ns, parameters)
+    table.status[confirmable(table, standing, rows, plot_of[rows], time_ns, parameters)] = TrackStatus.CONFIRMED
+    table.status = status_after(table, standing, time_ns, parameters)
     changed = table.status != before
     for row in np.flatnonzero(changed).tolist():
         status = TrackStatus(int(table.status[row]))
         kind = "resumed" if before[row] == TrackStatus.COASTING else status.name.lower()
         note(kind, f"track {table.track_id[row]} {kind}, score {table.score[row]:.1f}")
-    ends = lost(table, time_ns, parameters)
+    ends = lost(table, standing, time_ns, parameters)
     for row in np.flatnonzero(ends & table.live).tolist():
         note("dropped", f"track {table.track_id[row]} dropped, score {table.score[row]:.1f}")
     for row in np.flatnonzero(believable(table, time_ns, parameters) & ~ends).tolist():
         table.single[row], changed[row] = Single.BELIEVED, True
         note("single", f"track {table.track_id[row]} seen by one satellite alone, score {table.score[row]:.1f}")
-    for kept, gone in duplicates(table, parameters):
+    for kept, gone in duplicates(table, standing, parameters):
         if (table.live[gone] or table.single[gone] == Single.BELIEVED) and not ends[gone]:
             # The elder's identity goes on.
             if table.born_ns[gone] < table.born_ns[kept]:
@@ -175,7 +224,7 @@ def turn_pages(
             note("merged", f"track {table.track_id[gone]} merged into {table.track_id[kept]}")
         ends[gone] = True
     ends |= crowd(table, parameters)
-    shown = table.live | credible(table, parameters) | (table.single == Single.BELIEVED)
+    shown = table.live | (standing.often >= _ENOUGH) | (table.single == _BELIEVED)
     table.status[ends] = TrackStatus.DROPPED
     hit = np.zeros(len(table), np.bool_)
     hit[rows] = True
@@ -186,14 +235,15 @@ def turn_pages(
     return events, updates
 
 
-def confirmable(table: TrackTable, rows: Int, plots: Int, time_ns: int, parameters: Parameters) -> Int:
+def confirmable(
+    table: TrackTable, standing: Standing, rows: Int, plots: Int, time_ns: int, parameters: Parameters
+) -> Int:
     """Tentative rows, of those just hit, that fulfil all conditions; of several with one plot the best score alone."""
     tentative = ~table.live[rows]
     rows, plots = rows[tentative], plots[tentative]
     if not rows.size:
         return rows
-    often = (table.sensor_hits[rows] >= parameters.confirm_hits_per_sensor) & table.moved[rows]
-    ready = often @ worth(parameters) >= 2
+    ready = standing.seen_to_move[rows] >= _ENOUGH
     ready &= table.score[rows] >= parameters.confirm_score
     recent = table.looks[rows] & np.uint32((1 << parameters.confirm_looks) - 1)
     ready &= np.bitwise_count(recent) >= parameters.confirm_hits
@@ -201,11 +251,10 @@ def confirmable(table: TrackTable, rows: Int, plots: Int, time_ns: int, paramete
     rows, plots = rows[ready], plots[ready]
     if not rows.size:
         return rows
-    speed, sigma = (part[rows] for part in table.speed())
-    position_sigma_m = np.sqrt(table.position_variance()[rows])
+    speed, sigma, position_variance, place_m = standing.numbers[rows].T
     sure = (speed > parameters.min_speed_m_s) & (speed < parameters.max_speed_m_s)
-    sure &= (speed > parameters.speed_significance * sigma) & (position_sigma_m < parameters.max_position_sigma_m)
-    place_m = height_m(table.state[rows, :3])
+    sure &= speed > parameters.speed_significance * sigma
+    sure &= np.sqrt(position_variance) < parameters.max_position_sigma_m
     sure &= (place_m > parameters.min_height_m) & (place_m < parameters.max_height_m)
     rows, plots = rows[sure], plots[sure]
     best = np.argsort(-table.score[rows], kind="stable")
@@ -213,24 +262,21 @@ def confirmable(table: TrackTable, rows: Int, plots: Int, time_ns: int, paramete
     return np.sort(rows[best[first]])
 
 
-def lost(table: TrackTable, time_ns: int, parameters: Parameters) -> Bool:
+def lost(table: TrackTable, standing: Standing, time_ns: int, parameters: Parameters) -> Bool:
     """Tracks that end at ``time_ns``, shape (n,): unsupported, standing, or certainly impossible."""
     live = table.live
-    patience_s = [parameters.radar_tentative_s if s.radar else parameters.tentative_s for s in parameters.sensors]
-    recent = table.last_hit_ns >= time_ns - np.round(np.array(patience_s) * 1e9).astype(np.int64)
-    silent = table.last_hit_ns.max(axis=1, initial=0) < time_ns - round(parameters.drop_after_s * 1e9)
+    silent = standing.newest_ns < time_ns - round(parameters.drop_after_s * 1e9)
     gone = (table.score < parameters.drop_score) | silent
-    gone |= ~live & (recent @ worth(parameters) < np.where(table.single > 0, 1, 2))
-    speed, sigma = table.speed()
+    gone |= ~live & (standing.recent < np.where(table.single > 0, 1, _ENOUGH))
+    speed, sigma, position_variance, place_m = standing.numbers.T
     gone |= live & (speed + _SIGMAS * sigma < parameters.min_speed_m_s)
     gone |= speed - _SIGMAS * sigma > parameters.max_speed_m_s
-    margin_m = _SIGMAS * np.sqrt(table.position_variance())
-    place_m = height_m(table.state[:, :3])
+    margin_m = _SIGMAS * np.sqrt(position_variance)
     gone |= (place_m + margin_m < parameters.min_height_m) | (place_m - margin_m > parameters.max_height_m)
     return np.asarray(gone, np.bool_)
 
 
-def duplicates(table: TrackTable, parameters: Parameters) -> list[tuple[int, int]]:
+def duplicates(table: TrackTable, standing: Standing, parameters: Parameters) -> list[tuple[int, int]]:
     """Pairs of rows (kept, merged into it) that follow one mover.
 
     A tentative track is one with a better track when they differ by less than independent estimates of one mover
@@ -241,7 +287,7 @@ def duplicates(table: TrackTable, parameters: Parameters) -> list[tuple[int, int
     # Found by gates of tracks about tracks, not by looking at all pairs: live ones within merge_distance_m, tentative
     # ones within three times the sum of both variances.
     places, merge2 = table.state[rows, :3].copy(), parameters.merge_distance_m**2
-    reach2 = table.position_variance()[rows]
+    reach2 = standing.numbers[rows, 2]
     wide = np.maximum(reach2, merge2 / (2.0 * _REACH))[:, None, None] * np.eye(3)
     pairs = gate_pairs(places, wide, np.ones(len(rows), np.bool_), places, wide, _REACH, 0.0)
     one, other = pairs.track, pairs.plot
@@ -277,8 +323,8 @@ def duplicates(table: TrackTable, parameters: Parameters) -> list[tuple[int, int
     return [(kept, gone) for gone, kept in merged.items()]
 
 
-def status_after(table: TrackTable, time_ns: int, parameters: Parameters) -> NDArray[np.uint8]:
+def status_after(table: TrackTable, standing: Standing, time_ns: int, parameters: Parameters) -> NDArray[np.uint8]:
     """Status of each track by the time of its last hit: live ones coast without hits, and are confirmed with."""
-    coasts = table.last_hit_ns.max(axis=1, initial=0) < time_ns - round(parameters.coast_after_s * 1e9)
+    coasts = standing.newest_ns < time_ns - round(parameters.coast_after_s * 1e9)
     status = np.where(coasts, np.uint8(TrackStatus.COASTING), np.uint8(TrackStatus.CONFIRMED))
     return np.where(table.live, status, np.uint8(TrackStatus.TENTATIVE))

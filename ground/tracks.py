@@ -169,10 +169,6 @@ class TrackTable:
         variance = np.einsum("ni,nij,nj->n", along, self.covariance[:, 3:, 3:], along)
         return speed, np.sqrt(np.maximum(variance, 0.0))
 
-    def position_variance(self) -> Float:
-        """Sum of the variances of position, shape (n,) [m^2]."""
-        return self.covariance[:, 0, 0] + self.covariance[:, 1, 1] + self.covariance[:, 2, 2]
-
     def updates(self, rows: Int, time_ns: int, sensor_id: int, recent_ns: int) -> NDArray[np.void]:
         """Rows as updates; ``recent_ns`` is how far back a sensor's hit counts for ``n_sensors``."""
         updates = np.zeros(len(rows), UPDATE_DTYPE)
