@@ -192,14 +192,14 @@ class Fusion:
             report = look.report
         predicted = predict_sights(table.state, look)
         sigma = common_sigma(report.state, predicted.range_m)
-        predicted = replace(predicted, tangent=self._pointing.shifted(predicted, sensor, sigma))
+        own = (table.single == 0) | (table.sensor_hits[:, sensor] > 0)
+        tangent, visible = self._pointing.shifted(predicted, sensor, sigma), predicted.visible & own
+        predicted = replace(predicted, tangent=tangent, visible=visible)
         common = self._pointing.common(sensor)
         spread = innovation_covariance(table.covariance, table.cross, predicted, sensor, sigma, common)
         density = self._log_density(report, sensor)
         noise = look.variance[:, :, None] * np.eye(2)
-        own = (table.single == 0) | (table.sensor_hits[:, sensor] > 0)
-        predicted = replace(predicted, visible=predicted.visible & own)
-        pairs = gate_pairs(predicted.tangent, spread, predicted.visible, look.tangent, noise, self._gate, density)
+        pairs = gate_pairs(tangent, spread, visible, look.tangent, noise, self._gate, density)
         feeder = Feeder(look, sensor, self._pointing, self._modes, parameters.estimate_pointing)
         if parameters.association == "jpda":
             plot_of, ratio = self._feed_jointly(pairs, feeder)
@@ -271,8 +271,9 @@ class Fusion:
         if report.flags & (ReportFlag.WARM_UP | ReportFlag.TRUNCATED):
             return np.zeros(len(self._table), np.bool_)
         field = self._parameters.sensors[sensor]
-        half = (np.array([field.cols, field.rows]) * 0.5 - _EDGE_PX) * report.state.ifov_rad
-        return predicted.visible & (np.abs(predicted.tangent) < half).all(axis=1)
+        half_x, half_y = ((side * 0.5 - _EDGE_PX) * report.state.ifov_rad for side in (field.cols, field.rows))
+        x, y = np.abs(predicted.tangent).T
+        return predicted.visible & (x < half_x) & (y < half_y)
 
     def _feed_jointly(self, pairs: Pairs, feeder: Feeder) -> tuple[Int, Float]:
         """Feed live tracks with all plots of their gates, the others with what is left; plots that count as hits."""
@@ -321,8 +322,8 @@ class Fusion:
             return []
         if report.time_ns < self._pointing_told_ns[sensor] + _TELL_POINTING_NS:
             return []
-        for error in self._pointing.known():
-            if error.sensor_id == report.sensor_id:
-                self._pointing_told_ns[sensor] = report.time_ns
-                return [Happening("pointing", report.time_ns, report.sensor_id, str(error))]
-        return []
+        if not self._pointing.knows(sensor):
+            return []
+        self._pointing_told_ns[sensor] = report.time_ns
+        errors = [error for error in self._pointing.all() if error.sensor_id == report.sensor_id]
+        return [Happening("pointing", report.time_ns, report.sensor_id, str(error)) for error in errors]

@@ -298,13 +298,16 @@ def duplicates(table: TrackTable, standing: Standing, parameters: Parameters) ->
     square = np.sum((places[one] - places[other]) ** 2, axis=1)
     live, alone = table.live[rows], table.single[rows] > 0
     near = (square < _REACH * (reach2[one] + reach2[other])) & (~(live[one] & live[other]) | (square < merge2))
+    one, other = one[near], other[near]
+    if not one.size:
+        return []
     rank = np.empty(len(rows), np.int64)
     rank[np.lexsort((table.track_id[rows], -table.score[rows], alone, ~live))] = np.arange(len(rows))
     first = rank[one] < rank[other]
     better, worse = np.where(first, one, other), np.where(first, other, one)
     # A track of one satellite ends in a confirmed one alone, or in another of its kind.
-    near &= ~alone[worse] | live[better] | alone[better]
-    better, worse = better[near], worse[near]
+    may = ~alone[worse] | live[better] | alone[better]
+    better, worse = better[may], worse[may]
     if not better.size:
         return []
     order = np.lexsort((rank[worse], rank[better]))

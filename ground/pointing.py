@@ -154,12 +154,13 @@ class Pointing:
         self.mean *= fade
         state, covariance, cross = self.landmarks
         cross *= fade
-        sky = slice(self._n_landmarks, None)
-        state[sky] *= fade
-        covariance[sky] *= fade * fade
-        covariance[sky] += (1.0 - fade * fade) * self._untold[0]
-        cross[sky] *= fade
-        cross[sky] += (1.0 - fade * fade) * self._untold[1]
+        if len(self._untold[0]):
+            sky = slice(self._n_landmarks, None)
+            state[sky] *= fade
+            covariance[sky] *= fade * fade
+            covariance[sky] += (1.0 - fade * fade) * self._untold[0]
+            cross[sky] *= fade
+            cross[sky] += (1.0 - fade * fade) * self._untold[1]
         self.covariance *= fade * fade
         self.covariance += (1.0 - fade * fade) * np.eye(len(self.covariance))
 
@@ -352,6 +353,11 @@ class Pointing:
                 of_it = (*(unit * sigma[index]).tolist(), unit, *self.used[index].tolist())
                 found.append(PointingError(sensor.sensor_id, x, y, *of_it))
         return found
+
+    def knows(self, sensor: int) -> bool:
+        """Whether the error of a sensor is known better than it was beforehand."""
+        own = np.diagonal(self.covariance)[2 * sensor : 2 * sensor + 2]
+        return bool(self.sigma_rad[sensor] > 0.0 and own.max() < _KNOWN**2)
 
     def known(self) -> list[PointingError]:
         """Errors that are known better than they were beforehand."""
