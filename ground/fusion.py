@@ -207,11 +207,9 @@ class Fusion:
             plot_of, ratio = assign(pairs, table.live, self._log_missed, tentative_share=True)
             rows = np.flatnonzero(plot_of >= 0)
             feeder.feed(table, rows, plot_of[rows], table.live[rows])
-        hit = plot_of >= 0
-        rows = np.flatnonzero(hit)
-        life.note_hits(table, rows, sensor, look, plot_of[rows], parameters)
-        missed = self._should_be_seen(predicted, report, sensor) & ~hit
-        life.note_looks(table, hit, missed, ratio, self._log_missed, parameters.max_score)
+        missed = self._should_be_seen(predicted, report, sensor)
+        life.note_looks(table, sensor, look, plot_of, ratio, missed, parameters)
+        rows = np.flatnonzero(plot_of >= 0)
         links = np.zeros(rows.size, LINK_DTYPE)
         links["plot_index"], links["track_id"] = plot_index[plot_of[rows]], table.track_id[rows]
 

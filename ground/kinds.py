@@ -25,6 +25,7 @@ from lookdown.geo.earth import GRAVITY_PARAMETER_M3_S2, ROTATION_RATE_RAD_S, hei
 from lookdown.ground.events import ReportFused
 from lookdown.ground.memory import PAST, Memory
 from lookdown.ground.regimes import KIND_OF, PRIOR, REGIMES, Features, log_likelihoods
+from lookdown.kernels.turning import turning
 from lookdown.wire.messages import Float, Kind, PlotReport, SensorState, TrackStatus
 
 LOOK_S = 1.0  # a track is looked at once in each
@@ -118,16 +119,13 @@ class Kinds:
         self, rows: NDArray[np.int64], updates: NDArray[Any], state: SensorState, sensor_id: int, peaks: Float
     ) -> None:
         memory = self._memory
-        sight = updates["position_m"] - state.position_m
-        square = np.einsum("ni,ni->n", sight, sight)
-        # Against the stars: both velocities as an inertial observer would have them.
-        drift = updates["velocity_m_s"] - state.velocity_m_s
-        drift[:, 0] -= ROTATION_RATE_RAD_S * sight[:, 1]
-        drift[:, 1] += ROTATION_RATE_RAD_S * sight[:, 0]
-        drift -= (np.einsum("ni,ni->n", sight, drift) / square)[:, None] * sight
+        position, velocity = updates["position_m"].copy(), updates["velocity_m_s"].copy()
+        rate, square = np.empty(len(rows)), np.empty(len(rows))
+        own = np.asarray(state.position_m, np.float64), np.asarray(state.velocity_m_s, np.float64)
+        turning(position, velocity, *own, ROTATION_RATE_RAD_S, rate, square)
         variance = np.einsum("nii->n", updates["covariance"][:, 3:, 3:])
         column = memory.column(sensor_id)
-        memory.turn_rad_s[rows, column] = np.sqrt(np.einsum("ni,ni->n", drift, drift) / square)
+        memory.turn_rad_s[rows, column] = rate
         memory.turn_sigma[rows, column] = np.sqrt(_INFLATION**2 * variance / square + _TURN_FLOOR_RAD_S**2)
         if not self._irradiance_per_dn:
             return

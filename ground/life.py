@@ -27,6 +27,7 @@ from lookdown.ground.parameters import Parameters
 from lookdown.ground.single import Single, believable, crowd
 from lookdown.ground.tracks import Bool, Int, TrackTable
 from lookdown.kernels.survey import survey
+from lookdown.kernels.tally import tally_looks
 from lookdown.wire.messages import Float, PlotReport, RadarReport, TrackStatus
 
 _SIGMAS = 3.0  # how sure an impossible state must be
@@ -56,6 +57,11 @@ def note_hits(table: TrackTable, rows: Int, sensor: int, look: Look, plots: Int,
     table.hits[rows] += 1
     table.sensor_hits[rows, sensor] += 1
     table.last_hit_ns[rows, sensor] = look.report.time_ns
+    note_motion(table, rows, sensor, look, plots, parameters)
+
+
+def note_motion(table: TrackTable, rows: Int, sensor: int, look: Look, plots: Int, parameters: Parameters) -> None:
+    """Note whether a sensor whose plots hit tracks has by now seen them move; arguments as for `note_hits`."""
     open_rows = ~table.moved[rows, sensor]
     rows, plots = rows[open_rows], plots[open_rows]
     if not rows.size:
@@ -105,13 +111,47 @@ def distance_to_segments(origin_m: Float, directions: Float, start_m: Float, end
     return np.asarray(np.linalg.norm(first + share[:, None] * step, axis=1), np.float64)
 
 
-def note_looks(table: TrackTable, hit: Bool, missed: Bool, ratio: Float, log_missed: float, max_score: float) -> None:
-    """Bring score and history of looks up to date; all arrays of shape (n,), ``ratio`` counts where ``hit``."""
-    table.looks = np.where(hit | missed, (table.looks << np.uint32(1)) | hit.astype(np.uint32), table.looks)
-    table.misses[missed] += 1
-    table.score += np.where(hit, ratio, 0.0) + np.where(missed, log_missed, 0.0)
+def note_looks(
+    table: TrackTable, sensor: int, look: Look, plot_of: Int, ratio: Float, missed: Bool, parameters: Parameters
+) -> None:
+    """Note what a report of a sensor did to all tracks: hits, misses, score, and whether it has seen them move.
+
+    Parameters
+    ----------
+    table : TrackTable
+        Changed in place.
+    sensor : int
+        Index of the sensor.
+    look : Look
+        The report.
+    plot_of : ndarray of int64, shape (n,)
+        Plot of each track, -1 for none.
+    ratio : ndarray of float64, shape (n,)
+        Its log-likelihood ratio.
+    missed : ndarray of bool, shape (n,)
+        Tracks against which the report speaks, those that it hit among them.
+    parameters : Parameters
+        Probability of detection, greatest score, heights and least displacement.
+    """
     # A track that lived long may not live on its past; a tentative one is compared by its whole past.
-    table.score[table.live] = np.minimum(table.score[table.live], max_score)
+    tally_looks(
+        plot_of,
+        ratio,
+        missed.view(np.uint8),
+        table.live.view(np.uint8),
+        float(np.log1p(-parameters.probability_of_detection)),
+        parameters.max_score,
+        sensor,
+        look.report.time_ns,
+        table.hits,
+        table.misses,
+        table.looks,
+        table.score,
+        table.sensor_hits,
+        table.last_hit_ns,
+    )
+    rows = np.flatnonzero(plot_of >= 0)
+    note_motion(table, rows, sensor, look, plot_of[rows], parameters)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
