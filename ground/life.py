@@ -255,7 +255,7 @@ def turn_pages(
     for row in np.flatnonzero(believable(table, time_ns, parameters) & ~ends).tolist():
         table.single[row], changed[row] = Single.BELIEVED, True
         note("single", f"track {table.track_id[row]} seen by one satellite alone, score {table.score[row]:.1f}")
-    for kept, gone in duplicates(table, standing, parameters):
+    for kept, gone in duplicates(table, standing.numbers[:, 2], parameters):
         if (table.live[gone] or table.single[gone] == Single.BELIEVED) and not ends[gone]:
             # The elder's identity goes on.
             if table.born_ns[gone] < table.born_ns[kept]:
@@ -316,7 +316,7 @@ def lost(table: TrackTable, standing: Standing, time_ns: int, parameters: Parame
     return np.asarray(gone, np.bool_)
 
 
-def duplicates(table: TrackTable, standing: Standing, parameters: Parameters) -> list[tuple[int, int]]:
+def duplicates(table: TrackTable, position_variance_m2: Float, parameters: Parameters) -> list[tuple[int, int]]:
     """Pairs of rows (kept, merged into it) that follow one mover.
 
     A tentative track is one with a better track when they differ by less than independent estimates of one mover
@@ -327,7 +327,7 @@ def duplicates(table: TrackTable, standing: Standing, parameters: Parameters) ->
     # Found by gates of tracks about tracks, not by looking at all pairs: live ones within merge_distance_m, tentative
     # ones within three times the sum of both variances.
     places, merge2 = table.state[rows, :3].copy(), parameters.merge_distance_m**2
-    reach2 = standing.numbers[rows, 2]
+    reach2 = position_variance_m2[rows]
     wide = np.maximum(reach2, merge2 / (2.0 * _REACH))[:, None, None] * np.eye(3)
     pairs = gate_pairs(places, wide, np.ones(len(rows), np.bool_), places, wide, _REACH, 0.0)
     one, other = pairs.track, pairs.plot

@@ -58,9 +58,9 @@ def learn(rows, sure, jacobian, own, shared, innovation, noise, covariance, cros
     require_array("cross", cross, "float64", 3)
     cdef Py_ssize_t q = r.shape[0], n = cross.shape[0], e = cross.shape[1], m = cross.shape[2], k, i, j, a, b
     require_integer("cross.shape[1]", e, 6, STATES)
-    cdef Py_ssize_t column = require_integer("own", own, 0, max(m - 2, 0))
     if m < 2:
         raise ValueError(f"cross: wanted two errors at least, got {m}; give two a sensor")
+    cdef Py_ssize_t column = require_integer("own", own, 0, m - 2)
     require_array("covariance", covariance, "float64", (n, e, e))
     cdef const unsigned char[::1] tells = require_array("sure", sure, "uint8", (q,))
     require_array("jacobian", jacobian, "float64", (q, 2, e))
@@ -70,7 +70,6 @@ def learn(rows, sure, jacobian, own, shared, innovation, noise, covariance, cros
     require_array("spread", spread, "float64", (q, 2, 2), out=True, apart_from=(noise,))
     cdef double[:, ::1] total = require_array("information", information, "float64", (m, m), out=True)
     cdef double[::1] sum_ = require_array("pull", pull, "float64", (m,), out=True)
-    require_array("innovation", innovation, "float64", (q, 2))
     information[:] = 0.0
     pull[:] = 0.0
     if q == 0:
@@ -78,7 +77,7 @@ def learn(rows, sure, jacobian, own, shared, innovation, noise, covariance, cros
     if rows.min() < 0 or rows.max() >= n:
         raise ValueError(f"rows: wanted rows from 0 to {n - 1}, got {rows.min()} to {rows.max()}")
     cdef const double[:, :, ::1] h = jacobian
-    cdef const double[:, ::1] y = innovation
+    cdef const double[:, ::1] y = require_array("innovation", innovation, "float64", (q, 2))
     cdef const double[:, :, ::1] z = noise
     cdef const double[:, :, ::1] p = covariance
     cdef const double[:, :, ::1] g = cross

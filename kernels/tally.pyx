@@ -45,7 +45,8 @@ def tally_looks(
     cdef const double[::1] gain = require_array("ratio", ratio, "float64", (n,))
     cdef const unsigned char[::1] against = require_array("missed", missed, "uint8", (n,))
     cdef const unsigned char[::1] bounded = require_array("live", live, "uint8", (n,))
-    cdef double loss = require_number("log_missed", log_missed, -1e6, 0.0), limit = require_number("most", most, 0.0, 1e9)
+    cdef double loss = require_number("log_missed", log_missed, -1e6, 0.0)
+    cdef double limit = require_number("most", most, 0.0, 1e9)
     cdef long long[::1] hit = require_array("hits", hits, "int64", (n,), out=True, apart_from=(plot_of,))
     cdef long long[::1] miss = require_array("misses", misses, "int64", (n,), out=True, apart_from=(plot_of, hits))
     cdef unsigned int[::1] bits = require_array("looks", looks, "uint32", (n,), out=True)
@@ -57,7 +58,9 @@ def tally_looks(
     m = sensor_hits.shape[1]
     column = require_integer("sensor", sensor, 0, m - 1)
     cdef long long[:, ::1] own = require_array("sensor_hits", sensor_hits, "int64", (n, m), out=True)
-    cdef long long[:, ::1] last = require_array("last_hit", last_hit, "int64", (n, m), out=True, apart_from=(sensor_hits,))
+    cdef long long[:, ::1] last = require_array(
+        "last_hit", last_hit, "int64", (n, m), out=True, apart_from=(sensor_hits,)
+    )
     with nogil:
         for k in range(n):
             if plot[k] >= 0:

@@ -1,7 +1,7 @@
 """Turning: how fast lines of sight to tracks turn against the stars.
 
-With ``s`` the line from sensor to track and ``d`` the difference of both velocities as an observer at rest has them (the
-Earth turns by ``w`` about the third axis), ``|d - s (s . d) / |s|^2| / |s|``.
+With ``s`` the line from sensor to track and ``d`` the difference of both velocities as an observer at rest has them
+(the Earth turns by ``w`` about the third axis), ``|d - s (s . d) / |s|^2| / |s|``.
 """
 
 from libc.math cimport sqrt
