@@ -139,15 +139,15 @@ def assign(
     tentative = np.flatnonzero(~live)
     if not tentative_share:
         share_out(pairs.start, pairs.plot, gain, tentative, *scratch, taken, plot_of)
-    track = pairs.track
-    if tentative_share and tentative.size:
+    if tentative_share and tentative.size and len(pairs.plot):
+        track = pairs.track
         left = np.flatnonzero(~live[track] & (taken[pairs.plot] == 0) & (gain > 0.0))
         left = left[np.lexsort((pairs.plot[left], -gain[left], track[left]))]
         rows, first = np.unique(track[left], return_index=True)
         plot_of[rows] = pairs.plot[left[first]]
     ratio = np.zeros(n)
-    fed = plot_of[track] == pairs.plot
-    ratio[track[fed]] = pairs.ratio[fed]
+    fed = np.repeat(plot_of, np.diff(pairs.start)) == pairs.plot
+    ratio[plot_of >= 0] = pairs.ratio[fed]
     return plot_of, ratio
 
 

@@ -65,31 +65,33 @@ class Feeder:
         """
         if not rows.size:
             return
-        look, sensor, pointing, modes = self.look, self.sensor, self.pointing, max(len(self.modes.models), 1)
-        own, tracks = 2 * sensor, table.bundles[-1]
-        which = (rows[:, None] * modes + np.arange(modes)).ravel()
-        plot = np.repeat(plots, modes)
+        look, sensor, pointing, modes = self.look, self.sensor, self.pointing, len(self.modes.models)
+        own, tracks, which, plot, told = 2 * sensor, table.bundles[-1], rows, plots, sure
+        if modes:
+            which = (rows[:, None] * modes + np.arange(modes)).ravel()
+            plot = np.repeat(plots, modes)
+            # The pointing is learnt by the likeliest model of each track.
+            likeliest = np.arange(modes) == table.mode_share[rows].argmax(axis=1)[:, None]
+            told = (likeliest & sure[:, None]).ravel()
         sights = predict_sights(tracks[0][which, :6], look)
         sigma = common_sigma(look.report.state, sights.range_m)
         innovation = look.tangent[plot] - pointing.shifted(sights, sensor, sigma)
         noise = look.variance[plot][:, :, None] * np.eye(2)
-        jacobian = np.zeros((len(which), 2, tracks[0].shape[1]))
-        jacobian[:, :, :6] = sights.jacobian
-        spread = noise + innovation_covariance(
-            tracks[1][which, :6, :6], tracks[2][which, :6], sights, sensor, sigma, pointing.common(sensor)
-        )
-        likelihood = _log_likelihood(innovation, spread).reshape(-1, modes)
+        jacobian = sights.jacobian
+        if modes:
+            jacobian = np.zeros((len(which), 2, tracks[0].shape[1]))
+            jacobian[:, :, :6] = sights.jacobian
+        if modes or not self.estimate_pointing:
+            spread = noise + innovation_covariance(
+                tracks[1][which, :6, :6], tracks[2][which, :6], sights, sensor, sigma, pointing.common(sensor)
+            )
         if self.estimate_pointing:
-            # Learnt by the likeliest model of each track.
-            share = table.mode_share[rows] if self.modes.models else np.ones((len(rows), 1))
-            likeliest = np.arange(modes) == share.argmax(axis=1)[:, None]
-            told = (likeliest & sure[:, None]).ravel()
             beside = (*others, pointing.landmarks)
             pointing.take(tracks, beside, which, told, sensor, sigma, jacobian, innovation, noise)
         else:
             correct(which, jacobian, own, sigma, False, innovation, spread, *tracks)
-        if self.modes.models:
-            self.modes.weigh(table, rows, likelihood)
+        if modes:
+            self.modes.weigh(table, rows, _log_likelihood(innovation, spread).reshape(-1, modes))
             self.modes.blend(table)
 
     def feed_jointly(self, table: TrackTable, pairs: Pairs, log_missed: float) -> tuple[Int, Float]:

@@ -18,7 +18,7 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from lookdown.ground.closing import ROWS_SCHEMA, begin_closing, is_set_apart, set_apart, write_closing
-from lookdown.ground.fusion import Event, Happening, ReportFused
+from lookdown.ground.events import Event, Happening, ReportFused
 from lookdown.ground.parts import TABLES, find_parts, remove_parts
 from lookdown.wire.clock import NS_PER_S
 from lookdown.wire.database import open_database

@@ -23,7 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lookdown.ground.parameters import Parameters
-from lookdown.ground.plausible import check_state, split_sights, spoilt_covariances, spoilt_echoes, usable_echoes
+from lookdown.ground.plausible import check_state, judge_sights, spoilt_echoes, usable_echoes
+from lookdown.kernels.sift import IN_AIR, IN_SPACE, NO_COVARIANCE
 from lookdown.wire.errors import WireError
 from lookdown.wire.messages import PlotReport, RadarReport
 
@@ -254,15 +255,14 @@ class Ingest:
             report = _with_plots(report, plots[order])
         space = None
         if isinstance(report, PlotReport):
-            spoilt = spoilt_covariances(report.sights)
-            in_air, in_space = split_sights(report, self._parameters.max_height_m)
-            usable = ~spoilt & in_air
+            verdict = judge_sights(report, self._parameters.max_height_m)
+            in_space = verdict == IN_SPACE
             if self._parameters.has_stars and in_space.any():
                 # Whether they are stars is told by fusion; here they are neither used nor refused.
-                in_space &= ~spoilt
                 space = report.sights[in_space]
                 order, report = order[~in_space], _with_plots(report, report.sights[~in_space])
-                spoilt, usable = spoilt[~in_space], usable[~in_space]
+                verdict = verdict[~in_space]
+            spoilt, usable = verdict == NO_COVARIANCE, verdict == IN_AIR
         else:
             spoilt = spoilt_echoes(report.echoes)
             usable = ~spoilt & usable_echoes(report.echoes, report.state.position_m, self._parameters)

@@ -22,9 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lookdown.geo.earth import GRAVITY_PARAMETER_M3_S2, ROTATION_RATE_RAD_S, height_m, upward
-from lookdown.ground.fusion import ReportFused
+from lookdown.ground.events import ReportFused
 from lookdown.ground.memory import PAST, Memory
 from lookdown.ground.regimes import KIND_OF, PRIOR, REGIMES, Features, log_likelihoods
+from lookdown.kernels.turning import turning
 from lookdown.wire.messages import Float, Kind, PlotReport, SensorState, TrackStatus
 
 LOOK_S = 1.0  # a track is looked at once in each
@@ -77,10 +78,11 @@ class Kinds:
         updates, report = fused.updates, fused.arrival.report
         if len(updates):
             # A late report tells its tracks anew at the newest time, too: that is no look of its sensor.
-            then = np.flatnonzero(updates["time_ns"] == report.time_ns)
-            seen = updates[then]
-            updates["kind"][then] = self.look(seen, report.state, report.sensor_id, _peaks(fused, seen["track_id"]))
-            for row in np.flatnonzero(updates["time_ns"] != report.time_ns).tolist():
+            then = updates["time_ns"] == report.time_ns
+            seen = updates if then.all() else updates[then]
+            peaks = _peaks(fused, seen["track_id"]) if self._irradiance_per_dn else np.full(len(seen), np.nan)
+            updates["kind"][then] = self.look(seen, report.state, report.sensor_id, peaks)
+            for row in np.flatnonzero(~then).tolist():
                 updates["kind"][row] = self.posterior(int(updates["track_id"][row])) or np.nan
         self._memory.forget(updates["track_id"][updates["status"] == TrackStatus.DROPPED].tolist())
         if report.time_ns - self._pruned_ns > _FORGET_NS:
@@ -118,16 +120,13 @@ class Kinds:
         self, rows: NDArray[np.int64], updates: NDArray[Any], state: SensorState, sensor_id: int, peaks: Float
     ) -> None:
         memory = self._memory
-        sight = updates["position_m"] - state.position_m
-        square = np.einsum("ni,ni->n", sight, sight)
-        # Against the stars: both velocities as an inertial observer would have them.
-        drift = updates["velocity_m_s"] - state.velocity_m_s
-        drift[:, 0] -= ROTATION_RATE_RAD_S * sight[:, 1]
-        drift[:, 1] += ROTATION_RATE_RAD_S * sight[:, 0]
-        drift -= (np.einsum("ni,ni->n", sight, drift) / square)[:, None] * sight
+        position, velocity = updates["position_m"].copy(), updates["velocity_m_s"].copy()
+        rate, square = np.empty(len(rows)), np.empty(len(rows))
+        own = np.asarray(state.position_m, np.float64), np.asarray(state.velocity_m_s, np.float64)
+        turning(position, velocity, *own, ROTATION_RATE_RAD_S, rate, square)
         variance = np.einsum("nii->n", updates["covariance"][:, 3:, 3:])
         column = memory.column(sensor_id)
-        memory.turn_rad_s[rows, column] = np.sqrt(np.einsum("ni,ni->n", drift, drift) / square)
+        memory.turn_rad_s[rows, column] = rate
         memory.turn_sigma[rows, column] = np.sqrt(_INFLATION**2 * variance / square + _TURN_FLOOR_RAD_S**2)
         if not self._irradiance_per_dn:
             return

@@ -11,19 +11,28 @@ The test for standing points is made per sensor, because satellites move: two cl
 make a crossing that flies at (height over orbit height) times 7 km/s, with little covariance, as long as both stand.
 """
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtri
 
-from lookdown.geo.earth import height_m
+from lookdown.geo.earth import FLATTENING, SEMI_MAJOR_AXIS_M
 from lookdown.geo.sight import intersect_ellipsoid
 from lookdown.ground.associate import gate_pairs
+from lookdown.ground.events import Event, Happening
 from lookdown.ground.measure import Look
 from lookdown.ground.parameters import Parameters
+from lookdown.ground.single import Single, believable, crowd
 from lookdown.ground.tracks import Bool, Int, TrackTable
-from lookdown.wire.messages import Float, TrackStatus
+from lookdown.kernels.survey import survey
+from lookdown.kernels.tally import tally_looks
+from lookdown.wire.messages import Float, PlotReport, RadarReport, TrackStatus
 
 _SIGMAS = 3.0  # how sure an impossible state must be
+_ENOUGH = 2  # sensors that must have seen a track
+_BELIEVED = int(Single.BELIEVED)  # NumPy compares with a member of an enumeration at ten times the cost
 _MERGE_HITS = 4  # a tentative track younger than this has too broad a covariance to be told from another
 _REACH = 3.0  # of two tracks, in sums of their variances: farther apart they are not compared
 _SAME = float(chdtri(6, 0.5))  # tracks of the same plots differ by less than independent ones would
@@ -48,6 +57,11 @@ def note_hits(table: TrackTable, rows: Int, sensor: int, look: Look, plots: Int,
     table.hits[rows] += 1
     table.sensor_hits[rows, sensor] += 1
     table.last_hit_ns[rows, sensor] = look.report.time_ns
+    note_motion(table, rows, sensor, look, plots, parameters)
+
+
+def note_motion(table: TrackTable, rows: Int, sensor: int, look: Look, plots: Int, parameters: Parameters) -> None:
+    """Note whether a sensor whose plots hit tracks has by now seen them move; arguments as for `note_hits`."""
     open_rows = ~table.moved[rows, sensor]
     rows, plots = rows[open_rows], plots[open_rows]
     if not rows.size:
@@ -97,19 +111,98 @@ def distance_to_segments(origin_m: Float, directions: Float, start_m: Float, end
     return np.asarray(np.linalg.norm(first + share[:, None] * step, axis=1), np.float64)
 
 
-def note_looks(table: TrackTable, hit: Bool, missed: Bool, ratio: Float, log_missed: float, max_score: float) -> None:
-    """Bring score and history of looks up to date; all arrays of shape (n,), ``ratio`` counts where ``hit``."""
-    table.looks = np.where(hit | missed, (table.looks << np.uint32(1)) | hit.astype(np.uint32), table.looks)
-    table.misses[missed] += 1
-    table.score += np.where(hit, ratio, 0.0) + np.where(missed, log_missed, 0.0)
+def note_looks(
+    table: TrackTable, sensor: int, look: Look, plot_of: Int, ratio: Float, missed: Bool, parameters: Parameters
+) -> None:
+    """Note what a report of a sensor did to all tracks: hits, misses, score, and whether it has seen them move.
+
+    Parameters
+    ----------
+    table : TrackTable
+        Changed in place.
+    sensor : int
+        Index of the sensor.
+    look : Look
+        The report.
+    plot_of : ndarray of int64, shape (n,)
+        Plot of each track, -1 for none.
+    ratio : ndarray of float64, shape (n,)
+        Its log-likelihood ratio.
+    missed : ndarray of bool, shape (n,)
+        Tracks against which the report speaks, those that it hit among them.
+    parameters : Parameters
+        Probability of detection, greatest score, heights and least displacement.
+    """
     # A track that lived long may not live on its past; a tentative one is compared by its whole past.
-    table.score[table.live] = np.minimum(table.score[table.live], max_score)
+    tally_looks(
+        plot_of,
+        ratio,
+        missed.view(np.uint8),
+        table.live.view(np.uint8),
+        float(np.log1p(-parameters.probability_of_detection)),
+        parameters.max_score,
+        sensor,
+        look.report.time_ns,
+        table.hits,
+        table.misses,
+        table.looks,
+        table.score,
+        table.sensor_hits,
+        table.last_hit_ns,
+    )
+    rows = np.flatnonzero(plot_of >= 0)
+    note_motion(table, rows, sensor, look, plot_of[rows], parameters)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Standing:
+    """What decides on the life of tracks at one time.
+
+    Attributes
+    ----------
+    numbers : ndarray of float64, shape (n, 4)
+        Speed and its sigma along the velocity [m/s], sum of the variances of position [m^2], height [m].
+    newest_ns : ndarray of int64, shape (n,)
+        Time of the last hit by any sensor [ns].
+    recent, often, seen_to_move : ndarray of int64, shape (n,)
+        Sensors, each by its `worth`, that hit the track lately, often enough, and often enough while it moved.
+    """
+
+    numbers: Float
+    newest_ns: Int
+    recent: Int
+    often: Int
+    seen_to_move: Int
+
+    @classmethod
+    def of(cls, table: TrackTable, time_ns: int, parameters: Parameters) -> "Standing":
+        """Survey all tracks at ``time_ns``."""
+        n = len(table)
+        patience_s = [parameters.radar_tentative_s if s.radar else parameters.tentative_s for s in parameters.sensors]
+        since_ns = np.array([time_ns - round(patience * 1e9) for patience in patience_s])
+        numbers, newest_ns, counts = np.empty((n, 4)), np.empty(n, np.int64), np.empty((n, 3), np.int64)
+        survey(
+            table.state,
+            table.covariance,
+            table.last_hit_ns,
+            table.sensor_hits,
+            table.moved.view(np.uint8),
+            worth(parameters),
+            since_ns,
+            parameters.confirm_hits_per_sensor,
+            SEMI_MAJOR_AXIS_M,
+            FLATTENING,
+            numbers,
+            newest_ns,
+            counts,
+        )
+        return cls(numbers, newest_ns, *counts.T)
 
 
 def credible(table: TrackTable, parameters: Parameters) -> Bool:
     """Tracks that at least two sensors hit often enough, shape (n,)."""
     often = table.sensor_hits >= parameters.confirm_hits_per_sensor
-    return np.asarray(often @ worth(parameters) >= 2, np.bool_)
+    return np.asarray(often @ worth(parameters) >= _ENOUGH, np.bool_)
 
 
 def worth(parameters: Parameters) -> Int:
@@ -117,10 +210,80 @@ def worth(parameters: Parameters) -> Int:
     return np.array([2 if sensor.radar else 1 for sensor in parameters.sensors])
 
 
-def confirmable(table: TrackTable, rows: Int, plots: Int, time_ns: int, parameters: Parameters) -> Int:
+def turn_pages(
+    table: TrackTable, rows: Int, plot_of: Int, report: PlotReport | RadarReport, parameters: Parameters
+) -> tuple[list[Event], NDArray[Any]]:
+    """Confirm, merge and end tracks after a report.
+
+    Parameters
+    ----------
+    table : TrackTable
+        Changed in place.
+    rows : ndarray of int64, shape (k,)
+        Tracks that the report hit.
+    plot_of : ndarray of int64, shape (n,)
+        Plot of each track, -1 for none.
+    report : PlotReport or RadarReport
+        The report.
+    parameters : Parameters
+        When tracks are confirmed, coast and end.
+
+    Returns
+    -------
+    events : list of Event
+        What a person may want to read.
+    updates : ndarray of UPDATE_DTYPE, shape (u,)
+        Tracks that were hit or changed, as `events.ReportFused` tells them.
+    """
+    events = list[Event]()
+    time_ns, sensor_id = report.time_ns, report.sensor_id
+
+    def note(kind: str, text: str) -> None:
+        events.append(Happening(kind, time_ns, sensor_id, text))
+
+    before, standing = table.status.copy(), Standing.of(table, time_ns, parameters)
+    table.status[confirmable(table, standing, rows, plot_of[rows], time_ns, parameters)] = TrackStatus.CONFIRMED
+    table.status = status_after(table, standing, time_ns, parameters)
+    changed = table.status != before
+    for row in np.flatnonzero(changed).tolist():
+        status = TrackStatus(int(table.status[row]))
+        kind = "resumed" if before[row] == TrackStatus.COASTING else status.name.lower()
+        note(kind, f"track {table.track_id[row]} {kind}, score {table.score[row]:.1f}")
+    ends = lost(table, standing, time_ns, parameters)
+    for row in np.flatnonzero(ends & table.live).tolist():
+        note("dropped", f"track {table.track_id[row]} dropped, score {table.score[row]:.1f}")
+    for row in np.flatnonzero(believable(table, time_ns, parameters) & ~ends).tolist():
+        table.single[row], changed[row] = Single.BELIEVED, True
+        note("single", f"track {table.track_id[row]} seen by one satellite alone, score {table.score[row]:.1f}")
+    for kept, gone in duplicates(table, standing.numbers[:, 2], parameters):
+        if (table.live[gone] or table.single[gone] == Single.BELIEVED) and not ends[gone]:
+            # The elder's identity goes on.
+            if table.born_ns[gone] < table.born_ns[kept]:
+                table.track_id[[kept, gone]] = table.track_id[[gone, kept]]
+                table.born_ns[kept], changed[kept] = table.born_ns[gone], True
+            note("merged", f"track {table.track_id[gone]} merged into {table.track_id[kept]}")
+        ends[gone] = True
+    ends |= crowd(table, parameters)
+    shown = table.live | (standing.often >= _ENOUGH) | (table.single == _BELIEVED)
+    table.status[ends] = TrackStatus.DROPPED
+    hit = np.zeros(len(table), np.bool_)
+    hit[rows] = True
+    told = np.flatnonzero(shown & (hit | changed | ends))
+    recent_ns = round(parameters.coast_after_s * 1e9)
+    updates = table.updates(told, time_ns, sensor_id, recent_ns)
+    table.keep(~ends)
+    return events, updates
+
+
+def confirmable(
+    table: TrackTable, standing: Standing, rows: Int, plots: Int, time_ns: int, parameters: Parameters
+) -> Int:
     """Tentative rows, of those just hit, that fulfil all conditions; of several with one plot the best score alone."""
-    often = (table.sensor_hits[rows] >= parameters.confirm_hits_per_sensor) & table.moved[rows]
-    ready = ~table.live[rows] & (often @ worth(parameters) >= 2)
+    tentative = ~table.live[rows]
+    rows, plots = rows[tentative], plots[tentative]
+    if not rows.size:
+        return rows
+    ready = standing.seen_to_move[rows] >= _ENOUGH
     ready &= table.score[rows] >= parameters.confirm_score
     recent = table.looks[rows] & np.uint32((1 << parameters.confirm_looks) - 1)
     ready &= np.bitwise_count(recent) >= parameters.confirm_hits
@@ -128,11 +291,10 @@ def confirmable(table: TrackTable, rows: Int, plots: Int, time_ns: int, paramete
     rows, plots = rows[ready], plots[ready]
     if not rows.size:
         return rows
-    speed, sigma = (part[rows] for part in table.speed())
-    position_sigma_m = np.sqrt(np.trace(table.covariance[rows, :3, :3], axis1=1, axis2=2))
+    speed, sigma, position_variance, place_m = standing.numbers[rows].T
     sure = (speed > parameters.min_speed_m_s) & (speed < parameters.max_speed_m_s)
-    sure &= (speed > parameters.speed_significance * sigma) & (position_sigma_m < parameters.max_position_sigma_m)
-    place_m = height_m(table.state[rows, :3])
+    sure &= speed > parameters.speed_significance * sigma
+    sure &= np.sqrt(position_variance) < parameters.max_position_sigma_m
     sure &= (place_m > parameters.min_height_m) & (place_m < parameters.max_height_m)
     rows, plots = rows[sure], plots[sure]
     best = np.argsort(-table.score[rows], kind="stable")
@@ -140,24 +302,21 @@ def confirmable(table: TrackTable, rows: Int, plots: Int, time_ns: int, paramete
     return np.sort(rows[best[first]])
 
 
-def lost(table: TrackTable, time_ns: int, parameters: Parameters) -> Bool:
+def lost(table: TrackTable, standing: Standing, time_ns: int, parameters: Parameters) -> Bool:
     """Tracks that end at ``time_ns``, shape (n,): unsupported, standing, or certainly impossible."""
     live = table.live
-    patience_s = [parameters.radar_tentative_s if s.radar else parameters.tentative_s for s in parameters.sensors]
-    recent = table.last_hit_ns >= time_ns - np.round(np.array(patience_s) * 1e9).astype(np.int64)
-    silent = table.last_hit_ns.max(axis=1, initial=0) < time_ns - round(parameters.drop_after_s * 1e9)
+    silent = standing.newest_ns < time_ns - round(parameters.drop_after_s * 1e9)
     gone = (table.score < parameters.drop_score) | silent
-    gone |= ~live & (recent @ worth(parameters) < np.where(table.single > 0, 1, 2))
-    speed, sigma = table.speed()
+    gone |= ~live & (standing.recent < np.where(table.single > 0, 1, _ENOUGH))
+    speed, sigma, position_variance, place_m = standing.numbers.T
     gone |= live & (speed + _SIGMAS * sigma < parameters.min_speed_m_s)
     gone |= speed - _SIGMAS * sigma > parameters.max_speed_m_s
-    margin_m = _SIGMAS * np.sqrt(np.trace(table.covariance[:, :3, :3], axis1=1, axis2=2))
-    place_m = height_m(table.state[:, :3])
+    margin_m = _SIGMAS * np.sqrt(position_variance)
     gone |= (place_m + margin_m < parameters.min_height_m) | (place_m - margin_m > parameters.max_height_m)
     return np.asarray(gone, np.bool_)
 
 
-def duplicates(table: TrackTable, parameters: Parameters) -> list[tuple[int, int]]:
+def duplicates(table: TrackTable, position_variance_m2: Float, parameters: Parameters) -> list[tuple[int, int]]:
     """Pairs of rows (kept, merged into it) that follow one mover.
 
     A tentative track is one with a better track when they differ by less than independent estimates of one mover
@@ -165,27 +324,34 @@ def duplicates(table: TrackTable, parameters: Parameters) -> list[tuple[int, int
     formation.
     """
     rows = np.flatnonzero(table.live | (table.hits >= _MERGE_HITS))
-    rank = np.lexsort((table.track_id[rows], -table.score[rows], table.single[rows] > 0, ~table.live[rows]))
-    rows = rows[rank]
     # Found by gates of tracks about tracks, not by looking at all pairs: live ones within merge_distance_m, tentative
     # ones within three times the sum of both variances.
-    live, places = table.live[rows], table.state[rows, :3].copy()
-    reach2 = np.trace(table.covariance[rows, :3, :3], axis1=1, axis2=2)
-    wide = reach2[:, None, None] * np.eye(3)
-    narrow = np.tile(np.eye(3) * parameters.merge_distance_m**2 / (2.0 * _REACH), (len(rows), 1, 1))
-    near = gate_pairs(places, narrow, live, places, narrow, _REACH, 0.0)
-    far = gate_pairs(places, wide, ~live, places, wide, _REACH, 0.0)
-    better, worse = np.concatenate([near.track, far.plot]), np.concatenate([near.plot, far.track])
-    square = np.sum((places[better] - places[worse]) ** 2, axis=1)
-    right = (better < worse) & (live[worse] == (np.arange(len(better)) < len(near.plot)))
+    places, merge2 = table.state[rows, :3].copy(), parameters.merge_distance_m**2
+    reach2 = position_variance_m2[rows]
+    wide = np.maximum(reach2, merge2 / (2.0 * _REACH))[:, None, None] * np.eye(3)
+    pairs = gate_pairs(places, wide, np.ones(len(rows), np.bool_), places, wide, _REACH, 0.0)
+    one, other = pairs.track, pairs.plot
+    once = one < other
+    one, other = one[once], other[once]
+    if not one.size:
+        return []
+    square = np.sum((places[one] - places[other]) ** 2, axis=1)
+    live, alone = table.live[rows], table.single[rows] > 0
+    near = (square < _REACH * (reach2[one] + reach2[other])) & (~(live[one] & live[other]) | (square < merge2))
+    one, other = one[near], other[near]
+    if not one.size:
+        return []
+    rank = np.empty(len(rows), np.int64)
+    rank[np.lexsort((table.track_id[rows], -table.score[rows], alone, ~live))] = np.arange(len(rows))
+    first = rank[one] < rank[other]
+    better, worse = np.where(first, one, other), np.where(first, other, one)
     # A track of one satellite ends in a confirmed one alone, or in another of its kind.
-    alone = table.single[rows] > 0
-    right &= ~alone[worse] | live[better] | alone[better]
-    right &= square < _REACH * (reach2[better] + reach2[worse])
-    order = np.lexsort((worse[right], better[right]))
-    better, worse = better[right][order], worse[right][order]
+    may = ~alone[worse] | live[better] | alone[better]
+    better, worse = better[may], worse[may]
     if not better.size:
         return []
+    order = np.lexsort((rank[worse], rank[better]))
+    better, worse = better[order], worse[order]
     difference = table.state[rows[better]] - table.state[rows[worse]]
     spread = table.covariance[rows[better]] + table.covariance[rows[worse]]
     same = np.einsum("ni,ni->n", difference, np.linalg.solve(spread, difference[:, :, None])[:, :, 0]) < _SAME
@@ -200,8 +366,8 @@ def duplicates(table: TrackTable, parameters: Parameters) -> list[tuple[int, int
     return [(kept, gone) for gone, kept in merged.items()]
 
 
-def status_after(table: TrackTable, time_ns: int, parameters: Parameters) -> NDArray[np.uint8]:
+def status_after(table: TrackTable, standing: Standing, time_ns: int, parameters: Parameters) -> NDArray[np.uint8]:
     """Status of each track by the time of its last hit: live ones coast without hits, and are confirmed with."""
-    coasts = table.last_hit_ns.max(axis=1, initial=0) < time_ns - round(parameters.coast_after_s * 1e9)
+    coasts = standing.newest_ns < time_ns - round(parameters.coast_after_s * 1e9)
     status = np.where(coasts, np.uint8(TrackStatus.COASTING), np.uint8(TrackStatus.CONFIRMED))
     return np.where(table.live, status, np.uint8(TrackStatus.TENTATIVE))

@@ -17,7 +17,7 @@ import numpy as np
 import zmq
 
 from lookdown.ground.config import GroundConfig
-from lookdown.ground.fusion import Event, Happening
+from lookdown.ground.events import Event, Happening
 from lookdown.ground.history import History, has_parts
 from lookdown.ground.outputs.points import Platform, Points, is_believed, points_of_picture
 from lookdown.ground.outputs.stream import Output

@@ -11,6 +11,7 @@ common to the plots of a frame and changes slowly. They are kept apart, because 
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from lookdown.geo.earth import SEMI_MAJOR_AXIS_M, SEMI_MINOR_AXIS_M, SPEED_OF_LIGHT_M_S
 from lookdown.geo.rotation import to_matrix
 from lookdown.kernels.foresee import foresee
-from lookdown.wire.messages import Float, PlotReport, SensorState
+from lookdown.wire.messages import SIGHT_DTYPE, Float, PlotReport, SensorState
 
 # Shrunk by 20 km so that a target low over the limb, on a surface that is not the ellipsoid, stays visible.
 _HIDES_M = np.array([SEMI_MAJOR_AXIS_M, SEMI_MAJOR_AXIS_M, SEMI_MINOR_AXIS_M]) - 20e3
@@ -56,12 +57,17 @@ class Look:
         """Make a report ready; no centroid is believed better than the floor [px]."""
         sights, state = report.sights, report.state
         axes = to_matrix(state.attitude)
-        tangent = np.stack([sights["x"], sights["y"]], axis=1).astype(np.float64)
+        numbers = words_of(sights)[:, :4].astype(np.float64)
+        tangent = numbers[:, :2].copy()
         direction = tangent @ axes[:, :2].T + axes[:, 2]
         direction /= np.sqrt(np.einsum("ni,ni->n", direction, direction))[:, None]
-        sigma = np.stack([sights["sigma_x"], sights["sigma_y"]], axis=1).astype(np.float64)
-        variance = np.maximum(sigma, centroid_floor_px * state.ifov_rad) ** 2
+        variance = np.maximum(numbers[:, 2:], centroid_floor_px * state.ifov_rad) ** 2
         return cls(report, axes, np.asarray(state.position_m, np.float64), tangent, direction, variance)
+
+
+def words_of(sights: NDArray[Any]) -> NDArray[np.float32]:
+    """Return plots (SIGHT_DTYPE) as rows of eight words, without a copy: x, y, their sigmas and so on; shape (n, 8)."""
+    return np.ascontiguousarray(sights).view("<f4").reshape(len(sights), SIGHT_DTYPE.itemsize // 4)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lookdown.ground.fusion import Event, ReportFused
+from lookdown.ground.events import Event, ReportFused
 from lookdown.ground.parameters import Parameters, SensorField
 from lookdown.ground.pipeline import Pipeline
 from lookdown.ground.tracks import UPDATE_DTYPE

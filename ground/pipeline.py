@@ -7,7 +7,8 @@ tracks of the live run, bit for bit.
 from collections import Counter
 from dataclasses import replace
 
-from lookdown.ground.fusion import Event, Fusion, Happening, ReportFused
+from lookdown.ground.events import Event, Happening, ReportFused
+from lookdown.ground.fusion import Fusion
 from lookdown.ground.ingest import Arrival, Ingest
 from lookdown.ground.kinds import Kinds
 from lookdown.ground.parameters import Parameters

@@ -34,6 +34,7 @@ from lookdown.ground.parameters import Parameters
 from lookdown.ground.sky import catalogue, find_stars, part_of
 from lookdown.kernels.correct import correct
 from lookdown.kernels.fold import fold
+from lookdown.kernels.learn import learn
 from lookdown.wire.messages import Float
 
 Int = NDArray[np.int64]
@@ -156,14 +157,15 @@ class Pointing:
         self.mean *= fade
         state, covariance, cross = self.landmarks
         cross *= fade
-        sky = slice(self._n_landmarks, None)
-        state[sky] *= fade
-        covariance[sky] *= fade * fade
-        covariance[sky] += (1.0 - fade * fade) * self._untold[0]
-        cross[sky] *= fade
-        cross[sky] += (1.0 - fade * fade) * self._untold[1]
+        if len(self._untold[0]):
+            sky = slice(self._n_landmarks, None)
+            state[sky] *= fade
+            covariance[sky] *= fade * fade
+            covariance[sky] += (1.0 - fade * fade) * self._untold[0]
+            cross[sky] *= fade
+            cross[sky] += (1.0 - fade * fade) * self._untold[1]
         self.covariance *= fade * fade
-        self.covariance[np.diag_indices_from(self.covariance)] += 1.0 - fade * fade
+        self.covariance += (1.0 - fade * fade) * np.eye(len(self.covariance))
 
     def renewed(self, sensor: int, sigma_rad: float, attitude_rad: float = np.inf) -> bool:
         """Note the sigma that a sensor tells; whether its error must be taken for another one, and was forgotten.
@@ -202,12 +204,13 @@ class Pointing:
         """Covariance of the error of one sensor, shape (2, 2)."""
         return self.covariance[2 * sensor : 2 * sensor + 2, 2 * sensor : 2 * sensor + 2]
 
-    def _separate(self, *tracks: Tracks) -> None:
-        """Turn covariances of tracks (state, covariance, cross) into those at given errors, and cross into ``G``."""
+    def _separate(self, *tracks: Tracks) -> Float:
+        """Turn covariances of tracks (state, covariance, cross) into those at given errors, cross into ``G``; B^-1."""
         inverse = _inverse(self.covariance)
         for _, covariance, cross in tracks:
             left = cross.copy()
             fold(inverse, -1.0, left, covariance, cross)
+        return inverse
 
     def _join(self, shift: Float, *tracks: Tracks) -> None:
         """Undo `_separate`, now that the errors are known to have been off by ``shift``, shape (2 m,)."""
@@ -215,33 +218,6 @@ class Pointing:
             state += cross @ shift
             left = cross.copy()
             fold(self.covariance, 1.0, left, covariance, cross)
-
-    def _learn(self, sensitivity: Float, innovation: Float, spread: Float) -> Float:
-        """Take plots in.
-
-        Parameters
-        ----------
-        sensitivity : ndarray of float64, shape (q, 2, 2 m)
-            ``U`` of each plot.
-        innovation : ndarray of float64, shape (q, 2)
-            Measured less foreseen, the known part of the errors among it.
-        spread : ndarray of float64, shape (q, 2, 2)
-            ``S`` of each.
-
-        Returns
-        -------
-        ndarray of float64, shape (2 m,)
-            By how much ``mean`` has changed.
-        """
-        if not len(innovation):
-            return np.zeros_like(self.mean)
-        weighted = np.linalg.inv(spread) @ sensitivity
-        m = self.mean.size
-        flat, weighted = sensitivity.reshape(-1, m), weighted.reshape(-1, m)
-        self.covariance = _inverse(_inverse(self.covariance) + flat.T @ weighted)
-        shift = np.asarray(self.covariance @ (weighted.T @ innovation.ravel()), np.float64)
-        self.mean += shift
-        return shift
 
     def take(
         self,
@@ -280,11 +256,16 @@ class Pointing:
         own = 2 * sensor
         if told != Told.STARS:
             self.used[sensor, told] += int(np.count_nonzero(sure))
-        self._separate(fed, *others)
-        total = jacobian @ fed[1][rows] @ jacobian.transpose(0, 2, 1) + noise
-        sensitivity = jacobian[sure] @ fed[2][rows[sure]]
-        sensitivity[:, [0, 1], [own, own + 1]] += sigma[sure, None]
-        shift = self._learn(sensitivity, innovation[sure], total[sure])
+        inverse, m = self._separate(fed, *others), self.mean.size
+        total, scratch = np.empty((len(rows), 2, 2)), np.empty((2, m))
+        information, shift = np.empty((m, m)), np.zeros(m)
+        tells = np.ascontiguousarray(sure).view(np.uint8)
+        plots = rows, tells, jacobian, own, sigma, innovation, noise
+        learn(*plots, fed[1], fed[2], scratch, total, information, shift)
+        if sure.any():
+            self.covariance = _inverse(inverse + information)
+            shift = self.covariance @ shift
+            self.mean += shift
         correct(rows, jacobian, own, sigma, True, innovation, total, *fed)
         self._join(shift, fed, *others)
 
@@ -382,6 +363,11 @@ class Pointing:
     def all(self) -> list[PointingError]:
         """Errors of all sensors that have told a sigma, as they are known now."""
         return [self.of(sensor) for sensor in np.flatnonzero(self.sigma_rad > 0.0).tolist()]
+
+    def knows(self, sensor: int) -> bool:
+        """Whether the error of a sensor is known better than it was beforehand."""
+        own = np.diagonal(self.covariance)[2 * sensor : 2 * sensor + 2]
+        return bool(self.sigma_rad[sensor] > 0.0 and own.max() < _KNOWN**2)
 
     def known(self) -> list[PointingError]:
         """Errors that are known better than they were beforehand."""

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scipy.special import chdtri
 
 from lookdown.ground.associate import Pairs, assign, gate_pairs, weigh
+from lookdown.ground.branches import best_branches, grow, needless
 from lookdown.ground.multiple import Sensor
 from lookdown.ground.radar import RadarScan, light_time_s, rate_rows, scan_of
 from lookdown.ground.tracks import TrackTable
@@ -52,6 +53,7 @@ class PositionParameters:
     max_score: float = 80.0
     drop_misses: int = 5  # scans in a row
     drop_tentative_misses: int = 2
+    branches: int = 1  # that a tentative track grows a scan, one for each of its best plots; 1: plots are shared out
     joint_association: bool = False  # confirmed tracks take all plots of their gates by probability, not the best one
 
     def __post_init__(self) -> None:
@@ -89,6 +91,7 @@ class PositionFusion:
         self._gate = float(chdtri(3, 1.0 - parameters.gate_probability))
         self._log_missed = float(np.log1p(-parameters.probability_of_detection))
         self._base = float(np.log(parameters.probability_of_detection / parameters.false_plots_per_m3))
+        self._branching = parameters.branches > 1
         self.table = TrackTable.blank(0, 0)
         self.refused = 0
 
@@ -164,7 +167,12 @@ class PositionFusion:
         if parameters.joint_association:
             plot_of, ratio = self._join(pairs, plots, noise, jacobian, places, spread)
         else:
-            plot_of, ratio = assign(pairs, table.live, self._log_missed, tentative_share=False)
+            plot_of, ratio = assign(pairs, table.live, self._log_missed, tentative_share=self._branching)
+        if self._branching:
+            # Branches stand behind all rows; what they grow from goes without a plot.
+            plot_of, ratio, rows = self._branch(pairs, plot_of, ratio)
+            places, spread = places[rows], spread[rows]
+            jacobian = jacobian if len(jacobian) == 1 else jacobian[rows]
         hit = plot_of >= 0
         rows = np.flatnonzero(hit & ~table.live) if parameters.joint_association else np.flatnonzero(hit)
         if rows.size:
@@ -178,9 +186,11 @@ class PositionFusion:
             self._use_rates(rows, scan[fed])
         track_of = np.zeros(len(plots), np.int64)
         track_of[fed] = table.track_id[rows]
-        self._live_on(hit, ratio)
         free = np.ones(len(plots), np.bool_)
-        free[fed] = False
+        used, names = self._live_on(plot_of, ratio)
+        track_of[used] = names
+        # Where branches grow, a plot that fed tentative tracks alone may as well be the first of another target.
+        free[used if self._branching else fed] = False
         late_s = 0.0 if scan is None else light_time_s(scan.sensor, plots[free])
         track_of[free] = self._start(time_ns, plots[free], noise[free], late_s)
         if scan is not None and free.any():
@@ -240,29 +250,53 @@ class PositionFusion:
         likely = own[share > missed[row]]
         taken = np.zeros(len(plots), np.uint8)
         taken[pairs.plot[likely]] = 1
-        plot_of, ratio = assign(pairs, table.live, self._log_missed, tentative_share=False, taken=taken)
+        plot_of, ratio = assign(pairs, table.live, self._log_missed, tentative_share=self._branching, taken=taken)
         best = likely[np.argsort(weight[likely], kind="stable")]
         plot_of[track[best]], ratio[track[best]] = pairs.plot[best], pairs.ratio[best]
         return plot_of, ratio
 
-    def _live_on(self, hit: NDArray[np.bool_], ratio: Float) -> None:
-        """Count, confirm and end."""
-        table, parameters = self.table, self._parameters
+    def _branch(
+        self, pairs: Pairs, plot_of: NDArray[np.int64], ratio: Float
+    ) -> tuple[NDArray[np.int64], Float, NDArray[np.int64]]:
+        """Let tentative tracks grow branches: plots and ratios of all rows, and the row that each comes from."""
+        table = self.table
+        live = table.live
+        taken = np.zeros(pairs.n_plots, np.bool_)
+        taken[plot_of[live & (plot_of >= 0)]] = True
+        parent, pair = grow(pairs, live, taken, self._log_missed, self._parameters.branches)
+        table.extend(table.take(parent))
+        self._silent = np.concatenate([self._silent, self._silent[parent]])
+        plot_of = np.concatenate([np.where(live, plot_of, -1), pairs.plot[pair]])
+        ratio = np.concatenate([np.where(live, ratio, 0.0), pairs.ratio[pair]])
+        return plot_of, ratio, np.concatenate([np.arange(len(live)), parent])
+
+    def _live_on(self, plot_of: NDArray[np.int64], ratio: Float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Count, confirm and end; the plots that fed live tracks, and these tracks."""
+        table, parameters, hit = self.table, self._parameters, plot_of >= 0
         table.hits += hit
         table.misses += ~hit
         table.looks = (table.looks << np.uint32(1)) | hit
         table.score = np.minimum(table.score + np.where(hit, ratio, self._log_missed), parameters.max_score)
         self._silent = np.where(hit, 0, self._silent + 1)
         ready = (table.hits >= parameters.confirm_hits) & (table.score >= parameters.confirm_score)
-        confirmed = table.live | (hit & ready)
+        new = np.flatnonzero(hit & ready & ~table.live)
+        if self._branching:
+            new = best_branches(table, new, plot_of)
+        confirmed = table.live.copy()
+        confirmed[new] = True
         coasts = confirmed & ~hit
         table.status[confirmed] = TrackStatus.CONFIRMED
         table.status[coasts] = TrackStatus.COASTING
         most = np.where(confirmed, parameters.drop_misses, parameters.drop_tentative_misses)
         ends = (self._silent >= most) | (table.score < parameters.drop_score)
+        fed = np.flatnonzero(confirmed & hit)
+        used, names = plot_of[fed], table.track_id[fed]
+        if self._branching:
+            ends |= needless(table, new, plot_of, ~confirmed)
         if ends.any():
             table.keep(~ends)
             self._silent = self._silent[~ends]
+        return used, names
 
     def _start(self, time_ns: int, plots: Float, noise: Float, late_s: Float | float) -> NDArray[np.int64]:
         """Start a tentative track at each plot that fed none, which its echo left ``late_s`` ago; their identities."""

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from lookdown.ground.fusion import Event, Fusion, Happening, ReportFused, Snapshot
+from lookdown.ground.events import Event, Happening, ReportFused
+from lookdown.ground.fusion import Fusion, Snapshot
 from lookdown.ground.ingest import Arrival
 from lookdown.ground.parameters import Parameters
 from lookdown.wire.messages import TrackStatus

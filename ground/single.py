@@ -32,6 +32,9 @@ class Single(IntEnum):
     BELIEVED = 2
 
 
+_CANDIDATE = int(Single.CANDIDATE)  # NumPy compares with a member of an enumeration at ten times the cost
+
+
 def lonely(look: Look, plots: Int, others: list[tuple[Look, SensorField]], parameters: Parameters) -> tuple[Int, Float]:
     """Find plots that look where no other satellite does, and the ends of their lines in the air.
 
@@ -86,8 +89,11 @@ def begin(new: TrackTable, look: Look, plots: Int, ends_m: Float, parameters: Pa
 
 def believable(table: TrackTable, time_ns: int, parameters: Parameters) -> NDArray[np.bool_]:
     """Candidates that are believed from now on, shape (n,)."""
+    candidate = table.single == _CANDIDATE
+    if not candidate.any():
+        return candidate
     recent = table.looks & np.uint32((1 << parameters.confirm_looks) - 1)
-    ready = (table.single == Single.CANDIDATE) & (table.score >= parameters.confirm_score)
+    ready = candidate & (table.score >= parameters.confirm_score)
     ready &= (np.bitwise_count(recent) >= parameters.confirm_hits) & table.moved.any(axis=1)
     return np.asarray(ready & (time_ns - table.born_ns >= round(parameters.confirm_after_s * 1e9)), np.bool_)
 
@@ -95,7 +101,8 @@ def believable(table: TrackTable, time_ns: int, parameters: Parameters) -> NDArr
 def crowd(table: TrackTable, parameters: Parameters) -> NDArray[np.bool_]:
     """Single tracks beyond ``max_single``, those of least score, shape (n,)."""
     rows = np.flatnonzero(table.single)
-    excess = max(len(rows) - parameters.max_single, 0)
-    over = np.zeros(len(table), np.bool_)
+    excess, over = max(len(rows) - parameters.max_single, 0), np.zeros(len(table), np.bool_)
+    if not excess:
+        return over
     over[rows[np.lexsort((table.score[rows], table.single[rows]))[:excess]]] = True
     return over

@@ -161,14 +161,6 @@ class TrackTable:
         """Which tracks are confirmed or coasting, shape (n,)."""
         return np.asarray(self.status != _TENTATIVE, np.bool_)
 
-    def speed(self) -> tuple[Float, Float]:
-        """Speed and its one sigma along the velocity, shapes (n,) [m/s]."""
-        velocity = self.state[:, 3:]
-        speed = np.linalg.norm(velocity, axis=1)
-        along = velocity / np.maximum(speed, 1e-9)[:, None]
-        variance = np.einsum("ni,nij,nj->n", along, self.covariance[:, 3:, 3:], along)
-        return speed, np.sqrt(np.maximum(variance, 0.0))
-
     def updates(self, rows: Int, time_ns: int, sensor_id: int, recent_ns: int) -> NDArray[np.void]:
         """Rows as updates; ``recent_ns`` is how far back a sensor's hit counts for ``n_sensors``."""
         updates = np.zeros(len(rows), UPDATE_DTYPE)

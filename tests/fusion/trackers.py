@@ -42,7 +42,7 @@ _TENTATIVE_REACH_M = 1750.0  # and of tentative ones a scan after a miss
 class Ours:
     """`PositionFusion`, a scan at a time."""
 
-    def __init__(self, case: Case, joint: bool = False) -> None:
+    def __init__(self, case: Case, joint: bool = False, branches: int = 1) -> None:
         self.fusion = PositionFusion(
             PositionParameters(
                 process_noise_m2_s3=PROCESS_NOISE_M2_S3,
@@ -56,6 +56,7 @@ class Ours:
                 drop_score=-1e9,
                 drop_misses=DROP_MISSES,
                 drop_tentative_misses=DROP_TENTATIVE_MISSES,
+                branches=branches,
                 joint_association=joint,
             )
         )

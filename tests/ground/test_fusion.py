@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lookdown.ground.fusion import Fusion, Happening, ReportFused
+from lookdown.ground.events import Happening, ReportFused
+from lookdown.ground.fusion import Fusion
 from lookdown.ground.ingest import Ingest
 from lookdown.ground.parameters import Parameters, SensorField
 from lookdown.wire.messages import ReportFlag, TrackStatus

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import zmq
 
-from lookdown.ground.fusion import Happening
+from lookdown.ground.events import Happening
 from lookdown.ground.live import RECORDING_NAME
 from lookdown.ground.offline import reports_in
 from lookdown.ground.pipeline import Pipeline

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lookdown.ground.fusion import Fusion, Happening
+from lookdown.ground.events import Happening
+from lookdown.ground.fusion import Fusion
 from lookdown.ground.ingest import Ingest
 from lookdown.wire.messages import TrackStatus
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from lookdown.geo.earth import ecef_to_geodetic
-from lookdown.ground.fusion import Fusion, Happening
+from lookdown.ground.events import Happening
+from lookdown.ground.fusion import Fusion
 from lookdown.ground.ingest import Ingest
 from lookdown.ground.parameters import Landmark, Parameters, SensorField
 from lookdown.ground.pointing import Pointing

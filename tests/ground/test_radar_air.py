@@ -7,8 +7,8 @@ import pytest
 
 from lookdown.geo.earth import geodetic_to_ecef
 from lookdown.ground.echoes import EchoLook, places_of, predict_echoes
+from lookdown.ground.events import Happening, ReportFused
 from lookdown.ground.filter import move, process_noise
-from lookdown.ground.fusion import Happening, ReportFused
 from lookdown.ground.ingest import Ingest
 from lookdown.ground.measure import Look, predict_sights
 from lookdown.ground.offline import fuse

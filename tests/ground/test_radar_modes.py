@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lookdown.ground.fusion import ReportFused
+from lookdown.ground.events import ReportFused
 from lookdown.ground.parameters import Parameters, SensorField
 from lookdown.ground.pipeline import Pipeline
 from lookdown.wire.messages import TrackStatus

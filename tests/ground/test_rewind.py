@@ -6,7 +6,8 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from lookdown.ground.fusion import Fusion, Happening, ReportFused
+from lookdown.ground.events import Happening, ReportFused
+from lookdown.ground.fusion import Fusion
 from lookdown.ground.ingest import Ingest
 from lookdown.ground.rewind import Rewind
 from lookdown.wire.errors import WireError

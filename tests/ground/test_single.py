@@ -5,7 +5,8 @@ import pytest
 
 from lookdown.geo.attitude import stare_attitude
 from lookdown.geo.earth import enu_axes, geodetic_to_ecef
-from lookdown.ground.fusion import Fusion, Happening
+from lookdown.ground.events import Happening
+from lookdown.ground.fusion import Fusion
 from lookdown.ground.ingest import Ingest
 from lookdown.ground.measure import Look
 from lookdown.ground.single import Single, lonely

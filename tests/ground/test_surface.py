@@ -6,7 +6,8 @@ from itertools import pairwise
 import numpy as np
 
 from lookdown.geo.earth import ecef_to_geodetic
-from lookdown.ground.fusion import Fusion, Happening, ReportFused
+from lookdown.ground.events import Happening, ReportFused
+from lookdown.ground.fusion import Fusion
 from lookdown.ground.ingest import Ingest
 from lookdown.ground.parameters import Parameters, SensorField
 from lookdown.ground.pipeline import Pipeline

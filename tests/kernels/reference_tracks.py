@@ -5,6 +5,9 @@ from itertools import product
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from lookdown.kernels.foresee import heights_over
+from lookdown.kernels.sift import IN_AIR, IN_SPACE, NO_COVARIANCE, NOT_FINITE
+
 
 def advance(dt, density, fade, circle, state, covariance, cross):
     """Twin of `kernels.advance.advance`, returning what it would leave."""
@@ -111,3 +114,68 @@ def spread_about(jacobian, covariance, cross, own, shared):
     mixed = shared[:, None, None] * (jacobian @ cross[:, :, own : own + 2])
     plain = jacobian @ covariance @ jacobian.transpose(0, 2, 1)
     return plain + mixed + mixed.transpose(0, 2, 1) + (shared**2)[:, None, None] * np.eye(2)
+
+
+def learn(rows, sure, jacobian, own, shared, innovation, noise, covariance, cross):
+    """Twin of `kernels.learn.learn`: spread, information and pull."""
+    spread = jacobian @ covariance[rows] @ jacobian.transpose(0, 2, 1) + noise
+    sensitivity = jacobian @ cross[rows]
+    sensitivity[:, [0, 1], [own, own + 1]] += shared[:, None]
+    use = np.flatnonzero(sure)
+    weighted = np.linalg.solve(spread[use], sensitivity[use])
+    information = np.einsum("qia,qib->ab", sensitivity[use], weighted)
+    return spread, information, np.einsum("qia,qi->a", weighted, innovation[use])
+
+
+def survey(state, covariance, last_hit, hits, moved, worth, since, enough, semi_major, flattening):
+    """Twin of `kernels.survey.survey`; heights by `heights_over`, which has its own test."""
+    velocity = state[:, 3:]
+    speed = np.linalg.norm(velocity, axis=1)
+    along = velocity / np.maximum(speed, 1e-9)[:, None]
+    variance = np.einsum("ni,nij,nj->n", along, covariance[:, 3:, 3:], along)
+    height = np.empty(len(state))
+    heights_over(np.ascontiguousarray(state[:, :3]), semi_major, flattening, height)
+    place = np.trace(covariance[:, :3, :3], axis1=1, axis2=2)
+    often = hits >= enough
+    counts = [(last_hit >= since) @ worth, often @ worth, (often & (moved > 0)) @ worth]
+    numbers = np.stack([speed, np.sqrt(np.maximum(variance, 0.0)), place, height], axis=1)
+    return numbers, last_hit.max(axis=1), np.stack(counts, axis=1)
+
+
+def sift_sights(words, axes, start, half_axes):
+    """Twin of `kernels.sift.sift_sights`."""
+    x, y, sigma_x, sigma_y, _, _, correlation, _ = words.T.astype(np.float64)
+    with np.errstate(invalid="ignore", over="ignore"):
+        spoilt = ~((sigma_x > 0.0) & (sigma_y > 0.0) & (np.abs(correlation) < 1.0))
+        spoilt |= np.isinf(sigma_x) | np.isinf(sigma_y)
+        wild = ~np.isfinite(words[:, :6]).all(axis=1) | ~((np.abs(x) < 10.0) & (np.abs(y) < 10.0))
+        x, y = np.where(wild, 0.0, x), np.where(wild, 0.0, y)
+        step = (np.stack([x, y, np.ones_like(x)], axis=1) @ axes.T) / half_axes
+        along = -(step @ start) / np.sum(step**2, axis=1)
+        meets = (along > 0.0) & (np.sum((start + along[:, None] * step) ** 2, axis=1) <= 1.0)
+    verdict = np.where(meets, IN_AIR, IN_SPACE)
+    return np.where(spoilt, NO_COVARIANCE, np.where(wild, NOT_FINITE, verdict)).astype(np.uint8)
+
+
+def tally_looks(
+    plot_of, ratio, missed, live, log_missed, most, sensor, time, hits, misses, looks, score, sensor_hits, last_hit
+):
+    """Twin of `kernels.tally.tally_looks`: what is changed, as new arrays."""
+    hit = plot_of >= 0
+    missed = (missed > 0) & ~hit
+    sensor_hits, last_hit = sensor_hits.copy(), last_hit.copy()
+    sensor_hits[hit, sensor] += 1
+    last_hit[hit, sensor] = time
+    looks = np.where(hit | missed, (looks << np.uint32(1)) | hit.astype(np.uint32), looks)
+    score = score + np.where(hit, ratio, 0.0) + np.where(missed, log_missed, 0.0)
+    score = np.where(live > 0, np.minimum(score, most), score)
+    return hits + hit, misses + missed, looks, score, sensor_hits, last_hit
+
+
+def turning(position, velocity, origin, own_velocity, rotation):
+    """Twin of `kernels.turning.turning`: the rate by a cross product, and the squared distance."""
+    spin = np.array([0.0, 0.0, rotation])
+    sight = position - origin
+    inertial = velocity + np.cross(spin, position) - own_velocity - np.cross(spin, origin)
+    square = np.sum(sight**2, axis=1)
+    return np.linalg.norm(np.cross(sight, inertial), axis=1) / square, square

@@ -1,0 +1,267 @@
+"""Kernels that take a report and its tracks as a whole against their plain twins, and what they refuse."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lookdown.geo.earth import FLATTENING, ROTATION_RATE_RAD_S, SEMI_MAJOR_AXIS_M
+from lookdown.kernels.learn import learn
+from lookdown.kernels.sift import IN_AIR, IN_SPACE, NO_COVARIANCE, NOT_FINITE, sift_sights
+from lookdown.kernels.survey import survey
+from lookdown.kernels.tally import tally_looks
+from lookdown.kernels.turning import turning
+from tests.kernels import reference_tracks as twin
+from tests.kernels.test_tracks import positive
+
+SIZES = st.integers(1, 30)
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+def plots_of(rng, q, n, m, states=6):
+    """Arguments of `learn` before what it writes."""
+    jacobian, cross = rng.normal(size=(q, 2, states)), rng.normal(size=(n, states, m))
+    rows, sure = rng.integers(0, n, q), rng.integers(0, 2, q).astype(np.uint8)
+    own = 2 * int(rng.integers(m // 2))
+    shared, innovation, noise = rng.uniform(0.1, 2.0, q), rng.normal(size=(q, 2)), positive(rng, q, 2)
+    return rows, sure, jacobian, own, shared, innovation, noise, positive(rng, n, states), cross
+
+
+def learnt(arguments, m):
+    """What `learn` writes, and what it returns."""
+    found = np.full((len(arguments[0]), 2, 2), 7.0), np.full((m, m), 7.0), np.full(m, 7.0)
+    return *found, learn(*arguments, np.empty((2, m)), *found)
+
+
+@settings(max_examples=60, deadline=None)
+@given(SIZES, st.integers(1, 12), st.sampled_from([2, 6, 10]), st.sampled_from([6, 8]), SEEDS)
+def test_learn_is_its_twin(q, n, m, states, seed):
+    arguments = plots_of(np.random.default_rng(seed), q, n, m, states)
+    *got, refused = learnt(arguments, m)
+    assert refused == 0
+    for one, wanted in zip(got, twin.learn(*arguments), strict=True):
+        np.testing.assert_allclose(one, wanted, rtol=1e-9, atol=1e-9)
+    np.testing.assert_array_equal(got[1], got[1].T)
+
+
+@pytest.mark.parametrize("bad", [np.nan, -1e9])
+def test_a_plot_without_a_positive_spread_teaches_nothing_and_is_counted(bad):
+    arguments = plots_of(np.random.default_rng(1), 3, 5, 4)
+    arguments[1][:] = 1
+    alone = tuple(part[:2] if isinstance(part, np.ndarray) and len(part) == 3 else part for part in arguments)
+    arguments[6][2, 1, 1] = bad
+    _, information, pull, refused = learnt(arguments, 4)
+    _, wanted, wanted_pull, _ = learnt(alone, 4)
+    assert refused == 1
+    np.testing.assert_array_equal(information, wanted)
+    np.testing.assert_array_equal(pull, wanted_pull)
+
+
+def test_no_plots_teach_nothing():
+    spread, information, pull, refused = learnt(plots_of(np.random.default_rng(1), 0, 2, 4), 4)
+    assert (refused, spread.size) == (0, 0)
+    assert not information.any()
+    assert not pull.any()
+
+
+def surveyed(n, m, seed):
+    """Arguments of `survey` before what it writes."""
+    rng = np.random.default_rng(seed)
+    state = rng.normal(size=(n, 6)) * ([7e6] * 3 + [3e3] * 3)
+    state[rng.random(n) < 0.2, 3:] = 0.0
+    last_hit, hits = rng.integers(-5, 5, (n, m)), rng.integers(0, 4, (n, m))
+    moved, worth = rng.integers(0, 2, (n, m)).astype(np.uint8), rng.integers(1, 3, m)
+    since = rng.integers(-5, 5, m)
+    return state, positive(rng, n, 6, 30.0), last_hit, hits, moved, worth, since, 2, SEMI_MAJOR_AXIS_M, FLATTENING
+
+
+@settings(max_examples=60, deadline=None)
+@given(SIZES, st.integers(1, 5), SEEDS)
+def test_survey_is_its_twin(n, m, seed):
+    arguments = surveyed(n, m, seed)
+    numbers, newest, counts = np.empty((n, 4)), np.empty(n, np.int64), np.empty((n, 3), np.int64)
+    survey(*arguments, numbers, newest, counts)
+    wanted = twin.survey(*arguments)
+    np.testing.assert_allclose(numbers, wanted[0], rtol=1e-12, atol=1e-9)
+    np.testing.assert_array_equal(newest, wanted[1])
+    np.testing.assert_array_equal(counts, wanted[2])
+
+
+SPECIAL = [0.0, -1.0, 1.0, 0.999, 10.0, -9.99, np.nan, np.inf, -np.inf, 1e30]
+
+
+@settings(max_examples=100, deadline=None)
+@given(SIZES, SEEDS, st.sampled_from([0.0, 0.2, 1.0]))
+def test_sift_is_its_twin(n, seed, share):
+    rng = np.random.default_rng(seed)
+    words = np.abs(rng.normal(size=(n, 8)) * [0.5, 0.5, 1e-4, 1e-4, 9.0, 9.0, 0.4, 1.0])
+    words = np.where(rng.random((n, 8)) < share, rng.choice(SPECIAL, (n, 8)), words).astype(np.float32)
+    axes, _ = np.linalg.qr(rng.normal(size=(3, 3)))
+    start = axes @ [0.0, 0.0, -rng.uniform(1.01, 6.0)]
+    got, half_axes = np.empty(n, np.uint8), np.array([6.4e6, 6.4e6, 6.38e6])
+    sift_sights(words, axes, start, half_axes, got)
+    np.testing.assert_array_equal(got, twin.sift_sights(words, axes, start, half_axes))
+
+
+def test_sift_names_what_is_wrong():
+    good = [0.0, 0.0, 1e-4, 1e-4, 9.0, 9.0, 0.1, 0.0]
+    changes = [{}, {0: 5.0}, {1: np.nan}, {0: 10.0}, {2: 0.0}, {3: np.inf}, {6: 1.0}, {6: np.nan}, {5: np.inf}]
+    words = np.array([[change.get(i, number) for i, number in enumerate(good)] for change in changes], np.float32)
+    got = np.empty(len(words), np.uint8)
+    sift_sights(words, np.eye(3), np.array([0.0, 0.0, -1.2]), np.full(3, 6.4e6), got)
+    wanted = [IN_AIR, IN_SPACE, NOT_FINITE, NOT_FINITE, *[NO_COVARIANCE] * 4, NOT_FINITE]
+    assert got.tolist() == wanted
+    # Looking away from the Earth no line meets the air.
+    sift_sights(words[:1], np.diag([1.0, -1.0, -1.0]), np.array([0.0, 0.0, -1.2]), np.full(3, 6.4e6), got[:1])
+    assert got[0] == IN_SPACE
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 30), st.integers(1, 4), SEEDS)
+def test_tally_is_its_twin(n, m, seed):
+    rng = np.random.default_rng(seed)
+    missed, live = (rng.integers(0, 2, n).astype(np.uint8) for _ in range(2))
+    given_ = rng.integers(-1, 3, n), rng.normal(size=n) * 9.0, missed, live, -2.3, 10.0, int(rng.integers(m)), 77
+    changed = [rng.integers(0, 9, n), rng.integers(0, 9, n), rng.integers(0, 2**32, n, np.uint32)]
+    changed += [rng.normal(size=n) * 9.0, rng.integers(0, 9, (n, m)), rng.integers(0, 9, (n, m))]
+    wanted = twin.tally_looks(*given_, *changed)
+    tally_looks(*given_, *changed)
+    for got, want in zip(changed, wanted, strict=True):
+        np.testing.assert_array_equal(got, want)
+
+
+@settings(max_examples=40, deadline=None)
+@given(SIZES, SEEDS)
+def test_turning_is_its_twin(n, seed):
+    rng = np.random.default_rng(seed)
+    position, velocity = rng.normal(size=(n, 3)) * 7e6, rng.normal(size=(n, 3)) * 3e3
+    origin, own = rng.normal(size=3) * 7e6, rng.normal(size=3) * 7e3
+    rate, square = np.empty(n), np.empty(n)
+    turning(position, velocity, origin, own, ROTATION_RATE_RAD_S, rate, square)
+    wanted, wanted_square = twin.turning(position, velocity, origin, own, ROTATION_RATE_RAD_S)
+    np.testing.assert_allclose(rate, wanted, rtol=1e-7)
+    np.testing.assert_allclose(square, wanted_square, rtol=1e-12)
+
+
+def test_what_stands_among_the_stars_does_not_turn():
+    position, origin = np.array([[7e6, 1e5, 2e4]]), np.array([9e6, -3e5, 1e5])
+    still = np.cross([0.0, 0.0, -ROTATION_RATE_RAD_S], position), np.cross([0.0, 0.0, -ROTATION_RATE_RAD_S], origin)
+    rate, square = np.empty(1), np.empty(1)
+    turning(position, still[0], origin, still[1], ROTATION_RATE_RAD_S, rate, square)
+    assert rate[0] < 1e-15
+
+
+def changed(arguments, place, value):
+    """The same arguments with another in one place."""
+    return [value if index == place else part for index, part in enumerate(arguments)]
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "name"),
+    [
+        (0, np.array([0, 9]), "rows"),
+        (0, np.array([-1, 0]), "rows"),
+        (1, np.zeros(2, np.bool_), "sure"),
+        (2, np.zeros((2, 2, 7)), "jacobian"),
+        (3, 3, "own"),
+        (4, np.zeros(3), "shared"),
+        (5, np.zeros((2, 3)), "innovation"),
+        (6, np.zeros((2, 2)), "noise"),
+        (7, np.zeros((3, 6, 5)), "covariance"),
+        (8, np.zeros((3, 5, 4)), "cross"),
+        (8, np.zeros((3, 6, 1)), "cross"),
+        (9, np.zeros((2, 3)), "scratch"),
+        (10, np.zeros((2, 2)), "spread"),
+        (11, np.zeros((4, 3)), "information"),
+        (12, np.zeros(3), "pull"),
+    ],
+)
+def test_learn_refuses_by_name(place, value, name):
+    arguments = *plots_of(np.random.default_rng(2), 2, 3, 4), np.empty((2, 4)), np.empty((2, 2, 2))
+    with pytest.raises(ValueError, match=f"^{name}"):
+        learn(*changed((*arguments, np.empty((4, 4)), np.empty(4)), place, value))
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "name"),
+    [
+        (0, np.zeros((2, 5)), "state"),
+        (1, np.zeros((2, 6, 5)), "covariance"),
+        (2, np.zeros((2, 2)), "last_hit"),
+        (3, np.zeros((2, 3)), "hits"),
+        (4, np.zeros((2, 3), np.bool_), "moved"),
+        (5, np.zeros(0, np.int64), "worth"),
+        (6, np.zeros(2, np.int64), "since"),
+        (7, -1, "enough"),
+        (8, 0.0, "semi_major"),
+        (9, 1.0, "flattening"),
+        (10, np.zeros((2, 3)), "numbers"),
+        (11, np.zeros(2), "newest"),
+        (12, np.zeros((2, 4), np.int64), "counts"),
+    ],
+)
+def test_survey_refuses_by_name(place, value, name):
+    found = np.empty((2, 4)), np.empty(2, np.int64), np.empty((2, 3), np.int64)
+    with pytest.raises(ValueError, match=f"^{name}"):
+        survey(*changed((*surveyed(2, 3, 0), *found), place, value))
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "name"),
+    [
+        (0, np.zeros((2, 7), np.float32), "words"),
+        (1, np.zeros((3, 2)), "axes"),
+        (2, np.zeros(2), "start"),
+        (3, np.zeros(3, np.float32), "half_axes"),
+        (4, np.zeros(3, np.uint8), "verdict"),
+    ],
+)
+def test_sift_refuses_by_name(place, value, name):
+    arguments = np.zeros((2, 8), np.float32), np.eye(3), np.zeros(3), np.ones(3), np.zeros(2, np.uint8)
+    with pytest.raises(ValueError, match=f"^{name}"):
+        sift_sights(*changed(arguments, place, value))
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "name"),
+    [
+        (0, np.zeros(2), "plot_of"),
+        (1, np.zeros(3), "ratio"),
+        (2, np.zeros(2, np.bool_), "missed"),
+        (3, np.zeros(1, np.uint8), "live"),
+        (4, 0.1, "log_missed"),
+        (5, -1.0, "most"),
+        (6, 3, "sensor"),
+        (7, 0.5, "time"),
+        (8, np.zeros(2), "hits"),
+        (9, np.zeros(3, np.int64), "misses"),
+        (10, np.zeros(2, np.int64), "looks"),
+        (11, np.zeros(2, np.float32), "score"),
+        (12, np.zeros((3, 3), np.int64), "sensor_hits"),
+        (13, np.zeros((2, 2), np.int64), "last_hit"),
+    ],
+)
+def test_tally_refuses_by_name(place, value, name):
+    flags, counts = np.zeros(2, np.uint8), np.zeros(2, np.int64)
+    arguments = np.zeros(2, np.int64), np.zeros(2), flags, flags, -1.0, 9.0, 0, 5, counts, counts.copy()
+    arguments = *arguments, np.zeros(2, np.uint32), np.zeros(2), np.zeros((2, 3), np.int64), np.zeros((2, 3), np.int64)
+    with pytest.raises(ValueError, match=f"^{name}"):
+        tally_looks(*changed(arguments, place, value))
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "name"),
+    [
+        (0, np.zeros((2, 2)), "position"),
+        (1, np.zeros((3, 3)), "velocity"),
+        (2, np.zeros(2), "origin"),
+        (3, np.zeros(3, np.float32), "own_velocity"),
+        (4, 2.0, "rotation"),
+        (5, np.zeros(3), "rate"),
+        (6, np.zeros(1), "square"),
+    ],
+)
+def test_turning_refuses_by_name(place, value, name):
+    arguments = np.ones((2, 3)), np.ones((2, 3)), np.zeros(3), np.zeros(3), 0.0, np.zeros(2), np.zeros(2)
+    with pytest.raises(ValueError, match=f"^{name}"):
+        turning(*changed(arguments, place, value))
