@@ -228,14 +228,14 @@ def trial(options: argparse.Namespace) -> None:
         if options.keep:
             wait_for_ctrl_c()
             return
+        with step("the machine is reset in the midst of a run"):
+            drive_through_a_reset(machine)
         with step("its process stands still: the watchdog starts it anew"):
             try_watchdog(machine)
         with step(f"every fault of the table, by the rig: {OUT / 'report.html'}"):
             drive()
         with step("after the rig the service is as it was installed"):
             check_service(machine)
-        with step("the machine is reset in the midst of a run"):
-            drive_through_a_reset(machine)
 
 
 def wait_for_ctrl_c() -> None:
