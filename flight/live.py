@@ -185,8 +185,10 @@ class Live:
             rest_ns = deadline_ns - self._clock.steady_ns()
             if self._link.idle or rest_ns <= 0:
                 return self._link.idle
+            if self._notifier:  # the wait may take as long as the watchdog's patience
+                self._notifier.alive(f"ends; {self._link.held} packets held")
             self._link.register(self._poller)
-            ready = dict(self._poller.poll(self._link.wait_ms(-(-rest_ns // 1_000_000))))
+            ready = dict(self._poller.poll(self._link.wait_ms(-(-min(rest_ns, _HEALTH_EVERY_NS) // 1_000_000))))
             if self._wake.fileno() in ready:
                 return self._link.idle
 

@@ -19,7 +19,6 @@ from lookdown.wire.packet import decode
 _PAIR_PX = 1.0
 """Plots farther apart than this are two plots."""
 
-_EXACT = ("n_pixels", "flags")
 _SHARES = ("snr", "amplitude", "sigma_x", "sigma_y")
 _SMALL = 1e-3
 """Correlations and the like are held against 1 in the place of themselves; a thousandth of it is nothing."""
@@ -35,10 +34,14 @@ class Tolerance:
         Of SNR, amplitude and sigmas, relative to themselves [1].
     position_px : float
         Of places [px].
+    pixels : int
+        Of the number of pixels of a plot: more than 0 between processors, where a pixel at the threshold may count here
+        and not there.
     """
 
     share: float = 0.03
     position_px: float = 0.02
+    pixels: int = 0
 
 
 @dataclass
@@ -135,7 +138,12 @@ def _compare(a: PlotReport, b: PlotReport, tolerance: Tolerance, found: Differen
             found.note(name, apart)
             if apart > tolerance.share:
                 lines.append(f"plot at {_at(p)}: {name} was {p[name]:.6g}, is {q[name]:.6g}")
-        lines += [f"plot at {_at(p)}: {name} was {p[name]}, is {q[name]}" for name in _EXACT if p[name] != q[name]]
+        bounds = (("n_pixels", tolerance.pixels), ("flags", 0))
+        lines += [
+            f"plot at {_at(p)}: {name} was {p[name]}, is {q[name]}"
+            for name, bound in bounds
+            if abs(int(p[name]) - int(q[name])) > bound
+        ]
     return lines
 
 

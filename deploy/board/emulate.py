@@ -80,7 +80,7 @@ def install(target: str, wheel: Path, system: System, root: Path, wheelhouse: Pa
     command.write_text(
         f"""#!/bin/sh
 # Python {system.python} of an aarch64 board with lookdown ({target}), emulated.
-export PYTHONPATH="{place}" PYTHONPYCACHEPREFIX="{folder / "pycache"}"
+export PYTHONPATH="{place}" PYTHONPYCACHEPREFIX="{folder / "pycache"}" PYTHONDONTWRITEBYTECODE=
 exec qemu-aarch64-static -cpu {PROCESSORS[target]} -L "{root}" "{interpreter(root, system)}" "$@"
 """
     )

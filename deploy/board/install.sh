@@ -84,7 +84,19 @@ if [ $service = yes ]; then
     id lookdown >/dev/null 2>&1 || useradd --system --home-dir /var/lib/lookdown --shell /usr/sbin/nologin lookdown
     sed "s#@PREFIX@#$prefix#" lookdown-flight.service >/etc/systemd/system/lookdown-flight.service
     systemctl daemon-reload
-    systemctl enable --now lookdown-flight.service
+    systemctl enable lookdown-flight.service
+    if ! systemctl start lookdown-flight.service; then
+        echo "install.sh: the service does not start; its last words:" >&2
+        journalctl -u lookdown-flight.service -n 12 -o cat --no-pager >&2 || :
+        [ -e "$prefix/previous" ] || fail "nothing was installed before; $prefix/current is left to be looked at"
+        systemctl stop lookdown-flight.service || :
+        rm -rf "$prefix/failed"
+        mv "$prefix/current" "$prefix/failed"
+        mv "$prefix/previous" "$prefix/current"
+        systemctl reset-failed lookdown-flight.service || :
+        systemctl start lookdown-flight.service || fail "neither does the version before"
+        fail "the version before runs again; what does not start lies in $prefix/failed"
+    fi
     echo "install.sh: running; see: systemctl status lookdown-flight; settings: $config/flight.toml, and their checksums:" \
         "cd $config && sha256sum flight.toml >flight.toml.sha256"
 else

@@ -88,7 +88,7 @@ def _run(part: Part, source: Path, folder: Path) -> tuple[Path, bool]:
     if passed.exists() and passed.read_text() == part.key:
         return results, True
     passed.unlink(missing_ok=True)
-    pytest = ["-m", "pytest", "-q", "-m", "not proof", "-p", "no:cacheprovider", "--timeout=1800"]
+    pytest = ["-u", "-m", "pytest", "-q", "-m", "not proof", "-p", "no:cacheprovider", "--timeout=1800"]
     command = [str(part.board.command), *pytest, f"--junit-xml={results}", *part.files]
     call(command, stem.with_name(f"{stem.name}.log"), cwd=source, patience_s=_PATIENCE_S)
     passed.write_text(part.key)

@@ -30,6 +30,10 @@ PORT = 2222
 PACE = "0.25"
 """Scenario seconds in a second: an emulated processor is some twenty times slower."""
 
+ACROSS = "--position-px", "0.03", "--pixels", "1"
+"""Tolerances between processors: a step of what a packet rounds to in each axis; a pixel at the threshold. SNR and
+amplitude, flags, number of plots and tracks as between builds of one processor."""
+
 _INSTALL_S, _START_S, _RIG_S = 3600.0, 600.0, 5400.0
 SERVICE = "lookdown-flight.service"
 
@@ -186,7 +190,7 @@ def drive() -> None:
         raise StepError(f"the rig takes longer than {_RIG_S:.0f} s; see {OUT / 'logs'}") from None
     if done.returncode:
         raise StepError(f"the rig ended with status {done.returncode}; see {OUT / 'report.html'}")
-    again = [sys.executable, "-m", "lookdown.hil", "replay", str(OUT)]
+    again = [sys.executable, "-m", "lookdown.hil", "replay", str(OUT), *ACROSS]
     replay = call(again, BOARD / "machine" / "log" / "replay.log", cwd=SOURCE, patience_s=_RIG_S)
     print("   replayed on this machine: " + "\n   ".join(replay.strip().splitlines()[-3:]), flush=True)
 
@@ -224,14 +228,14 @@ def trial(options: argparse.Namespace) -> None:
         if options.keep:
             wait_for_ctrl_c()
             return
+        with step("the machine is reset in the midst of a run"):
+            drive_through_a_reset(machine)
         with step("its process stands still: the watchdog starts it anew"):
             try_watchdog(machine)
         with step(f"every fault of the table, by the rig: {OUT / 'report.html'}"):
             drive()
         with step("after the rig the service is as it was installed"):
             check_service(machine)
-        with step("the machine is reset in the midst of a run"):
-            drive_through_a_reset(machine)
 
 
 def wait_for_ctrl_c() -> None:

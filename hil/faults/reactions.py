@@ -155,7 +155,7 @@ class Judge:
 
     def _said_of_reports(self, fault: FaultConfig) -> str:
         of = [len(self._watch.reports.get((fault.satellite, k), ())) for k in range(fault.frame, fault.end)]
-        return f"{sum(of)} reports of its {len(of)} frames, the next frame has its own"
+        return f"{_counted(sum(of), 'report')} of {_counted(len(of), 'frame')}, the next frame has its own"
 
     def _withheld(self, fault: FaultConfig, number: int) -> bool:
         return (fault.satellite, number) in self._course.withheld
@@ -196,7 +196,7 @@ class Judge:
         fault = note.fault
         came = [r for k in range(fault.frame, fault.end) if (r := self._one(fault, k)) is not None]
         worst_s = max((1e-9 * (r.delivery.arrival_ns - r.delivery.origin_ns) for r in came), default=0.0)
-        return "pass", f"{len(came)} reports, the slowest {worst_s:.2f} s after its frame"
+        return "pass", f"{_counted(len(came), 'report')}, the slowest {worst_s:.2f} s after its frame"
 
     def _counted_disk(self, note: Note) -> tuple[Verdict, str]:
         if not note.said:
@@ -256,3 +256,7 @@ def _some(what: str, keys: list[tuple[int, int]]) -> str:
     """Name the first of satellites and frames."""
     named = ", ".join(f"satellite {i} frame {k}" for i, k in keys[:5])
     return f"{what}: {named}{' ...' if len(keys) > 5 else ''}" if keys else ""
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -89,14 +89,18 @@ class Service:
     def __init__(self, name: str, command: list[str], out: str, log: str) -> None:
         self._name, self.pid = name, 0
         self._rules = RULES / f"{name}.service.d" / "lookdown-rig.conf"
-        if not self._rules.exists():
-            self._call("stop", name)
-        self._rules.parent.mkdir(parents=True, exist_ok=True)
-        self._rules.write_text(
+        rules = (
             f"[Service]\nExecStart=\nExecStart={shlex.join(command)}\nRestart=no\n"
             f"StandardOutput=append:{out}\nStandardError=append:{log}\nReadWritePaths={Path(out).parent}\n"
         )
-        self._call("daemon-reload")
+        if not self._rules.exists():
+            self._call("stop", name)
+            self._rules.parent.mkdir(parents=True, exist_ok=True)
+        elif self._rules.read_text() == rules:
+            rules = ""  # as they are: a start after a fault is quick
+        if rules:
+            self._rules.write_text(rules)
+            self._call("daemon-reload")
         self._call("reset-failed", name)
         self._call("restart", "--no-block", name)
 

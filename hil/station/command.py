@@ -170,6 +170,10 @@ def add_replay(commands: Any) -> None:
     for name, what in (("share", "of SNR, amplitude and sigmas, relative"), ("position-px", "of places, pixels")):
         value = getattr(default, name.replace("-", "_"))
         replay.add_argument(f"--{name}", type=float, default=value, metavar="N", help=f"tolerance {what} ({value:g})")
+    replay.add_argument(
+        "--pixels", type=int, default=default.pixels, metavar="N",
+        help="tolerance of the number of pixels of a plot (0); 1 between processors",
+    )  # fmt: skip
 
 
 def run_replay(options: argparse.Namespace) -> int:
@@ -177,7 +181,7 @@ def run_replay(options: argparse.Namespace) -> int:
     from lookdown.hil.differences import Tolerance, compare_reports
     from lookdown.hil.replay import Replayed, packets_of, replay_run
 
-    tolerance = Tolerance(options.share, options.position_px)
+    tolerance = Tolerance(options.share, options.position_px, options.pixels)
     if options.against:
         found = Replayed(compare_reports(packets_of(options.run), packets_of(options.against), tolerance), [], 0)
     else:

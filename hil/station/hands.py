@@ -12,10 +12,10 @@ from lookdown.hil.station.reach import tai_ns
 from lookdown.hil.station.target import LiveBoard
 from lookdown.hil.station.watch import Watch
 
-READY_S = 120.0
-"""Longest time that a process may take to start: one that is emulated takes half a minute [s]."""
+READY_S = 300.0
+"""Longest time that a process may take to start: a whole emulated machine takes a minute [s]."""
 
-_REFUSE_S = 60.0
+_REFUSE_S = 180.0
 
 
 class Wait(Protocol):

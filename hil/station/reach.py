@@ -16,8 +16,8 @@ from lookdown.hil.station.config import TargetConfig
 from lookdown.wire.clock import NS_PER_S, TAI_MINUS_UTC_S
 
 _PINGS = 12
-_SSH = ("-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=2", "-o", "ServerAliveCountMax=3",
-        "-o", "ExitOnForwardFailure=yes")  # fmt: skip
+_SSH = "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "ExitOnForwardFailure=yes"
+_ALIVE_S = 2
 BOARD_PYTHON = "/opt/lookdown/current/bin/python"
 """Interpreter that the installer of the bundle leaves on a board."""
 
@@ -52,7 +52,10 @@ class AgentLink:
                 near, there, ground_there, ground_here = forwards
                 lead = ["-L", f"127.0.0.1:{near}:127.0.0.1:{there}", "-R", f"{ground_there}:127.0.0.1:{ground_here}"]
             remote = shlex.join(["python3", "-u", "-c", code, target.temperature_file])
-            self._command = ["ssh", *_SSH, *target.ssh_options, *lead, target.host, remote]
+            # A board that is busy answers late; one that is gone must not be waited for as long as for an answer.
+            silent = max(3, round(0.25 * target.answer_s))
+            alive = ["-o", f"ServerAliveInterval={_ALIVE_S}", "-o", f"ServerAliveCountMax={silent}"]
+            self._command = ["ssh", *_SSH, *alive, *target.ssh_options, *lead, target.host, remote]
         else:
             self._command = [sys.executable, "-u", "-c", code, target.temperature_file]
         self._process = subprocess.Popen(

@@ -132,3 +132,60 @@ def test_integers_are_equal_or_they_are_not() -> None:
     assert differences(ours, theirs) == {"plots n": np.inf, "plots snr": 0.0}
     with pytest.raises(ValueError, match="only one side has: plots"):
         differences(ours, {})
+
+
+STAND_INS = {
+    "uname": "echo aarch64",
+    "id": 'case $1 in -u) echo 0;; esac',
+    "systemctl": 'echo "$*" >>"$0.calls"; [ "$1" != start ] || [ ! -e "$PREFIX/current/bad" ]',
+    "journalctl": "echo the words of the service",
+    # Makes the environment, in which everything else that the installer asks for goes well.
+    "python3": """case "$*" in
+*venv*) for new; do :; done; mkdir -p "$new/bin"
+  for name in python lookdown-flight; do printf '#!/bin/sh\\n' >"$new/bin/$name"; chmod +x "$new/bin/$name"; done
+  [ -z "$BAD" ] || touch "$new/bad" ;;
+*version_info*print* | *print*) echo 311 ;;
+esac""",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_a_version_that_does_not_start_gives_way_to_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: bool
+) -> None:
+    """The installer as it is, but for its folder of settings; systemd and Python are stand-ins."""
+    here, tools, prefix = tmp_path / "here", tmp_path / "tools", tmp_path / "opt"
+    for folder in (here, tools, tmp_path / "etc/systemd/system"):
+        folder.mkdir(parents=True)
+    for name in bundle.SHIPPED:
+        text = (ROOT / "deploy/board" / name).read_text()
+        (here / name).write_text(text.replace("/etc/", f"{tmp_path}/etc/").replace("=/etc", f"={tmp_path}/etc"))
+    for name, text in STAND_INS.items():
+        (tools / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tools / name).chmod(0o755)
+    monkeypatch.setattr(bundle, "_HERE", here)
+    built = {build: wheel(tmp_path / build, "lookdown", "0.1.0") for build in ("portable", "cortex-a72", "cortex-a76")}
+    wheelhouse = tmp_path / "wheelhouse"
+    wheel(wheelhouse, "pip", "26")
+    wheel(wheelhouse, "numpy", "2.4.6").rename(wheelhouse / "numpy-2.4.6-cp311-cp311-linux_aarch64.whl")
+    bundle.pack(built, wheelhouse, ROOT / "config/flight.toml", bundle.signing_key(tmp_path), tmp_path, "bundle")
+
+    def install(bad: str) -> subprocess.CompletedProcess[str]:
+        given = {**os.environ, "PATH": f"{tools}:{os.environ['PATH']}", "PREFIX": str(prefix), "BAD": bad}
+        command = ["sh", str(tmp_path / "bundle/install.sh"), "--prefix", str(prefix)]
+        return subprocess.run(command, capture_output=True, text=True, env=given, check=False)
+
+    if before:
+        done = install("")
+        assert done.returncode == 0, done.stderr
+        assert (tmp_path / "etc/lookdown/flight.toml.sha256").is_file()
+    done = install("bad")
+    assert done.returncode == 1
+    assert "the words of the service" in done.stderr
+    assert (prefix / "current" / "bad").exists() != before
+    if before:
+        assert "the version before runs again" in done.stderr
+        assert (prefix / "failed" / "bad").exists()
+        assert (tools / "systemctl.calls").read_text().splitlines()[-1] == "start lookdown-flight.service"
+    else:
+        assert "nothing was installed before" in done.stderr

@@ -10,7 +10,7 @@ import pytest
 from deploy.board import machine as machines
 from deploy.board import trial
 from deploy.board.dpkg import write_tables
-from deploy.board.image import DONE, FAILED, Image
+from deploy.board.image import DONE, FAILED, Image, for_bundle
 from deploy.board.machine import Machine
 from deploy.board.process import StepError
 
@@ -119,3 +119,55 @@ def test_packages_are_written_down_as_unpacked(tmp_path: Path) -> None:
     info = root / "var/lib/dpkg/info"
     assert (info / "one.postinst").stat().st_mode & 0o111
     assert (info / "two:arm64.list").read_text() == "/.\n/usr\n/usr/share\n/usr/share/two\n"
+
+
+def test_a_machine_with_a_bundle_is_kept_until_bundle_or_disk_changes(image: Image, tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle.tar.gz"
+    bundle.write_bytes(b"one")
+    image.disk.write_bytes(b"set up")
+    copy = for_bundle(image, bundle)
+    assert (copy.ready, copy.disk.read_bytes()) == (False, b"set up")
+    copy.disk.write_bytes(b"half installed")
+    copy = for_bundle(image, bundle)  # it was interrupted
+    assert (copy.ready, copy.disk.read_bytes()) == (False, b"set up")
+    copy.disk.write_bytes(b"installed")
+    copy.mark_ready()
+    copy = for_bundle(image, bundle)
+    assert (copy.ready, copy.disk.read_bytes()) == (True, b"installed")
+    bundle.write_bytes(b"another")
+    assert not for_bundle(image, bundle).ready
+    for_bundle(image, bundle).mark_ready()
+    assert for_bundle(image, bundle).ready
+    os.utime(image.disk, ns=(1, 1))  # set up anew
+    copy = for_bundle(image, bundle)
+    assert (copy.ready, copy.disk.read_bytes()) == (False, b"set up")
+
+
+STATES = (
+    ["ActiveState=activating", "NRestarts=0"],
+    ["ActiveState=active", "NRestarts=0", "User=lookdown", "StatusText=takes frames", "WatchdogUSec=10s",
+     "ExecMainStartTimestampMonotonic=1000000", "ActiveEnterTimestampMonotonic=13000000"],
+    ["ActiveState=failed", "NRestarts=3", "Result=watchdog"],
+)  # fmt: skip
+
+
+def test_a_service_is_waited_for_and_one_that_failed_is_told_with_its_journal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Told:
+        def __init__(self, *states: list[str]) -> None:
+            self.states = list(states)
+
+        def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+            said = "its last words" if command[0] == "journalctl" else "\n".join(self.states.pop(0))
+            return subprocess.CompletedProcess(command, 0, said, "")
+
+    monkeypatch.setattr(trial.time, "sleep", lambda seconds: None)
+    trial.check_service(Told(STATES[0], STATES[1]))  # type: ignore[arg-type]
+    assert "is active as lookdown 12 s after its start" in capsys.readouterr().out
+    with pytest.raises(StepError, match=r"(?s)is failed \(watchdog\); its journal:.*its last words"):
+        trial.check_service(Told(STATES[0], STATES[2]))  # type: ignore[arg-type]
+    # Active, but not yet started anew: it is waited for.
+    again = [line.replace("NRestarts=0", "NRestarts=1") for line in STATES[1]]
+    trial.check_service(Told(STATES[1], again), restarts=1)  # type: ignore[arg-type]
+    assert "started anew 1 times" in capsys.readouterr().out

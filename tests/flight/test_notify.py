@@ -24,6 +24,17 @@ def manager(tmp_path: Path) -> Iterator[tuple[socket.socket, str]]:
         yield listening, address
 
 
+def heard(listening: socket.socket) -> list[bytes]:
+    """All that was said so far."""
+    listening.setblocking(False)
+    said = []
+    while True:
+        try:
+            said.append(listening.recv(100))
+        except BlockingIOError:
+            return said
+
+
 def test_it_says_what_systemd_understands(manager: tuple[socket.socket, str], monkeypatch: pytest.MonkeyPatch) -> None:
     listening, address = manager
     monkeypatch.setenv("NOTIFY_SOCKET", address)
@@ -72,12 +83,38 @@ def test_the_loop_says_once_a_second_that_it_goes_round(manager: tuple[socket.so
         frames.close()
         link.close()
     notifier.close()
-    listening.setblocking(False)
-    said = []
-    while True:
-        try:
-            said.append(listening.recv(100))
-        except BlockingIOError:
-            break
+    said = heard(listening)
     assert [line.split(b"\n")[0] for line in said] == [b"WATCHDOG=1"] * 3
     assert said[0].endswith(b"STATUS=0 frames, 0 packets held")
+
+
+def test_it_is_alive_while_it_waits_for_the_ground_at_its_end(
+    manager: tuple[socket.socket, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten seconds without a word, as long as the service's watchdog waits, and it would be killed while it ends."""
+    listening, address = manager
+    clock = SteppedClock(10**18)
+    board = Board(1, 0, 0, lambda rows, cols: pytest.fail("no frame"), clock)
+    notifier = Notifier(address)
+    waits_ms: list[int] = []
+
+    class Poller(zmq.Poller):
+        def poll(self, timeout: float | None = None) -> list[tuple[object, int]]:
+            assert timeout is not None
+            waits_ms.append(int(timeout))
+            clock.advance(1e-3 * timeout)
+            return []
+
+    monkeypatch.setattr(zmq, "Poller", Poller)
+    with zmq.Context() as context, woken_by_signals() as wake:
+        frames = FrameReceiver(context, f"ipc://{tmp_path}/frames", 0)
+        link = LinkSender(context, f"ipc://{tmp_path}/ground", 1, clock)
+        assert not Live(board, frames, link, clock, wake, notifier).flush(10.0)
+        frames.close()
+        link.close()
+    notifier.close()
+    assert sum(waits_ms) >= 10_000
+    assert max(waits_ms) <= 1000
+    said = [line.split(b"\n") for line in heard(listening)]
+    assert len(said) >= 10
+    assert said[-1] == [b"WATCHDOG=1", b"STATUS=ends; 2 packets held"]

@@ -64,6 +64,12 @@ def test_each_kind_of_difference_is_found_and_named(packets: dict[tuple[int, int
     assert compare_reports({key: packets[key]}, {key: swapped}).good
     assert not compare_reports({key: packets[key]}, {key: changed(packets[key], sights=moved)}, Tolerance(1, 0.1)).good
     assert compare_reports({key: packets[key]}, {key: changed(packets[key], sights=moved)}, Tolerance(1, 0.6)).good
+    for pixels, good in ((1, True), (2, False)):
+        counted = report.sights.copy()
+        counted["n_pixels"][0] += pixels
+        one = {key: changed(packets[key], sights=counted)}
+        assert not compare_reports({key: packets[key]}, one).good
+        assert compare_reports({key: packets[key]}, one, Tolerance(pixels=1)).good == good
 
 
 def test_tracks_that_differ_are_named() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from lookdown.hil.station import agent
 from lookdown.hil.station.config import load_rig
-from lookdown.hil.station.result import times_of
+from lookdown.hil.station.result import judge_budgets, times_of
 
 SYSTEMCTL = """#!{python}
 import pathlib, signal, subprocess, sys
@@ -58,10 +58,12 @@ def test_a_service_is_started_with_the_command_of_the_run_and_put_back(systemd: 
     (systemd / "show").write_text(KILLED)
     assert one.do_signal("SIGKILL")["status"] == -9
     assert one.do_status()["status"] == -9
+    one.do_start(["/opt/python", "-m", "x y"], f"{systemd}/run/out", f"{systemd}/run/log", "flight")  # after a fault
     one.end()
     assert not rules.exists()
-    told = (systemd / "told").read_text().splitlines()
-    assert told[:4] == ["stop flight", "daemon-reload", "reset-failed flight", "restart --no-block flight"]
+    told = [line for line in (systemd / "told").read_text().splitlines() if not line.startswith("show")]
+    start = ["reset-failed flight", "restart --no-block flight"]
+    assert told[:6] == ["stop flight", "daemon-reload", *start, *start]
     assert told[-2:] == ["daemon-reload", "restart --no-block flight"]
 
 
@@ -90,8 +92,13 @@ def test_a_child_is_killed_and_its_status_told(tmp_path: Path) -> None:
 def test_an_emulated_machine_is_known_by_its_model() -> None:
     assert times_of("ssh", {"model": "linux,dummy-virt"}) == "emulated"
     assert times_of("ssh", {"model": "Raspberry Pi 4 Model B Rev 1.5"}) == "ssh"
-    rig, _ = load_rig(Path(__file__).parents[3] / "config" / "rig" / "machine.toml")
+    rig, budgets = load_rig(Path(__file__).parents[3] / "config" / "rig" / "machine.toml")
     assert rig.target.service == "lookdown-flight"
+    # None of the budgets says anything about a board there, whatever was measured.
+    figures = {"board": {"clock_error_ms": 5.0, "plot_latency_ms": {"p99": 1e4}, "cpu_share": 100.0}}
+    verdicts = {one.requirement.metric: one.verdict for one in judge_budgets(budgets, figures, "emulated")}
+    assert set(verdicts.values()) == {"not tested"}
+    assert {one.verdict for one in judge_budgets(budgets, figures, "ssh")} == {"fail", "not tested"}
 
 
 def test_systemd_takes_the_rules_of_a_run(systemd: Path) -> None:
