@@ -251,7 +251,8 @@ def updates_of(table: MoverTable, time_ns: int, net: RoadNet, parameters: Parame
     state, covariance = whole_of(table, net, parameters)
     updates = np.zeros(len(table), UPDATE_DTYPE)
     updates["position_m"], updates["velocity_m_s"], updates["covariance"] = state[:, :3], state[:, 3:], covariance
-    updates["time_ns"], updates["n_sensors"] = time_ns, 1
+    recent_ns = round(parameters.coast_after_s * 1e9)
+    updates["time_ns"], updates["n_sensors"] = time_ns, table.last_hit_ns >= time_ns - recent_ns
     for name in ("track_id", "status", "score", "hits", "misses"):
         updates[name] = getattr(table, name)
     return updates

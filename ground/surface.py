@@ -53,7 +53,7 @@ class Changes:
     Attributes
     ----------
     updates : ndarray of UPDATE_DTYPE
-        Tracks that it hit or whose status it changed.
+        Tracks that it hit, that coast though it looked at them, or whose status it changed.
     links : list of (int, int)
         Plot of the report and the track that it fed.
     told : list of (str, str)
@@ -133,7 +133,9 @@ class Surface:
         lost = np.where(table.status == TENTATIVE, young, silent_s > parameters.surface_drop_after_s)
         table.status[lost & live] = DROPPED
         told = self._told(table, before)
-        shown = (table.status != TENTATIVE) & ((plot_of >= 0) | (table.status != before)) & ~(lost & ~live)
+        # One that coasts is told by each report that looked: carried on from its last plot it would drive on.
+        shown = (plot_of >= 0) | (table.status != before) | (looked & (table.status == COASTING))
+        shown &= (table.status != TENTATIVE) & ~(lost & ~live)
         updates = updates_of(table.take(shown), report.time_ns, self._net, parameters)
         free = np.setdiff1d(np.arange(report.n_plots), plot_of[hit])
         kept = table.take(~lost)
