@@ -178,9 +178,9 @@ def points_at(table: MoverTable, owner: Int, own: Float, weight: Float, net: Roa
     rows: list[tuple[int, int, float, int, float]] = []
     on = table.edge[owner] != OFF_ROAD
     for k in np.flatnonzero(on).tolist():
-        edge, along = int(table.edge[owner[k]]), float(own[k, 0])
-        inside = 0.0 <= along <= net.length_m[edge]
-        ways = [(edge, along, 1)] if inside else net.ways(edge, along)
+        edge, gone_m = int(table.edge[owner[k]]), float(own[k, 0])
+        inside = 0.0 <= gone_m <= net.length_m[edge]
+        ways = [(edge, gone_m, 1)] if inside else net.ways(edge, gone_m)
         rows += [(k, *way, weight[k] / len(ways)) for way in ways]
     source = np.array([row[0] for row in rows], np.int64)
     edges, sense = (np.array([row[n] for row in rows], np.int64) for n in (1, 3))

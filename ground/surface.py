@@ -9,6 +9,7 @@ branch where that is (`mover_feed`), with its identity. Nothing is told as seen 
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,7 +115,9 @@ class Surface:
         plot_of, ratio = assign(found.pairs, live, log_missed, tentative_share=True)
         looked, wanted = self._not_seen(table, look, plot_of < 0)
         hit = np.flatnonzero(plot_of >= 0)
-        pair = np.array([self._pair_of(found.pairs.start, found.pairs.plot, m, plot_of[m]) for m in hit], np.int64)
+        pair = np.array(
+            [self._pair_of(found.pairs.start, found.pairs.plot, m, plot_of[m]) for m in hit.tolist()], np.int64
+        )
         table.state[hit], table.covariance[hit] = corrected(found, pair, look)
         table.edge[hit] = found.edge[pair]
         table.score[hit] = np.minimum(table.score[hit] + ratio[hit], parameters.max_score)
@@ -173,7 +176,7 @@ class Surface:
         return place, covariance
 
     @staticmethod
-    def _pair_of(start: Int, plot: Int, mover: int, wanted: int) -> int:
+    def _pair_of(start: Int, plot: Int, mover: int, wanted: Any) -> int:
         first, last = int(start[mover]), int(start[mover + 1])
         return first + int(np.searchsorted(plot[first:last], wanted))
 
