@@ -179,9 +179,9 @@ def points_at(table: MoverTable, owner: Int, own: Float, weight: Float, net: Roa
     rows: list[tuple[int, int, float, int, float]] = []
     on = table.edge[owner] != OFF_ROAD
     for k in np.flatnonzero(on).tolist():
-        edge, along = int(table.edge[owner[k]]), float(own[k, 0])
-        inside = 0.0 <= along <= net.length_m[edge]
-        ways = [(edge, along, 1)] if inside else net.ways(edge, along)
+        edge, gone_m = int(table.edge[owner[k]]), float(own[k, 0])
+        inside = 0.0 <= gone_m <= net.length_m[edge]
+        ways = [(edge, gone_m, 1)] if inside else net.ways(edge, gone_m)
         rows += [(k, *way, weight[k] / len(ways)) for way in ways]
     source = np.array([row[0] for row in rows], np.int64)
     edges, sense = (np.array([row[n] for row in rows], np.int64) for n in (1, 3))
@@ -252,7 +252,8 @@ def updates_of(table: MoverTable, time_ns: int, net: RoadNet, parameters: Parame
     state, covariance = whole_of(table, net, parameters)
     updates = np.zeros(len(table), UPDATE_DTYPE)
     updates["position_m"], updates["velocity_m_s"], updates["covariance"] = state[:, :3], state[:, 3:], covariance
-    updates["time_ns"], updates["n_sensors"] = time_ns, 1
+    recent_ns = round(parameters.coast_after_s * 1e9)
+    updates["time_ns"], updates["n_sensors"] = time_ns, table.last_hit_ns >= time_ns - recent_ns
     for name in ("track_id", "status", "score", "hits", "misses"):
         updates[name] = getattr(table, name)
     return updates

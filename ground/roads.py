@@ -92,14 +92,16 @@ class RoadNet:
         self._roads = tuple(roads)
         lines = [_line(road) for road in roads]
         cuts = _shared(lines)
-        places, ends, self.road = [], [], []
+        places: list[Float] = []
+        ends: list[tuple[int, int]] = []
+        of: list[int] = []
         for index, (line, cut) in enumerate(zip(lines, cuts, strict=True)):
             at = sorted(cut)
             for a, b in pairwise(at):
                 places.append(line[a : b + 1])
                 ends.append((cut[a], cut[b]))
-                self.road.append(index)
-        self.road = np.array(self.road, np.int64)
+                of.append(index)
+        self.road = np.array(of, np.int64)
         self.nodes = np.array(ends, np.int64).reshape(-1, 2)
         self.width_m = np.array([road.width_m for road in roads], np.float64)[self.road]
         steps = [np.diff(place, axis=0) for place in places]
@@ -239,9 +241,9 @@ class RoadNet:
             if a != b:
                 pair = min(a, b), max(a, b)
                 best[pair] = min(best.get(pair, np.inf), length)
-        a, b = np.array(list(best), np.int64).reshape(-1, 2).T
+        begin, end = np.array(list(best), np.int64).reshape(-1, 2).T
         n = len(self._leave)
-        return csr_array((np.array(list(best.values()), np.float64), (a, b)), shape=(n, n))
+        return csr_array((np.array(list(best.values()), np.float64), (begin, end)), shape=(n, n))
 
     def _from_ends(self, edge: int) -> tuple[Float, Float]:
         """Distances of all nodes from the beginning and from the end of an edge [m]."""

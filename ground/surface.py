@@ -9,6 +9,7 @@ branch where that is (`mover_feed`), with its identity. Nothing is told as seen 
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,7 +55,7 @@ class Changes:
     Attributes
     ----------
     updates : ndarray of UPDATE_DTYPE
-        Tracks that it hit or whose status it changed.
+        Tracks that it hit, that coast though it looked at them, or whose status it changed.
     links : list of (int, int)
         Plot of the report and the track that it fed.
     told : list of (str, str)
@@ -115,7 +116,9 @@ class Surface:
         plot_of, ratio = assign(found.pairs, live, log_missed, tentative_share=True)
         looked, wanted = self._not_seen(table, look, plot_of < 0)
         hit = np.flatnonzero(plot_of >= 0)
-        pair = np.array([self._pair_of(found.pairs.start, found.pairs.plot, m, plot_of[m]) for m in hit], np.int64)
+        pair = np.array(
+            [self._pair_of(found.pairs.start, found.pairs.plot, m, plot_of[m]) for m in hit.tolist()], np.int64
+        )
         table.state[hit], table.covariance[hit] = corrected(found, pair, look)
         table.edge[hit] = found.edge[pair]
         table.score[hit] = np.minimum(table.score[hit] + ratio[hit], parameters.max_score)
@@ -134,7 +137,9 @@ class Surface:
         lost = np.where(table.status == TENTATIVE, young, silent_s > parameters.surface_drop_after_s)
         table.status[lost & live] = DROPPED
         told = self._told(table, before)
-        shown = (table.status != TENTATIVE) & ((plot_of >= 0) | (table.status != before)) & ~(lost & ~live)
+        # One that coasts is told by each report that looked: carried on from its last plot it would drive on.
+        shown = (plot_of >= 0) | (table.status != before) | (looked & (table.status == COASTING))
+        shown &= (table.status != TENTATIVE) & ~(lost & ~live)
         updates = updates_of(table.take(shown), report.time_ns, self._net, parameters)
         free = np.setdiff1d(np.arange(report.n_plots), plot_of[hit])
         kept = table.take(~lost)
@@ -182,7 +187,7 @@ class Surface:
         return place, covariance
 
     @staticmethod
-    def _pair_of(start: Int, plot: Int, mover: int, wanted: int) -> int:
+    def _pair_of(start: Int, plot: Int, mover: int, wanted: Any) -> int:
         first, last = int(start[mover]), int(start[mover + 1])
         return first + int(np.searchsorted(plot[first:last], wanted))
 

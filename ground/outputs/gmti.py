@@ -36,7 +36,7 @@ import numpy as np
 
 from lookdown.geo.earth import ecef_to_geodetic, enu_axes
 from lookdown.ground.outputs.points import Int, Points, groups_of
-from lookdown.wire.messages import Float, Kind
+from lookdown.wire.messages import Float, Kind, TrackStatus
 
 SA32_DEG, BA32_DEG, BA16_DEG = 180.0 / 2**32, 360.0 / 2**32, 360.0 / 2**16
 MAX_TARGETS = 1000
@@ -104,7 +104,9 @@ class GmtiWriter:
 
     def packets(self, points: Points) -> Iterator[bytes]:
         """Yield a packet for each time and sensor at which surface movers were seen, in order of time."""
-        movers = points.take(points.kind[:, Kind.SURFACE] >= self._options.surface_probability)
+        # A dwell holds what was seen: one that coasts was not.
+        seen = points.status == TrackStatus.CONFIRMED
+        movers = points.take(seen & (points.kind[:, Kind.SURFACE] >= self._options.surface_probability))
         for same_time in groups_of(movers.time_ns):
             for among in groups_of(movers.platform.sensor_id[same_time]):
                 rows = same_time[among]

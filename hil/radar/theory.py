@@ -1,8 +1,9 @@
-"""Closed forms of a simulated interval: patterns, steering, clutter covariance, SINR loss."""
+"""Closed forms of a simulated interval: patterns, steering, clutter covariance, SINR loss of optimum and chain."""
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lookdown.flight.radar.taper import pulse_weights
 from lookdown.hil.radar.settings import Clutter, Jammer, Radar
 
 Complex = NDArray[np.complex128]
@@ -81,3 +82,41 @@ def sinr_loss(radar: Radar, noise: Complex, u: float, range_rate_mps: float) -> 
     """SINR of the optimum filter over that in noise alone, ``v^H R^-1 v / v^H v`` [1]."""
     v = space_time(radar, u, range_rate_mps)
     return float((v.conj() @ np.linalg.solve(noise, v)).real / (v.conj() @ v).real)
+
+
+def chain_loss(
+    radar: Radar,
+    noise: Complex,
+    range_rate_mps: float,
+    side_lobes_db: float = 50.0,
+    bins: int = 3,
+    loading: float = 1e-4,
+) -> float:
+    """SINR of the chain's filter at broadside over that of the optimum in noise alone [1].
+
+    The filter sees ``bins`` adjacent Doppler bins behind weights over the pulses (factored STAP: DiPietro 1992), knows
+    their covariance exactly, and is steered to the middle of the bin; the best bin counts.
+
+    Parameters
+    ----------
+    radar : Radar
+        The radar.
+    noise : ndarray of complex128, shape (channels * pulses, channels * pulses)
+        From `covariance`.
+    range_rate_mps : float
+        Of the target [m/s].
+    side_lobes_db, bins, loading : float, int, float
+        As in `lookdown.flight.radar.config.RadarParameters`.
+    """
+    pulses, dopplers = radar.pulses, 1 << (radar.pulses - 1).bit_length()
+    weights, offsets = pulse_weights(pulses, side_lobes_db), np.arange(bins) - bins // 2
+    turn = -2j * np.pi / dopplers * np.arange(pulses)
+    steering = np.kron(np.exp(np.outer(offsets, turn)) @ weights, spatial(radar, 0.0))
+    target, best = space_time(radar, 0.0, range_rate_mps), 0.0
+    for middle in range(dopplers):
+        rows = weights * np.exp(np.outer(middle + offsets, turn))
+        seen = np.concatenate([np.kron(np.eye(radar.channels), row) for row in rows])
+        r = seen @ noise @ seen.conj().T
+        w = np.linalg.solve(r + loading * np.trace(r).real / len(r) * np.eye(len(r)), steering)
+        best = max(best, abs(w.conj() @ seen @ target) ** 2 / (w.conj() @ r @ w).real)
+    return float(best / (target.conj() @ target).real)

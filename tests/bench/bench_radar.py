@@ -102,7 +102,7 @@ def test_ordered_statistic(benchmark: BenchmarkFixture, window: int) -> None:
 
 @pytest.mark.parametrize("size", RADAR_SIZES)
 def test_clutter_map(benchmark: BenchmarkFixture, size: str) -> None:
-    """Test and renewal; ours are two calls, for the chain tests twice and renews with the second filter's power."""
+    """Test and renewal, two passes for all: between them the old map says how improbable the hits are."""
     power, multiplier, share = noise_and_targets(size), 12.0, 1 / 16
     mean, hits = np.ones(power.shape, np.float32), np.empty(power.shape, np.uint8)
     given = (power, mean, multiplier, share)

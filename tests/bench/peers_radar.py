@@ -84,20 +84,26 @@ def average_scipy(power: np.ndarray, window: int, guard: int, factors: np.ndarra
 
 
 @compiled
-def map_loop(x, mean, multiplier, share, hits):
+def map_test_loop(x, mean, multiplier, hits):
+    for i in range(x.size):
+        hits[i] = x[i] > mean[i] * multiplier
+
+
+@compiled
+def map_renew_loop(x, mean, multiplier, share):
     for i in range(x.size):
         y, top = mean[i], mean[i] * multiplier
-        hits[i] = x[i] > top
         cell = x[i] if np.isfinite(x[i]) else y
         mean[i] = y + share * ((cell if cell < top or y <= F(0) else top) - y)
 
 
 def map_numba(power: np.ndarray, mean: np.ndarray, multiplier: float, share: float) -> Run:
-    """Test and renewal in one pass."""
+    """Two passes, as a chain needs them: between them the old map says how improbable the hits are."""
     kept, hits = mean.copy(), np.empty(power.shape, np.uint8)
 
     def run() -> np.ndarray:
-        map_loop(power.ravel(), kept.ravel(), F(multiplier), F(share), hits.ravel())
+        map_test_loop(power.ravel(), kept.ravel(), F(multiplier), hits.ravel())
+        map_renew_loop(power.ravel(), kept.ravel(), F(multiplier), F(share))
         return hits
 
     return run

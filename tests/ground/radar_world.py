@@ -4,17 +4,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from lookdown.geo.attitude import stare_attitude
 from lookdown.geo.earth import ROTATION_RATE_RAD_S, SPEED_OF_LIGHT_M_S
-from lookdown.geo.rotation import from_matrix, to_matrix
+from lookdown.geo.rotation import to_matrix
 from lookdown.wire.messages import ECHO_DTYPE, RadarReport, SensorState
-
-
-def looking_at(position_m, velocity_m_s, aim_m):
-    """Attitude whose boresight points at a place, the array as nearly along the velocity as that allows."""
-    z = (aim_m - position_m) / np.linalg.norm(aim_m - position_m)
-    x = velocity_m_s - (velocity_m_s @ z) * z
-    x /= np.linalg.norm(x)
-    return from_matrix(np.stack([x, np.cross(z, x), z], axis=1))
 
 
 def observed(state, sensor):
@@ -62,7 +55,7 @@ class RadarWorld:
 
     def state_at(self, time_ns):
         position, velocity = self.orbit.state(time_ns)
-        attitude = looking_at(position, velocity, self.aim_m)
+        attitude = stare_attitude(position, velocity, self.aim_m)
         return SensorState(position, velocity, attitude, self.position_sigma_m, self.pointing_rad, 4e-3)
 
     def report(self, time_ns, states, **changes):

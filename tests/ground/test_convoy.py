@@ -56,7 +56,7 @@ def test_a_convoy_that_brakes_stays_within_what_its_tracks_state(manoeuvre):
 @pytest.mark.proof
 @pytest.mark.parametrize("manoeuvre", MANOEUVRES)
 def test_many_convoys_stay_within_what_their_tracks_state(manoeuvre):
-    got = figures(manoeuvre, range(20))
+    got = figures(manoeuvre, range(10))
     print(
         f"{manoeuvre}: NEES median {np.median(got['nees']):.1f}, most {got['nees'].max():.1f}; "
         f"within 99 % {got['inside'].mean():.3f}; resumed {got['resumed'].mean():.2f}"

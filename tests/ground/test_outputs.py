@@ -207,7 +207,9 @@ def test_takproto_reads_every_event(points):
 
 @pytest.fixture(scope="module")
 def gmti_octets(points):
-    return b"".join(GmtiWriter(GmtiOptions()).packets(points))
+    seen = points.take(np.arange(len(points)))
+    seen.status[:] = TrackStatus.CONFIRMED
+    return b"".join(GmtiWriter(GmtiOptions()).packets(seen))
 
 
 def test_stanag4607_finds_nothing_to_blame_and_reads_every_field(points, gmti_octets):
@@ -294,8 +296,19 @@ def test_nothing_to_tell_is_no_message_and_a_valid_document(points):
     assert [packet["id"] for packet in json.loads(czml_document(none))] == ["document"]
 
 
+def test_a_dwell_holds_what_was_seen_and_nothing_that_coasts(points):
+    movers = points.take(np.argmax(points.kind, axis=1) == Kind.SURFACE)
+    movers.status[:] = TrackStatus.CONFIRMED
+    movers.status[1] = TrackStatus.COASTING
+    events = [event for packet in PacketStreamDecoder().feed(b"".join(GmtiWriter(GmtiOptions()).packets(movers)))
+              for event in iter_packet_events(packet)]  # fmt: skip
+    counts = [event.value.target_report_count for event in events if isinstance(event.value, DwellSegment)]
+    assert counts == [2, 3, 3, 3, 3, 3]
+
+
 def test_a_mover_without_a_known_sensor_is_counted(points):
     movers = points.take(np.arange(len(MOVERS)))
+    movers.status[:] = TrackStatus.CONFIRMED
     movers.platform.position_m[:] = np.nan
     writer = GmtiWriter(GmtiOptions())
     assert list(writer.packets(movers)) == []

@@ -15,6 +15,7 @@ from lookdown.ground.outputs.stream import MAX_BACKLOG_OCTETS, Output, OutputCon
 from lookdown.wire.clock import SteppedClock
 from lookdown.wire.config import parse_config
 from lookdown.wire.errors import ConfigError
+from lookdown.wire.messages import TrackStatus
 from tests.ground.samples import MOVERS, make_points
 
 
@@ -140,7 +141,9 @@ def test_a_slow_subscriber_loses_what_is_counted(make, points, context, tmp_path
 
 def test_a_file_grows_by_whole_messages(make, points, tmp_path):
     output, clock = make("stanag4607", f"file:{tmp_path}/out/movers.4607")
-    offer(output, clock, points, 2)
+    seen = points.take(np.arange(len(points)))
+    seen.status[:] = TrackStatus.CONFIRMED
+    offer(output, clock, seen, 2)
     octets = (tmp_path / "out" / "movers.4607").read_bytes()
     sizes = 0
     while octets:
