@@ -271,7 +271,7 @@ class Fusion:
         field = self._parameters.sensors[sensor]
         half_x, half_y = ((side * 0.5 - _EDGE_PX) * report.state.ifov_rad for side in (field.cols, field.rows))
         x, y = np.abs(predicted.tangent).T
-        return predicted.visible & (x < half_x) & (y < half_y)
+        return np.asarray(predicted.visible & (x < half_x) & (y < half_y), np.bool_)
 
     def _feed_jointly(self, pairs: Pairs, feeder: Feeder) -> tuple[Int, Float]:
         """Feed live tracks with all plots of their gates, the others with what is left; plots that count as hits."""
