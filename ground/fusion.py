@@ -198,7 +198,7 @@ class Fusion:
         common = self._pointing.common(sensor)
         spread = innovation_covariance(table.covariance, table.cross, predicted, sensor, sigma, common)
         density = self._log_density(report, sensor)
-        noise = look.variance[:, :, None] * np.eye(2)
+        noise = look.noise()
         pairs = gate_pairs(tangent, spread, visible, look.tangent, noise, self._gate, density)
         feeder = Feeder(look, sensor, self._pointing, self._modes, parameters.estimate_pointing)
         if parameters.association == "jpda":
