@@ -76,7 +76,7 @@ class Feeder:
         sights = predict_sights(tracks[0][which, :6], look)
         sigma = common_sigma(look.report.state, sights.range_m)
         innovation = look.tangent[plot] - pointing.shifted(sights, sensor, sigma)
-        noise = look.variance[plot][:, :, None] * np.eye(2)
+        noise = look.noise(plot)
         jacobian = sights.jacobian
         if modes:
             jacobian = np.zeros((len(which), 2, tracks[0].shape[1]))

@@ -207,7 +207,7 @@ class Fusion:
         common = self._pointing.common(sensor)
         spread = innovation_covariance(table.covariance, table.cross, predicted, sensor, sigma, common)
         density = self._log_density(report, sensor)
-        noise = look.variance[:, :, None] * np.eye(2)
+        noise = look.noise()
         pairs = gate_pairs(tangent, spread, visible, look.tangent, noise, self._gate, density)
         feeder = Feeder(look, sensor, self._pointing, self._modes, parameters.estimate_pointing)
         if parameters.association == "jpda":
@@ -281,7 +281,7 @@ class Fusion:
         field = self._parameters.sensors[sensor]
         half_x, half_y = ((side * 0.5 - _EDGE_PX) * report.state.ifov_rad for side in (field.cols, field.rows))
         x, y = np.abs(predicted.tangent).T
-        return predicted.visible & (x < half_x) & (y < half_y)
+        return np.asarray(predicted.visible & (x < half_x) & (y < half_y), np.bool_)
 
     def _feed_jointly(self, pairs: Pairs, feeder: Feeder) -> tuple[Int, Float]:
         """Feed live tracks with all plots of their gates, the others with what is left; plots that count as hits."""

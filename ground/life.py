@@ -33,6 +33,9 @@ from lookdown.wire.messages import Float, PlotReport, RadarReport, TrackStatus
 _SIGMAS = 3.0  # how sure an impossible state must be
 _ENOUGH = 2  # sensors that must have seen a track
 _BELIEVED = int(Single.BELIEVED)  # NumPy compares with a member of an enumeration at ten times the cost
+_TENTATIVE, _CONFIRMED, _COASTING = (
+    np.uint8(status) for status in (TrackStatus.TENTATIVE, TrackStatus.CONFIRMED, TrackStatus.COASTING)
+)
 _MERGE_HITS = 4  # a tentative track younger than this has too broad a covariance to be told from another
 _REACH = 3.0  # of two tracks, in sums of their variances: farther apart they are not compared
 _SAME = float(chdtri(6, 0.5))  # tracks of the same plots differ by less than independent ones would
@@ -244,19 +247,19 @@ def turn_pages(
     before, standing = table.status.copy(), Standing.of(table, time_ns, parameters)
     table.status[confirmable(table, standing, rows, plot_of[rows], time_ns, parameters)] = TrackStatus.CONFIRMED
     table.status = status_after(table, standing, time_ns, parameters)
-    changed = table.status != before
+    changed, live = table.status != before, table.live
     for row in np.flatnonzero(changed).tolist():
         status = TrackStatus(int(table.status[row]))
         kind = "resumed" if before[row] == TrackStatus.COASTING else status.name.lower()
         note(kind, f"track {table.track_id[row]} {kind}, score {table.score[row]:.1f}")
     ends = lost(table, standing, time_ns, parameters)
-    for row in np.flatnonzero(ends & table.live).tolist():
+    for row in np.flatnonzero(ends & live).tolist():
         note("dropped", f"track {table.track_id[row]} dropped, score {table.score[row]:.1f}")
     for row in np.flatnonzero(believable(table, time_ns, parameters) & ~ends).tolist():
         table.single[row], changed[row] = Single.BELIEVED, True
         note("single", f"track {table.track_id[row]} seen by one satellite alone, score {table.score[row]:.1f}")
     for kept, gone in duplicates(table, standing.numbers[:, 2], parameters):
-        if (table.live[gone] or table.single[gone] == Single.BELIEVED) and not ends[gone]:
+        if (live[gone] or table.single[gone] == Single.BELIEVED) and not ends[gone]:
             # The elder's identity goes on.
             if table.born_ns[gone] < table.born_ns[kept]:
                 table.track_id[[kept, gone]] = table.track_id[[gone, kept]]
@@ -264,7 +267,7 @@ def turn_pages(
             note("merged", f"track {table.track_id[gone]} merged into {table.track_id[kept]}")
         ends[gone] = True
     ends |= crowd(table, parameters)
-    shown = table.live | (standing.often >= _ENOUGH) | (table.single == _BELIEVED)
+    shown = live | (standing.often >= _ENOUGH) | (table.single == _BELIEVED)
     table.status[ends] = TrackStatus.DROPPED
     hit = np.zeros(len(table), np.bool_)
     hit[rows] = True
@@ -369,5 +372,5 @@ def duplicates(table: TrackTable, position_variance_m2: Float, parameters: Param
 def status_after(table: TrackTable, standing: Standing, time_ns: int, parameters: Parameters) -> NDArray[np.uint8]:
     """Status of each track by the time of its last hit: live ones coast without hits, and are confirmed with."""
     coasts = standing.newest_ns < time_ns - round(parameters.coast_after_s * 1e9)
-    status = np.where(coasts, np.uint8(TrackStatus.COASTING), np.uint8(TrackStatus.CONFIRMED))
-    return np.where(table.live, status, np.uint8(TrackStatus.TENTATIVE))
+    status = np.where(coasts, _COASTING, _CONFIRMED)
+    return np.where(table.live, status, _TENTATIVE)

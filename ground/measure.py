@@ -64,6 +64,14 @@ class Look:
         variance = np.maximum(numbers[:, 2:], centroid_floor_px * state.ifov_rad) ** 2
         return cls(report, axes, np.asarray(state.position_m, np.float64), tangent, direction, variance)
 
+    def noise(self, plots: NDArray[np.int64] | None = None) -> Float:
+        """Covariance of (x, y) of plots, all if not given, from the centroid alone, shape (k, 2, 2)."""
+        variance = self.variance if plots is None else self.variance[plots]
+        return np.asarray(variance[:, :, None] * _NO_CORRELATION, np.float64)
+
+
+_NO_CORRELATION = np.eye(2)
+
 
 def words_of(sights: NDArray[Any]) -> NDArray[np.float32]:
     """Return plots (SIGHT_DTYPE) as rows of eight words, without a copy: x, y, their sigmas and so on; shape (n, 8)."""

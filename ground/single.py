@@ -91,7 +91,7 @@ def believable(table: TrackTable, time_ns: int, parameters: Parameters) -> NDArr
     """Candidates that are believed from now on, shape (n,)."""
     candidate = table.single == _CANDIDATE
     if not candidate.any():
-        return candidate
+        return np.asarray(candidate, np.bool_)
     recent = table.looks & np.uint32((1 << parameters.confirm_looks) - 1)
     ready = candidate & (table.score >= parameters.confirm_score)
     ready &= (np.bitwise_count(recent) >= parameters.confirm_hits) & table.moved.any(axis=1)
