@@ -23,6 +23,8 @@ from lookdown.wire.messages import Kind
 
 _COUNTERS = pa.schema([("sensor_id", pa.int64()), ("name", pa.string()), ("value", pa.int64())])
 
+_LATER = ("pointing",)  # tables that histories of earlier versions lack
+
 
 class HistoryReader:
     """A history at one moment.
@@ -52,7 +54,8 @@ class HistoryReader:
                     table: [
                         row
                         for name in (f"closing_{table}", table)
-                        if name in known or name == table  # an earlier version closed parts within its loop
+                        # Earlier versions closed parts within their loop, and told no pointing.
+                        if name in known or (name == table and table not in _LATER)
                         for row in connection.execute(select.format(name))
                     ]
                     for table in TABLES
@@ -70,7 +73,7 @@ class HistoryReader:
         Parameters
         ----------
         name : str
-            ``track_updates``, ``reports``, ``plot_links`` or ``events``.
+            ``track_updates``, ``reports``, ``plot_links``, ``pointing`` or ``events``.
         columns : sequence of str or None
             Columns wanted; None for all.
         """

@@ -10,10 +10,13 @@ Sources of the ranges:
   aircraft); United States Air Force fact sheets of fighters (to Mach 2, 18 km).
 - cruise: CSIS, *Missile Threat* (missilethreat.csis.org): Tomahawk, Kalibr (240 m/s, 20 to 3000 m), BrahMos (Mach 2.8),
   Kh-22 (Mach 4, 27 km); fact sheets of the United States Air Force and of NASA for scramjets (X-51A: Mach 5, 18 km;
-  X-43A: Mach 7 to 10, 29 to 33 km).
+  X-43A: Mach 7 to 10, 29 to 33 km); Heiser and Pratt (1994), *Hypersonic Airbreathing Propulsion*: engines that breathe
+  at such speeds work at dynamic pressures of 24 to 96 kPa, over 9.3 m/s^2 the range of their loading.
 - glider: Acton (2015), "Hypersonic boost-glide weapons", Science & Global Security 23, 191-219; Tracy and Wright
   (2020), "Modeling the performance of hypersonic boost-glide missiles", Science & Global Security 28, 135-170: speeds,
-  heights, and lift over drag of 2 to 3, so that drag is a third to a half of what lift must carry of gravity.
+  heights, and lift over drag of 2 to 3, so that drag is a third to a half of what lift must carry of gravity, and
+  more in a bank. A glide that holds itself has ``rho v^2 C_L S / 2 = m (g - v^2 / r)``: its loading is its ballistic
+  coefficient (some 1,000 to 20,000 kg/m^2) over lift over drag.
 - ballistic: American Physical Society (2004), "Report of the study group on boost-phase intercept systems for national
   missile defense", Reviews of Modern Physics 76, S1 (burn-out speeds, accelerations, times); free fall from Newton.
 - surface: heights of roads from the Dead Sea (-430 m) to the Khardung La (5,360 m); geoid within -107 and +86 m of the
@@ -32,6 +35,8 @@ from scipy.special import ndtr
 
 from lookdown.wire.messages import Float, Kind
 
+_DENSITY_KG_M3, _SCALE_HEIGHT_M = 1.225, 7.2e3  # of air at sea level, and height in which it falls to a share of 1/e
+_LEAST_CARRIED_M_S2 = 1.0  # beyond, at orbital speed, nothing needs lift
 _LEAST = 1e-9  # of a range's density: what lies outside is unlikely, not impossible
 
 Range = tuple[float, float]
@@ -57,6 +62,11 @@ class Regime:
         Range of radiant intensity in 3 to 5 micrometres over what the target hides; its logarithm is uniform [W/sr].
     fixed : bool
         Whether it stands still among the stars as its sensor sees it.
+    loading_kg_m2 : tuple of float or None
+        Range of dynamic pressure over the acceleration that lift must carry, ``rho v^2 / 2 (g - v^2 / r)``; its
+        logarithm is uniform within ``height_m``: what flies by lift flies higher the faster it is.
+    drag_over_lift : tuple of float or None
+        Range of drag over the weight that lift must carry, in the place of ``thrust_m_s2``.
     """
 
     kind: Kind
@@ -69,6 +79,8 @@ class Regime:
     intensity_w_sr: Range
     falls: bool = False
     fixed: bool = False
+    loading_kg_m2: Range | None = None
+    drag_over_lift: Range | None = None
 
 
 REGIMES = (
@@ -79,8 +91,31 @@ REGIMES = (
     # subsonic close to the ground, supersonic, scramjet
     Regime(Kind.CRUISE, 0.5, (-50, 3e3), (200, 300), (-30, 30), (-15, 15), (-5, 5), (3, 300)),
     Regime(Kind.CRUISE, 0.3, (0, 27e3), (600, 1300), (-200, 200), (-30, 30), (-15, 15), (50, 5e3)),
-    Regime(Kind.CRUISE, 0.2, (18e3, 33e3), (1400, 2800), (-100, 100), (-20, 20), (-15, 15), (200, 2e4)),
-    Regime(Kind.GLIDER, 1.0, (25e3, 80e3), (1500, 7000), (-600, 600), (-30, 30), (-25, 1), (200, 1e5)),
+    Regime(
+        Kind.CRUISE,
+        0.2,
+        (18e3, 33e3),
+        (1400, 2800),
+        (-100, 100),
+        (-20, 20),
+        (-15, 15),
+        (200, 2e4),
+        loading_kg_m2=(2.5e3, 1.05e4),
+    ),
+    # a glide that holds itself; one that turns hard, skips or dives
+    Regime(
+        Kind.GLIDER,
+        0.7,
+        (20e3, 80e3),
+        (1500, 7000),
+        (-300, 300),
+        (-30, 30),
+        (-25, 1),
+        (200, 1e5),
+        loading_kg_m2=(500, 8e3),
+        drag_over_lift=(0.25, 0.8),
+    ),
+    Regime(Kind.GLIDER, 0.3, (25e3, 80e3), (1500, 7000), (-600, 600), (-30, 30), (-25, 1), (200, 1e5)),
     # boost; free fall before and after the peak; the way back into the air, braked by drag
     Regime(Kind.BALLISTIC, 0.5, (0, 100e3), (30, 6500), (30, 4500), (0, 80), (5, 80), (1e4, 1e7)),
     Regime(Kind.BALLISTIC, 0.3, (40e3, 100e3), (700, 7000), (-4500, 4500), (-3, 3), (-3, 3), (10, 1e4), falls=True),
@@ -147,9 +182,11 @@ def log_likelihoods(features: Features) -> tuple[Float, Float]:
     gravity = np.stack([features.gravity_lift_m_s2, features.gravity_thrust_m_s2], axis=1)[:, None, :]
     value = np.repeat(value, len(REGIMES), axis=1)
     value[:, :, _STANDING:] -= _FALLS[:, None] * gravity
+    sigma = np.repeat(sigma, len(REGIMES), axis=1)
+    scale = _by_lift(features, value, sigma)
     # An estimate with an error, uniform between bounds.
     inside = ndtr((_HIGH - value) / sigma) - ndtr((_LOW - value) / sigma)
-    logs = np.log(np.maximum(inside, _LEAST)) - _LOG_WIDTH
+    logs = np.log(np.maximum(inside, _LEAST)) - _LOG_WIDTH - scale
     turn, spread = features.turn_rad_s, features.sigma["turn_rad_s"]
     half_normal = 0.5 * np.log(2.0 / np.pi) - np.log(spread) - 0.5 * (turn / spread) ** 2
     floor = np.log(_LEAST / _TURN_RATE_RAD_S[1])
@@ -158,17 +195,46 @@ def log_likelihoods(features: Features) -> tuple[Float, Float]:
     return logs[:, :, :_STANDING].sum(axis=2), logs[:, :, _STANDING:].sum(axis=2)
 
 
+def _by_lift(features: Features, value: Float, sigma: Float) -> Float:
+    """Put loading and drag over lift in the places of height and thrust; logarithms of what turns densities back."""
+    height = _NAMES.index("height_m")
+    below, above = (
+        ndtr((edge[_LOADED] - value[:, _LOADED, height]) / sigma[:, _LOADED, height]) for edge in _HEIGHTS.T
+    )
+    carried = np.maximum(-features.gravity_lift_m_s2, _LEAST_CARRIED_M_S2)
+    speed = np.maximum(features.speed_m_s, 1.0)
+    log_loading = np.log(0.5 * _DENSITY_KG_M3 * speed**2 / carried) - features.height_m / _SCALE_HEIGHT_M
+    loose = np.hypot(features.sigma["height_m"] / _SCALE_HEIGHT_M, 2.0 * features.sigma["speed_m_s"] / speed)
+    braked = (features.gravity_thrust_m_s2 - features.thrust_m_s2) / carried
+    scale = np.zeros_like(value)
+    for rows, name, new, spread, unit in (
+        (_LOADED, "height_m", log_loading, loose, np.full_like(carried, _SCALE_HEIGHT_M)),
+        (_BRAKED, "thrust_m_s2", braked, features.sigma["thrust_m_s2"] / carried, carried),
+    ):
+        column = _NAMES.index(name)
+        value[:, rows, column], sigma[:, rows, column] = new[:, None], spread[:, None]
+        scale[:, rows, column] = np.log(unit)[:, None]
+    scale[:, _LOADED, height] -= np.log(np.maximum(above - below, _LEAST))
+    return scale
+
+
 _NAMES = ("height_m", "speed_m_s", "climb_m_s", "turn_rad_s", "log_intensity", "lift_m_s2", "thrust_m_s2")
 _STANDING = 5  # of these hardly change from look to look
 
 
 def _bounds(regime: Regime) -> list[Range]:
     low, high = np.log(regime.intensity_w_sr).tolist()
-    standing = [regime.height_m, regime.speed_m_s, regime.climb_m_s, _TURN_RATE_RAD_S, (low, high)]
-    return [*standing, regime.lift_m_s2, regime.thrust_m_s2]
+    height, thrust = regime.height_m, regime.drag_over_lift or regime.thrust_m_s2
+    if regime.loading_kg_m2:
+        height = float(np.log(regime.loading_kg_m2[0])), float(np.log(regime.loading_kg_m2[1]))
+    standing = [height, regime.speed_m_s, regime.climb_m_s, _TURN_RATE_RAD_S, (low, high)]
+    return [*standing, regime.lift_m_s2, thrust]
 
 
 _LOW, _HIGH = np.moveaxis(np.array([_bounds(regime) for regime in REGIMES], np.float64), 2, 0)
 _LOG_WIDTH = np.log(_HIGH - _LOW)
 _FALLS = np.array([regime.falls for regime in REGIMES], np.float64)
+_HEIGHTS = np.array([regime.height_m for regime in REGIMES])
+_LOADED = np.flatnonzero([regime.loading_kg_m2 is not None for regime in REGIMES])
+_BRAKED = np.flatnonzero([regime.drag_over_lift is not None for regime in REGIMES])
 _FIXED = np.flatnonzero([regime.fixed for regime in REGIMES])

@@ -117,7 +117,8 @@ def _read(path: Path) -> list[Star]:
     found = []
     for number, row in enumerate(rows, 1):
         try:
-            found.append(Star(*(float(row.get(name) or 0.0) for name in _COLUMNS)))
+            ra, dec, pm_ra, pm_dec = (float(row.get(name) or 0.0) for name in _COLUMNS)
+            found.append(Star(ra, dec, pm_ra, pm_dec))
         except ValueError as error:
             raise ValueError(f"star_catalogue: {path}, star {number}: {error}") from None
         if number > _MOST_STARS:

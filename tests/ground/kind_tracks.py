@@ -78,7 +78,14 @@ def draw(rng: np.random.Generator, n: int, aim_rad: tuple[float, float]) -> Move
     ballistic = 10.0 ** rng.uniform(3.3, 4.2, n)
     column = 1.225 * np.exp(-np.maximum(height, 0.0) / SCALE_M) * SCALE_M / np.sin(np.maximum(np.abs(elevation), 0.1))
     speed = np.where(returns, rng.uniform(1500, 6500, n) * np.exp(-column / (2.0 * ballistic)) + 300.0, speed)
-    quiet = np.array([0.15, 0.35, 0.3, 0.1, 0.2, 0.3, 1, 1, 0.3, 1, 0.3, 0.3, 1, 1])[regime]
+    # What flies by lift flies where the air is dense enough for its speed.
+    loaded = np.array([r.loading_kg_m2 is not None for r in REGIMES])[regime]
+    edges = np.log([r.loading_kg_m2 or (1.0, 2.0) for r in REGIMES])[regime]
+    loading = np.exp(edges[:, 0] + rng.beta(2.0, 2.0, n) * (edges[:, 1] - edges[:, 0]))
+    needed = np.maximum(9.8 - speed**2 / 6.4e6, 1.0) * loading
+    lowest, highest = np.array([r.height_m for r in REGIMES])[regime].T
+    height = np.where(loaded, np.clip(SCALE_M * np.log(0.5 * 1.225 * speed**2 / needed), lowest, highest), height)
+    quiet = np.array([0.15, 0.35, 0.3, 0.1, 0.2, 0.3, 0.6, 1, 1, 0.3, 1, 0.3, 0.3, 1, 1])[regime]
     climb = within("climb_m_s") * quiet
     climb = np.where(kind == Kind.ARTEFACT, rng.normal(0, 400, n), climb)
     up = np.where(falls | boosts, speed * np.sin(elevation), np.clip(climb, -0.7 * speed, 0.7 * speed))
@@ -91,7 +98,7 @@ def draw(rng: np.random.Generator, n: int, aim_rad: tuple[float, float]) -> Move
     carried = np.maximum(9.8 - speed**2 / 6.4e6, 1.0)
     thrust = within("thrust_m_s2") * quiet
     thrust = np.where(glides, -carried / rng.uniform(2.0, 3.0, n), np.where(boosts, rng.uniform(8, 40, n), thrust))
-    lateral = rng.normal(0, np.array([1, 3, 15, 3, 10, 5, 8, 0, 0, 0, 0.3, 1.5, 0, 20])[regime])
+    lateral = rng.normal(0, np.array([1, 3, 15, 3, 10, 5, 8, 8, 0, 0, 0, 0.3, 1.5, 0, 20])[regime])
     surface = kind == Kind.SURFACE
     return Movers(
         kind=kind,
@@ -125,10 +132,12 @@ def step(movers: Movers, rng: np.random.Generator) -> None:
     axes = enu_axes(lat, lon)
     movers.time_s += dt
     # By heading.
-    movers.speed = np.maximum(movers.speed + movers.thrust_m_s2 * dt, 0.5)
-    movers.heading = movers.heading + movers.turn_m_s2 / np.maximum(movers.speed, 5.0) * dt
     mean, amplitude, rate, phase = movers.climb.T
     up = mean + amplitude * np.sin(rate * movers.time_s + phase)
+    # Nothing pushes a glider up: it pays for height with speed.
+    paid = np.where(movers.kind == Kind.GLIDER, 9.8 * up / np.maximum(movers.speed, 5.0), 0.0)
+    movers.speed = np.maximum(movers.speed + (movers.thrust_m_s2 - paid) * dt, 0.5)
+    movers.heading = movers.heading + movers.turn_m_s2 / np.maximum(movers.speed, 5.0) * dt
     level = np.sqrt(np.maximum(movers.speed**2 - up**2, 0.0))
     local = np.column_stack([level * np.sin(movers.heading), level * np.cos(movers.heading), up])
     kick = movers.jerk_m_s3[:, None] * np.sqrt(dt) * rng.normal(size=movers.wobble.shape)

@@ -3,8 +3,10 @@
 import json
 import pickle
 import re
+import sqlite3
 import threading
 from concurrent.futures import Future
+from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
@@ -301,3 +303,25 @@ def test_configuration_that_cannot_work_is_refused():
     for wrong in ("commit_s = 0.0", "part_s = 0.5", "part_rows = 1"):
         with pytest.raises(ConfigError, match=wrong.split()[0]):
             parse_config(wrong, HistoryConfig, "test")
+
+
+def test_a_history_of_a_version_that_told_no_pointing_is_read(events, tmp_path):
+    """The table is taken out, as an earlier version left it; one that every version has must be there."""
+    history = History(tmp_path)
+    for batch in events:
+        history.add(batch, 3)
+    history.commit(b"", 1)
+    history.abandon()
+    told = HistoryReader(tmp_path).table("pointing")
+    assert set(told["sensor_id"].to_pylist()) == {1, 2, 3}
+    assert (told["stated_rad"].to_numpy() > 0.0).all()
+    with closing(sqlite3.connect(tmp_path / HISTORY_NAME)) as connection:
+        connection.execute("DROP TABLE pointing")
+        connection.execute("DROP TABLE closing_pointing")
+        connection.commit()
+        assert len(HistoryReader(tmp_path).table("pointing")) == 0
+        assert len(HistoryReader(tmp_path).table("reports")) > 100
+        connection.execute("DROP TABLE reports")
+        connection.commit()
+    with pytest.raises(ConfigError, match="no such table: reports"):
+        HistoryReader(tmp_path)

@@ -5,7 +5,7 @@ import pytest
 
 from lookdown.ground.kinds import Kinds
 from lookdown.ground.pipeline import Pipeline
-from lookdown.ground.regimes import KIND_OF, PRIOR, REGIMES
+from lookdown.ground.regimes import KIND_OF, PRIOR, REGIMES, Features, log_likelihoods
 from lookdown.wire.envelope import Delivery
 from lookdown.wire.messages import Kind
 from lookdown.wire.packet import encode
@@ -46,7 +46,33 @@ def test_ranges_are_ranges_and_weights_sum_to_one():
         for name in ("height_m", "speed_m_s", "climb_m_s", "lift_m_s2", "thrust_m_s2", "intensity_w_sr"):
             low, high = getattr(regime, name)
             assert low < high
+        for limits in (regime.loading_kg_m2, regime.drag_over_lift):
+            assert limits is None or 0.0 < limits[0] < limits[1]
     assert set(KIND_OF.tolist()) == set(Kind)
+
+
+def kinds_by(height_m, speed_m_s, thrust_m_s2):
+    """Chances of kinds of a level mover after one look, its accelerations known."""
+    one, gravity = np.ones(1), 9.7
+    sigma = {"height_m": 60.0, "speed_m_s": 20.0, "climb_m_s": 20.0, "lift_m_s2": 3.0, "thrust_m_s2": 1.5}
+    sigma |= {"turn_rad_s": 1e-4, "log_intensity": 0.7}
+    features = Features(
+        height_m * one, speed_m_s * one, 0.0 * one, 0.0 * one, thrust_m_s2 * one,
+        (speed_m_s**2 / 6.4e6 - gravity) * one, 0.0 * one, 1e-3 * one, np.nan * one,
+        {name: value * one for name, value in sigma.items()},
+    )  # fmt: skip
+    logs = sum(log_likelihoods(features))[0] + np.log(PRIOR[KIND_OF] * [regime.weight for regime in REGIMES])
+    chances = np.exp(logs - logs.max())
+    return np.bincount(KIND_OF, chances / chances.sum(), len(Kind))
+
+
+def test_a_scramjet_is_told_from_a_glider_by_drag_and_by_the_air_it_needs():
+    """At 31 km and 1,660 m/s both may fly: one keeps its speed, the other pays a third of its weight."""
+    keeps, pays = kinds_by(31e3, 1660.0, 0.0), kinds_by(31e3, 1660.0, -3.7)
+    assert keeps[Kind.CRUISE] > 0.8
+    assert pays[Kind.GLIDER] > 0.5 > pays[Kind.CRUISE]
+    # Too little air for an engine, enough for wings.
+    assert kinds_by(38e3, 1660.0, 0.0)[Kind.GLIDER] > 0.99
 
 
 def test_kind_never_overrules_the_track(world, monkeypatch):

@@ -114,6 +114,7 @@ def test_multiple_models_follow_a_manoeuvring_glider_better_than_constant_veloci
 
 
 @pytest.mark.proof
+@pytest.mark.timeout(1200)
 def test_multiple_models_beat_every_single_one_in_a_fused_recording(tmp_path, record_property):
     """Eight flights; the single models of the bank, and constant velocity at three densities of noise."""
     ways = {"multiple": {"model": "multiple"}}

@@ -237,8 +237,9 @@ def test_plots_that_cannot_be_are_left_out_and_counted(name, value, reason):
     assert ingest.counters[9, "plots_refused"] == ingest.counters[9, f"plots_refused_{reason}"] == 1
     report = replace(report, frame_id=2, time_ns=report.time_ns + 1)
     report.echoes[name][:] = value
-    with pytest.raises(WireError, match="no plot lies in the air"):
+    with pytest.raises(WireError, match={"geometry": "lies in the air", "covariance": "has a covariance"}[reason]):
         ingest.offer(report)
+    assert ingest.counters[9, f"refused_{reason}"] == 1
 
 
 def test_correlations_that_go_together_in_no_way_are_refused():
