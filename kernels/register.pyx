@@ -14,7 +14,9 @@ from libc.math cimport fabs, fabsf, floor, isfinite, sqrt
 from libc.string cimport memset
 
 from lookdown.kernels.interpolate cimport blend_four, cubic_slopes, cubic_taps
-from lookdown.kernels.rows cimport RowIn, RowOut, cloned, row_stride
+from lookdown.kernels.ringsum cimport prefetch_row
+from lookdown.kernels.rows cimport RowIn, RowOut, row_stride
+from lookdown.kernels.wide cimport cloned_wide
 
 from lookdown.kernels.checks import require_array, require_integer, require_number, require_scratch
 
@@ -25,14 +27,14 @@ cdef enum:
     COARSE = 4  # the first steps look at every so many of the rows
     FEWEST_COARSE_ROWS = 16
 
-cdef double CONVERGED_PX = 0.002  # the error left behind is of second order in the last step
+cdef double CONVERGED_PX = 0.02  # what a step leaves behind is some hundredths of it
 cdef double LONGEST_STEP_PX = 2.0
 cdef double COARSE_SIGMA_PX = 0.1  # worst sigma with which a step on few rows is taken
 cdef double NEAR_PX = 0.25  # after a step no longer than this all rows are looked at
 cdef double WORST_SIGMA_PX = 0.3  # beyond it the frames have no common texture
 
 
-cdef cloned accumulate_row(
+cdef cloned_wide accumulate_row(
     RowIn above, RowIn frame, RowIn below, RowIn values, RowIn slopes, float ta, float tb, float tc, float td,
     float da, float db, float dc, float dd, float bias, float limit, RowOut grwr, RowOut grwc, RowOut gcwr, RowOut gcwc,
     RowOut gre, RowOut gce, RowOut grgr, RowOut grgc, RowOut gcgc, RowOut first, RowOut second, RowOut used,
@@ -108,6 +110,12 @@ cdef bint add_up(
             down_slope[0], down_slope[1], down_slope[2], down_slope[3], slopes, n + 3,
         )
         here = frame + r * cols + first_col
+        if r + step <= last_row:
+            # The next row lies some pages on, where the processor does not look by itself.
+            for i in range(4):
+                prefetch_row(source + (step + i) * cols, n + 3)
+            for i in range(-1, 2):
+                prefetch_row(here + (step + i) * cols, n)
         accumulate_row(
             here - cols, here, here + cols, values, slopes, along[0], along[1], along[2], along[3],
             along_slope[0], along_slope[1], along_slope[2], along_slope[3], bias, limit,

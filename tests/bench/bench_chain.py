@@ -124,13 +124,14 @@ def score(
     renew: Callable[..., Any], rows: int, cols: int,
 ) -> Callable[..., None]:  # fmt: skip
     """Our pass from frame to score to background, stage by stage."""
-    held, variance = (np.empty((rows, cols), np.float32) for _ in range(2))
+    held, variance, own = (np.empty((rows, cols), np.float32) for _ in range(3))
 
     def run(
         frame: Any, mean: Any, noise: Any, age: Any, field: Any, blur: float, floor: float, taps: Any, edge: Any,
         window: int, guard: int, limit: float, row_step: int, col_step: int, age_limit: int, _first: int, _last: int,
         scratch: Any, residual: Any, predicted: Any, filtered: Any, z: Any, new_mean: Any, new_noise: Any, new_age: Any,
     ) -> None:  # fmt: skip
+        predicted = own if predicted is None else predicted
         subtract(frame, mean, noise, age, field, blur, floor, scratch, residual, predicted)
         matched_filter(residual, taps, taps, scratch, filtered)
         for lines in (filtered, filtered.T):
