@@ -30,7 +30,7 @@ BOARDS = {"cortex-a72": ("Raspberry Pi 4", 1.8e9), "cortex-a76": ("Raspberry Pi 
 PIXELS = 512 * 640
 ITERATIONS = 200
 REGISTRATION_STEPS = 1.5
-"""Least-squares steps to a registered frame, as they usually are: two on a quarter of the rows, two on all, which
+"""Least-squares steps to a registered frame, as they usually are: two on a quarter of the rows, one on all, which
 are 128 of 512."""
 
 
