@@ -14,7 +14,6 @@ from libc.math cimport fabs, fabsf, floor, isfinite, sqrt
 from libc.string cimport memset
 
 from lookdown.kernels.interpolate cimport blend_four, cubic_slopes, cubic_taps
-from lookdown.kernels.ringsum cimport prefetch_row
 from lookdown.kernels.rows cimport RowIn, RowOut, row_stride
 from lookdown.kernels.wide cimport cloned_wide
 
@@ -110,12 +109,6 @@ cdef bint add_up(
             down_slope[0], down_slope[1], down_slope[2], down_slope[3], slopes, n + 3,
         )
         here = frame + r * cols + first_col
-        if r + step <= last_row:
-            # The next row lies some pages on, where the processor does not look by itself.
-            for i in range(4):
-                prefetch_row(source + (step + i) * cols, n + 3)
-            for i in range(-1, 2):
-                prefetch_row(here + (step + i) * cols, n)
         accumulate_row(
             here - cols, here, here + cols, values, slopes, along[0], along[1], along[2], along[3],
             along_slope[0], along_slope[1], along_slope[2], along_slope[3], bias, limit,
