@@ -159,7 +159,9 @@ class Background:
             if self._other:
                 self._other.start(frame, self._residual, variance_floor)
         else:
-            self._follow(frame, found, variance_floor)
+            # Predicted noise is asked for by those alone who look for tiles that move.
+            wanted = pointed or self._registration.sliding.looks_next
+            self._follow(frame, found, variance_floor, self._predicted if wanted else None)
             if self._other:
                 self._other.score(frame, found.shift, variance_floor)
             if pointed:
@@ -179,7 +181,7 @@ class Background:
             if sliding.find(frame, self._residual, self._predicted, self._spread.white_gain):
                 self._memory.forget_sliding(self.noise, sliding.tiles, self.age)
 
-    def _follow(self, frame: Image, found: Location, variance_floor: float) -> None:
+    def _follow(self, frame: Image, found: Location, variance_floor: float, predicted: Image | None) -> None:
         """Score a frame against background, ring and memory, and let it enter the background."""
 
         def score_band(k: int, first: int, last: int) -> None:
@@ -203,7 +205,7 @@ class Background:
                 last,
                 self._scratches[k],
                 self._residual,
-                self._predicted,
+                predicted,
                 self._filtered,
                 self._z,
                 self._next_mean,

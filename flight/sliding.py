@@ -62,6 +62,11 @@ class Sliding:
         self.found = False
         self._until_look = 0
 
+    @property
+    def looks_next(self) -> bool:
+        """Whether the next `find` looks at what it is given."""
+        return self.found or self._until_look <= 1
+
     def find(self, frame: Image, residual: Image, predicted: Image, scale: float) -> bool:
         """Find them in a frame and say whether there are any.
 
@@ -72,8 +77,9 @@ class Sliding:
         scale : float
             Factor from ``predicted`` to the variance of the residual.
         """
+        looks = self.looks_next
         self._until_look -= 1
-        if not self.found and self._until_look > 0:
+        if not looks:
             return False
         tile_normals(frame, residual, predicted, scale, CLIP_SIGMAS, 0, frame.shape[0], self._normals)
         tile_squares(residual, predicted, scale, CLIP_SIGMAS, self._squares)

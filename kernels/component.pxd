@@ -54,27 +54,40 @@ cdef struct Frame:
     Py_ssize_t rows
     Py_ssize_t cols
     Py_ssize_t n_bad
+    Py_ssize_t bad_row  # row that the next are for; -1 before the first
+    Py_ssize_t[4] bad_starts  # places in the list where the row above, the row, that below and the next begin
     Py_ssize_t saturation
     float threshold
 
 
+cdef inline Py_ssize_t bad_from(const Frame* frame, Py_ssize_t flat, Py_ssize_t low, Py_ssize_t high) noexcept nogil:
+    """Place in the list, between two, of the first bad pixel from a flat index on."""
+    cdef Py_ssize_t middle
+    while low < high:
+        middle = (low + high) >> 1
+        if frame.bad[middle] < flat:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
 cdef inline bint is_near_bad(Frame* frame, Py_ssize_t row, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
     """Whether a bad pixel lies in the run or touches it."""
-    cdef Py_ssize_t r, low, high, middle, start, end
+    cdef Py_ssize_t k, start, at
+    if frame.bad_row != row:
+        # Runs come row by row: where the rows about it begin in the list is sought once.
+        frame.bad_row = row
+        at = 0
+        for k in range(4):
+            at = bad_from(frame, (row - 1 + k) * frame.cols, at, frame.n_bad)
+            frame.bad_starts[k] = at
     first = max(first - 1, 0)
     last = min(last + 1, frame.cols - 1)
-    for r in range(max(row - 1, 0), min(row + 1, frame.rows - 1) + 1):
-        start = r * frame.cols + first
-        end = r * frame.cols + last
-        low = 0
-        high = frame.n_bad
-        while low < high:
-            middle = (low + high) >> 1
-            if frame.bad[middle] < start:
-                low = middle + 1
-            else:
-                high = middle
-        if low < frame.n_bad and frame.bad[low] <= end:
+    for k in range(3):
+        start = (row - 1 + k) * frame.cols
+        at = bad_from(frame, start + first, frame.bad_starts[k], frame.bad_starts[k + 1])
+        if at < frame.bad_starts[k + 1] and frame.bad[at] <= start + last:
             return True
     return False
 

@@ -288,6 +288,7 @@ def extract_plots(z, residual, threshold, samples, saturation, bad, scratch, plo
     frame.threshold = require_number("threshold", threshold, 1e-6, 1e30)
     frame.bad = &listed[0]
     frame.n_bad = listed.shape[0]
+    frame.bad_row = -1
     frame.saturation = require_integer("saturation", saturation, 0, 65536)
     frame.samples = NULL
     if samples is not None:

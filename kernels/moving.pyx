@@ -16,10 +16,11 @@ Ground that was never seen has age 0: no residual, ``predicted`` -1.
 
 from libc.math cimport INFINITY, isfinite
 
-from lookdown.kernels.rows cimport BytesIn, RowIn, RowOut, cloned
+from lookdown.kernels.rows cimport BytesIn, RowIn, RowOut
 from lookdown.kernels.tiles cimport (
     Plan, Run, alike, own_row, plan_of, plan_row, plan_size, resample_run, whole_image
 )
+from lookdown.kernels.wide cimport cloned_wide
 
 from lookdown.kernels.checks import require_array, require_number, require_scratch
 
@@ -27,14 +28,14 @@ cdef enum:
     ALIKE = 32  # pixels of one age from which on they take a loop of their own
 
 
-cdef cloned ages_to_float(BytesIn age, RowOut out, Py_ssize_t n) noexcept nogil:
+cdef cloned_wide ages_to_float(BytesIn age, RowOut out, Py_ssize_t n) noexcept nogil:
     """Bytes and floats in one loop are shuffled into each other's lanes: a third of its instructions."""
     cdef Py_ssize_t i
     for i in range(n):
         out[i] = age[i]
 
 
-cdef cloned subtract_row(
+cdef cloned_wide subtract_row(
     RowIn frame, RowIn mean, RowIn above, RowIn below, RowIn left, RowIn right, RowIn noise, RowIn age,
     float gradient_factor, float variance_floor, RowOut residual, RowOut predicted, Py_ssize_t n
 ) noexcept nogil:
@@ -57,7 +58,7 @@ cdef cloned subtract_row(
         predicted[i] = largest if variance > largest else variance
 
 
-cdef cloned subtract_alike(
+cdef cloned_wide subtract_alike(
     RowIn frame, RowIn mean, RowIn above, RowIn below, RowIn left, RowIn right, RowIn noise, float noise_factor,
     float gradient_factor, float variance_floor, RowOut residual, RowOut predicted, Py_ssize_t n
 ) noexcept nogil:

@@ -10,12 +10,18 @@ x + 3 d, and all three show ``three share s``.
 """
 
 from libc.math cimport INFINITY
+from libc.stdint cimport uint64_t
+from libc.string cimport memset
 
+from lookdown.kernels.beyond cimport AT_ONCE, lowest_bit, marked
+from lookdown.kernels.rows cimport BytesOut, RowIn, cloned
 
 from lookdown.kernels.checks import require_array, require_integer, require_number
 
 cdef enum:
     BEND = 2  # a path may bend, and places are whole pixels [px]
+    MOST_REACH = 64
+    MOST_WIDE = 192  # of a row within reach, in words of marks
 
 
 cdef float FADED = 0.5  # part of the least SNR of a partner that the older frame must show
@@ -40,42 +46,100 @@ cdef float strongest(
     const float* x, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t r, Py_ssize_t c, float sign
 ) noexcept nogil:
     """Strongest of a polarity about a place; endless beyond the border, where nothing speaks against it."""
-    cdef Py_ssize_t i, j
-    cdef float most = -INFINITY
+    cdef Py_ssize_t _i, j
+    cdef float[2 * BEND + 1] most
+    cdef const float* row
     if r - BEND < 0 or c - BEND < 0 or r + BEND >= rows or c + BEND >= cols:
         return INFINITY
-    for i in range(r - BEND, r + BEND + 1):
-        for j in range(c - BEND, c + BEND + 1):
-            most = max(most, at(x, cols, i, j, sign))
-    return most
+    row = x + (r - BEND) * cols + c - BEND
+    for j in range(2 * BEND + 1):
+        most[j] = -INFINITY
+    for _i in range(2 * BEND + 1):
+        # Column by column, so that none waits for the one before it.
+        for j in range(2 * BEND + 1):
+            most[j] = max(most[j], sign * row[j])
+        row += cols
+    for j in range(1, 2 * BEND + 1):
+        most[0] = max(most[0], most[j])
+    return most[0]
+
+
+cdef cloned mark_peaks(
+    RowIn above, RowIn row, RowIn below, float sign, float least, BytesOut marks, Py_ssize_t n
+) noexcept nogil:
+    """Mark what has the least size and no larger neighbour; there is a neighbour on either side of the row."""
+    cdef Py_ssize_t i
+    cdef float size
+    for i in range(n):
+        size = sign * row[i]
+        marks[i] = (
+            (size >= least)
+            & (size >= sign * row[i - 1]) & (size >= sign * row[i + 1])
+            & (size >= sign * above[i - 1]) & (size >= sign * above[i]) & (size >= sign * above[i + 1])
+            & (size >= sign * below[i - 1]) & (size >= sign * below[i]) & (size >= sign * below[i + 1])
+        )
+
+
+cdef bint is_peak(
+    const float* x, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t r, Py_ssize_t c, float sign, float size
+) noexcept nogil:
+    """The same for one pixel, which may lie at the border."""
+    cdef Py_ssize_t i, j
+    for i in range(max(r - 1, 0), min(r + 2, rows)):
+        for j in range(max(c - 1, 0), min(c + 2, cols)):
+            if not at(x, cols, i, j, sign) <= size:
+                return False
+    return True
+
+
+cdef bint goes_on(
+    const Maps* x, const int* place, Py_ssize_t i, Py_ssize_t j, float sign, float least, bint strict
+) noexcept nogil:
+    """Whether the older frames go on along the line from a plot to a peak of the frame before."""
+    cdef Py_ssize_t down = i - place[0], along = j - place[1]
+    cdef float size = at(x.before, x.cols, i, j, sign), second, third
+    second = strongest(x.older, x.rows, x.cols, place[2] + 2 * down, place[3] + 2 * along, sign)
+    if second < max(FADED * least, x.together * least - size):
+        return False
+    if not strict or x.oldest == NULL:
+        return True
+    third = strongest(x.oldest, x.rows, x.cols, place[4] + 3 * down, place[5] + 3 * along, sign)
+    return third >= max(FADED * least, x.three * least - size - second)
 
 
 cdef bint has_partner(const Maps* x, const int* place, float sign, float least, bint strict) noexcept nogil:
-    cdef Py_ssize_t r = place[0], c = place[1], i, j, u, v
-    cdef float size, second, third
-    cdef bint peak
+    cdef Py_ssize_t r = place[0], c = place[1], cols = x.cols, i, j, k, n
+    cdef Py_ssize_t left = c - x.reach, right = c + x.reach + 1
+    cdef unsigned char[MOST_WIDE] marks
+    cdef const float* row
+    cdef float size
+    cdef uint64_t bits
     if r + x.reach < 0 or c + x.reach < 0 or r - x.reach >= x.rows or c - x.reach >= x.cols:
         return True
+    if x.older != NULL and r - x.reach > 0 and left > 0 and r + x.reach + 1 < x.rows and right < cols:
+        # Almost always: neighbours all around. Peaks are few, and a branch for each pixel is guessed wrong too often.
+        n = right - left
+        memset(marks, 0, (n + AT_ONCE - 1) // AT_ONCE * AT_ONCE)
+        for i in range(r - x.reach, r + x.reach + 1):
+            row = x.before + i * cols + left
+            mark_peaks(row - cols, row, row + cols, sign, least, marks, n)
+            k = 0
+            while k < n:
+                bits = marked(marks + k)
+                while bits != 0:
+                    if goes_on(x, place, i, left + k + lowest_bit(bits), sign, least, strict):
+                        return True
+                    bits &= bits - 1
+                k += AT_ONCE
+        return False
     for i in range(max(r - x.reach, 0), min(r + x.reach + 1, x.rows)):
-        for j in range(max(c - x.reach, 0), min(c + x.reach + 1, x.cols)):
-            size = at(x.before, x.cols, i, j, sign)
+        for j in range(max(left, 0), min(right, cols)):
+            size = at(x.before, cols, i, j, sign)
             if size < least:
                 continue
             if x.older == NULL:
                 return True
-            peak = True
-            for u in range(max(i - 1, 0), min(i + 2, x.rows)):
-                for v in range(max(j - 1, 0), min(j + 2, x.cols)):
-                    peak = peak and at(x.before, x.cols, u, v, sign) <= size
-            if not peak:
-                continue
-            second = strongest(x.older, x.rows, x.cols, place[2] + 2 * (i - r), place[3] + 2 * (j - c), sign)
-            if second < max(FADED * least, x.together * least - size):
-                continue
-            if not strict or x.oldest == NULL:
-                return True
-            third = strongest(x.oldest, x.rows, x.cols, place[4] + 3 * (i - r), place[5] + 3 * (j - c), sign)
-            if third >= max(FADED * least, x.three * least - size - second):
+            if is_peak(x.before, x.rows, cols, i, j, sign, size) and goes_on(x, place, i, j, sign, least, strict):
                 return True
     return False
 
@@ -126,7 +190,7 @@ def find_partners(before, older, oldest, places, least, strict, together, three,
     cdef const float[::1] s = require_array("least", least, "float32", 1)
     maps.together = require_number("together", together, 1.5, 100)
     maps.three = require_number("three", three, 1.5, 100)
-    maps.reach = require_integer("reach", reach, 0, 64)
+    maps.reach = require_integer("reach", reach, 0, MOST_REACH)
     cdef Py_ssize_t k, n = s.shape[0]
     require_array("places", places, "int32", (n, 6))
     cdef const unsigned char[::1] harder = require_array("strict", strict, "uint8", (n,))

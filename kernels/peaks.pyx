@@ -8,36 +8,39 @@ one peak however wide it is, while noise and clutter have as many as there is ro
 
 from libc.math cimport exp, fabsf, logf
 from libc.stdint cimport uint64_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 
 from lookdown.kernels.beyond cimport AT_ONCE, CHUNK, lowest_bit, marked
-from lookdown.kernels.rows cimport BytesOut, RowIn, RowOut, cloned
+from lookdown.kernels.rows cimport BytesOut, RowIn, RowOut
+from lookdown.kernels.wide cimport cloned_wide
 
 from lookdown.kernels.checks import require_array, require_band, require_integer, require_number
 
 cdef extern from *:
     """
     typedef double *__restrict__ lookdown_bins_out;
+    typedef const double *__restrict__ lookdown_bins_in;
     """
     ctypedef double* BinsOut "lookdown_bins_out"
+    ctypedef const double* BinsIn "lookdown_bins_in"
 
 cdef enum:
-    BINS_AT_ONCE = 32
+    MOST_BINS = 256  # of a block, where levels are sought
 
 
-cdef cloned fade(RowOut counts, float keep, Py_ssize_t n) noexcept nogil:
+cdef cloned_wide fade(RowOut counts, float keep, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
         counts[i] = counts[i] * keep
 
 
-cdef cloned sizes_row(RowIn z, RowOut out, Py_ssize_t n) noexcept nogil:
+cdef cloned_wide sizes_row(RowIn z, RowOut out, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
         out[i] = fabsf(z[i])
 
 
-cdef cloned largest_row(RowIn size, RowOut out, Py_ssize_t n) noexcept nogil:
+cdef cloned_wide largest_row(RowIn size, RowOut out, Py_ssize_t n) noexcept nogil:
     """Largest of each pixel and its neighbours in the row, of which there is one more on either side."""
     cdef Py_ssize_t i
     cdef float most
@@ -46,7 +49,7 @@ cdef cloned largest_row(RowIn size, RowOut out, Py_ssize_t n) noexcept nogil:
         out[i] = most if most > size[i + 1] else size[i + 1]
 
 
-cdef cloned mark_peaks(
+cdef cloned_wide mark_peaks(
     RowIn above, RowIn size, RowIn below, float least, BytesOut marks, Py_ssize_t n
 ) noexcept nogil:
     """Mark peaks, given the largest of three in the rows above and below. Of equal ones the first in raster order."""
@@ -193,45 +196,75 @@ cdef inline double within(double beyond, double inside, double wanted) noexcept 
     return min(max(part, 0), 1)
 
 
-cdef cloned add_bins(RowIn x, BinsOut sums, Py_ssize_t n) noexcept nogil:
+cdef cloned_wide add_three_bins(RowIn a, RowIn b, RowIn c, BinsOut sums, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
-        sums[i] += x[i]
+        sums[i] = (<double>a[i] + b[i]) + c[i]
+
+
+cdef cloned_wide add_columns(BinsIn prior, BinsIn a, BinsIn b, BinsIn c, BinsOut sums, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        sums[i] = prior[i] + ((a[i] + b[i]) + c[i])
+
+
+cdef inline double sum_of_eight(const double* x) noexcept nogil:
+    return ((x[0] + x[1]) + (x[2] + x[3])) + ((x[4] + x[5]) + (x[6] + x[7]))
 
 
 cdef void find_levels(
     const float* counts, const double* prior, Py_ssize_t n, Py_ssize_t m, Py_ssize_t n_bins, float least, float per_e,
     const float* inner, const float* outer, float* inner_level, float* outer_level
 ) noexcept nogil:
-    cdef Py_ssize_t i, j, u, v, k, at, first, last
-    cdef double beyond, inside
+    cdef Py_ssize_t i, j, k, at, last
+    cdef double beyond, inside, next_level
     cdef bint searching
-    cdef double[BINS_AT_ONCE] around
+    # Bins of three columns of three blocks each, of which the next block keeps two; and what lies beyond the frame.
+    cdef double[3][MOST_BINS] columns
+    cdef double[MOST_BINS] around
+    cdef double[MOST_BINS] no_column
+    cdef float[MOST_BINS] no_block
+    memset(no_column, 0, sizeof(no_column))
+    memset(no_block, 0, sizeof(no_block))
     for i in range(n):
-        for j in range(m):
+        for j in range(-1, m):
+            if j + 1 < m:
+                at = (i * m + j + 1) * n_bins
+                add_three_bins(
+                    counts + at - m * n_bins if i > 0 else &no_block[0], counts + at,
+                    counts + at + m * n_bins if i + 1 < n else &no_block[0], columns[(j + 1) % 3], n_bins,
+                )
+            if j < 0:
+                continue
+            add_columns(
+                prior, &columns[(j + 2) % 3][0] if j > 0 else &no_column[0], columns[j % 3],
+                &columns[(j + 1) % 3][0] if j + 1 < m else &no_column[0], around, n_bins,
+            )
             at = i * m + j
             inner_level[at] = outer_level[at] = least
             beyond = 0
             searching = True
             last = n_bins
             while last > 0:
-                # The bins of nine blocks, largest sizes first: mostly the search ends among them.
-                first = max(last - BINS_AT_ONCE, 0)
-                memcpy(around, prior + first, (last - first) * sizeof(double))
-                for u in range(max(i - 1, 0), min(i + 2, n)):
-                    for v in range(max(j - 1, 0), min(j + 2, m)):
-                        add_bins(counts + (u * m + v) * n_bins + first, around, last - first)
-                for k in range(last - 1, first - 1, -1):
-                    inside = around[k - first]
+                # Largest sizes first, eight bins at a time as long as no level lies among them.
+                next_level = min(inner[at], outer[at]) if searching else inner[at]
+                if last >= 8:
+                    inside = sum_of_eight(around + last - 8)
+                    if beyond + inside < next_level:
+                        beyond += inside
+                        last -= 8
+                        continue
+                for k in range(last - 1, max(last - 8, 0) - 1, -1):
+                    inside = around[k]
                     if searching and beyond + inside >= outer[at]:
                         outer_level[at] = <float>(least * exp((k + within(beyond, inside, outer[at])) / per_e))
                         searching = False
                     if beyond + inside >= inner[at]:
                         inner_level[at] = <float>(least * exp((k + within(beyond, inside, inner[at])) / per_e))
-                        first = 0
+                        last = 0
                         break
                     beyond += inside
-                last = first
+                last = max(last - 8, 0)
 
 
 def peak_levels(counts, prior, least, per_e, inner, outer, inner_level, outer_level):
@@ -240,7 +273,7 @@ def peak_levels(counts, prior, least, per_e, inner, outer, inner_level, outer_le
     Parameters
     ----------
     counts : ndarray of float32, shape (n, m, k)
-        Peaks by block and size, as `count_peaks` keeps them.
+        Peaks by block and size, as `count_peaks` keeps them; k up to 256.
     prior : ndarray of float64, shape (k,)
         Peaks by size that are added to those of each square.
     least, per_e : float
@@ -261,6 +294,8 @@ def peak_levels(counts, prior, least, per_e, inner, outer, inner_level, outer_le
     cdef const double[::1] more = require_array("prior", prior, "float64", 1)
     if prior.shape[0] != counts.shape[2] or counts.size == 0:
         raise ValueError(f"prior: wanted {counts.shape[2]} bins, got {prior.shape[0]}; give one a bin of counts")
+    if counts.shape[2] > MOST_BINS:
+        raise ValueError(f"counts: wanted up to {MOST_BINS} bins, got {counts.shape[2]}; make them wider")
     cdef float smallest = require_number("least", least, 1e-6, 1e6)
     cdef float bins_per_e = require_number("per_e", per_e, 1e-3, 1e3)
     cdef const float[:, ::1] a = require_array("inner", inner, "float32", shape)

@@ -14,7 +14,8 @@ from libc.math cimport fabs, fabsf, floor, isfinite, sqrt
 from libc.string cimport memset
 
 from lookdown.kernels.interpolate cimport blend_four, cubic_slopes, cubic_taps
-from lookdown.kernels.rows cimport RowIn, RowOut, cloned, row_stride
+from lookdown.kernels.rows cimport RowIn, RowOut, row_stride
+from lookdown.kernels.wide cimport cloned_wide
 
 from lookdown.kernels.checks import require_array, require_integer, require_number, require_scratch
 
@@ -25,14 +26,14 @@ cdef enum:
     COARSE = 4  # the first steps look at every so many of the rows
     FEWEST_COARSE_ROWS = 16
 
-cdef double CONVERGED_PX = 0.002  # the error left behind is of second order in the last step
+cdef double CONVERGED_PX = 0.02  # what a step leaves behind is some hundredths of it
 cdef double LONGEST_STEP_PX = 2.0
 cdef double COARSE_SIGMA_PX = 0.1  # worst sigma with which a step on few rows is taken
 cdef double NEAR_PX = 0.25  # after a step no longer than this all rows are looked at
 cdef double WORST_SIGMA_PX = 0.3  # beyond it the frames have no common texture
 
 
-cdef cloned accumulate_row(
+cdef cloned_wide accumulate_row(
     RowIn above, RowIn frame, RowIn below, RowIn values, RowIn slopes, float ta, float tb, float tc, float td,
     float da, float db, float dc, float dd, float bias, float limit, RowOut grwr, RowOut grwc, RowOut gcwr, RowOut gcwc,
     RowOut gre, RowOut gce, RowOut grgr, RowOut grgc, RowOut gcgc, RowOut first, RowOut second, RowOut used,

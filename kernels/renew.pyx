@@ -10,10 +10,11 @@ Ground that was never seen takes the frame itself as its mean. What the frame do
 
 from libc.string cimport memset
 
-from lookdown.kernels.rows cimport BytesIn, BytesOut, RowIn, RowOut, cloned
+from lookdown.kernels.rows cimport BytesIn, BytesOut, RowIn, RowOut
 from lookdown.kernels.tiles cimport (
     Run, alike, clamp, displacement, plan_of, plan_row, resample_run, row_of, whole_image
 )
+from lookdown.kernels.wide cimport cloned_wide
 
 from lookdown.kernels.checks import require_array, require_integer, require_scratch
 from lookdown.kernels.moving import moving_scratch_size, require_field
@@ -26,7 +27,7 @@ cdef enum:
 cdef double BEYOND_PX = 0.1  # so little beyond the border of a frame its edge still tells what is there
 
 
-cdef cloned renew_row(
+cdef cloned_wide renew_row(
     RowIn residual, RowIn variance, RowIn mean, RowIn noise, BytesIn age, int limit,
     RowOut new_mean, RowOut new_noise, BytesOut new_age, Py_ssize_t n
 ) noexcept nogil:
@@ -48,7 +49,7 @@ cdef cloned renew_row(
         new_age[i] = <unsigned char>(seen if seen < limit else limit)
 
 
-cdef cloned renew_alike(
+cdef cloned_wide renew_alike(
     RowIn residual, RowIn variance, RowIn mean, RowIn noise, float share, float noise_share, float more,
     RowOut new_mean, RowOut new_noise, Py_ssize_t n
 ) noexcept nogil:

@@ -28,7 +28,7 @@ def score_and_renew(
     last_row: int,
     scratch: NDArray[np.float32],
     residual: Image,
-    predicted: Image,
+    predicted: Image | None,
     filtered: Image,
     z: Image,
     new_mean: Image,

@@ -18,6 +18,7 @@ from lookdown.kernels.moving cimport (
     Range, Subtraction, plan_subtraction, range_of, subtract_from, subtract_next
 )
 from lookdown.kernels.renew cimport Renewal, renew_next
+from lookdown.kernels.ringsum cimport prefetch_row
 from lookdown.kernels.suppress cimport Filtering, filter_row, filter_two
 from lookdown.kernels.tiles cimport (
     Image, band_of_image, clamp, last_rows, own_row, plan_of, plan_size, row_of, whole_image
@@ -105,12 +106,29 @@ cdef void whiten_and_renew(Pass* p, Py_ssize_t b) noexcept nogil:
         p.renewed += 1
 
 
+cdef void fetch_rows(const Pass* p, Py_ssize_t r) noexcept nogil:
+    """Ask for what the steps after ``r`` read and write first: the processor looks no further ahead than a page."""
+    cdef const Subtraction* s = &p.subtraction
+    cdef Py_ssize_t cols = s.cols, down = p.renewal.row_step, q = clamp(r + 1 + down, s.rows) * cols
+    cdef Py_ssize_t new = clamp(p.renewed + 2, s.rows) * cols
+    prefetch_row(s.frame + clamp(r + 1, s.rows) * cols, cols)
+    prefetch_row(row_of(&s.mean, r + down + 4), cols)
+    prefetch_row(s.noise + q, cols)
+    prefetch_row(<const float*>(s.age + q), cols // 4)
+    if r + 1 < s.rows:
+        prefetch_row(row_of(&s.residual, r + 1), cols)
+        prefetch_row(row_of(&p.filtering.y, r + 1), cols)
+    prefetch_row(p.renewal.new_mean + new, cols)
+    prefetch_row(p.renewal.new_noise + new, cols)
+
+
 cdef void pass_frame(Pass* p) noexcept nogil:
     cdef Py_ssize_t rows = p.subtraction.rows, cols = p.subtraction.cols, r, k, n, b = whiten_from(&p.whitening)
     # Steps of the whitening take a row of blocks as long as there are any in the last rings.
     cdef Py_ssize_t last_step = p.last_block + p.whitening.half, last_taken = min(last_step, (rows + 1) // 2)
     cdef Py_ssize_t filtered = 2 * b, last_filtered = min(2 * last_taken, rows)
     for r in range(subtract_from(&p.subtraction), min(last_filtered + p.filtering.half_down, rows) + 1):
+        fetch_rows(p, r)
         subtract_next(&p.subtraction, r)
         # Done are the rows before r; a filtered row needs `half_down` of them below it. They go in twos, as the blocks.
         while filtered < last_filtered and min(filtered + 1 + p.filtering.half_down, rows - 1) < r:
@@ -172,8 +190,10 @@ def score_and_renew(
         end of the frame each; 0 and rows for the whole frame.
     scratch : ndarray of float32
         At least `score_scratch_size` elements.
-    residual, predicted : ndarray of float32, shape (rows, cols)
-        As `subtract_background` gives them [frame unit, frame unit^2].
+    residual : ndarray of float32, shape (rows, cols)
+        As `subtract_background` gives it [frame unit].
+    predicted : ndarray of float32, shape (rows, cols), or None
+        The same [frame unit^2]; None if nobody asks for it, which spares its way to memory.
     filtered : ndarray of float32, shape (rows, cols)
         Filtered residual [frame unit].
     z : ndarray of float32, shape (rows, cols)
@@ -202,15 +222,15 @@ def score_and_renew(
     cdef Py_ssize_t first, last
     first, last = require_band(first_row, last_row, rows, 2)
     inputs = [frame, mean, noise, field, taps, edge]
-    outputs = {
-        "residual": residual, "predicted": predicted, "filtered": filtered, "z": z,
-        "new_mean": new_mean, "new_noise": new_noise,
-    }
+    outputs = {"residual": residual, "filtered": filtered, "z": z, "new_mean": new_mean, "new_noise": new_noise}
+    if predicted is not None:
+        outputs["predicted"] = predicted
     for name, array in outputs.items():
         require_array(name, array, "float32", frame.shape, out=True, apart_from=tuple(inputs))
         inputs.append(array)
     require_array("new_age", new_age, "uint8", frame.shape, out=True, apart_from=(age,))
-    cdef float[:, ::1] y = residual, p = predicted, g = filtered, u = z, nm = new_mean, nn = new_noise
+    cdef float[:, ::1] y = residual, g = filtered, u = z, nm = new_mean, nn = new_noise
+    cdef float[:, ::1] p = residual if predicted is None else predicted
     cdef unsigned char[:, ::1] na = new_age
     cdef float[::1] work = require_scratch(scratch, score_scratch_size(cols, taps.size, window), tuple(inputs))
     cdef float least = require_number("variance_floor", variance_floor, 0, 1e30)
@@ -232,7 +252,9 @@ def score_and_renew(
     s.gradient_factor, s.variance_floor = 0.25 * require_number("blur", blur, 0, 10) ** 2, least
     s.residual = band_of_image(&y[0, 0], rows, cols, first, last, free, depth)
     free += depth * cols
-    s.predicted = band_of_image(&p[0, 0], rows, cols, first, last, free, depth)
+    s.predicted = last_rows(free, rows, cols, depth)
+    if predicted is not None:
+        s.predicted = band_of_image(&p[0, 0], rows, cols, first, last, free, depth)
     free += depth * cols
     plan_subtraction(s, &f[0, 0, 0], f.shape[0], f.shape[1], free)
     free += <Py_ssize_t>moving_scratch_size(cols)

@@ -14,7 +14,8 @@ screens the frame. Slopes, edges and ridges of a scene do not pass it, however s
 
 from libc.math cimport fabsf
 
-from lookdown.kernels.rows cimport RowIn, cloned
+from lookdown.kernels.rows cimport RowIn
+from lookdown.kernels.wide cimport cloned_wide
 
 from lookdown.kernels.checks import require_array, require_number
 
@@ -31,7 +32,7 @@ cdef enum:
     PART = 8
 
 
-cdef cloned screen(
+cdef cloned_wide screen(
     RowIn x, RowIn left, RowIn right, RowIn above, RowIn below, float least, CountOut counts, Py_ssize_t n_blocks
 ) noexcept nogil:
     """Count the pixels of each block that stand out of three of their four nearest neighbours on one side."""
@@ -53,7 +54,7 @@ cdef cloned screen(
         counts[b] = found
 
 
-cdef cloned screen_parts(
+cdef cloned_wide screen_parts(
     RowIn x, RowIn left, RowIn right, RowIn above, RowIn below, float least, CountOut counts
 ) noexcept nogil:
     """`screen` for the parts of one block."""

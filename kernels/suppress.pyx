@@ -14,31 +14,32 @@ from libc.string cimport memset
 from lookdown.kernels.boxsum cimport (
     ColumnSums, cells_within, column_sums, column_sums_size, next_sums, row_sums, row_sums_size, typical_level
 )
-from lookdown.kernels.rows cimport Row, RowIn, RowOut, cloned, row_stride
+from lookdown.kernels.rows cimport Row, RowIn, RowOut, row_stride
 from lookdown.kernels.tiles cimport own_row, row_of, whole_image
+from lookdown.kernels.wide cimport cloned_wide
 
 from lookdown.kernels.checks import require_array, require_number, require_odd, require_scratch
 
 
-cdef cloned scale_row(RowIn x, float tap, RowOut out, Py_ssize_t n) noexcept nogil:
+cdef cloned_wide scale_row(RowIn x, float tap, RowOut out, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
         out[i] = tap * x[i]
 
 
-cdef cloned add_pair(RowIn a, RowIn b, float tap, RowOut out, Py_ssize_t n) noexcept nogil:
+cdef cloned_wide add_pair(RowIn a, RowIn b, float tap, RowOut out, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
         out[i] += tap * (a[i] + b[i])
 
 
-cdef cloned blend_three(RowIn m, RowIn a, RowIn b, float tm, float ta, RowOut out, Py_ssize_t n) noexcept nogil:
+cdef cloned_wide blend_three(RowIn m, RowIn a, RowIn b, float tm, float ta, RowOut out, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
         out[i] = tm * m[i] + ta * (a[i] + b[i])
 
 
-cdef cloned blend_five(
+cdef cloned_wide blend_five(
     RowIn m, RowIn a, RowIn b, RowIn c, RowIn d, float tm, float ta, float tc, RowOut out, Py_ssize_t n
 ) noexcept nogil:
     cdef Py_ssize_t i
@@ -46,7 +47,7 @@ cdef cloned blend_five(
         out[i] = tm * m[i] + ta * (a[i] + b[i]) + tc * (c[i] + d[i])
 
 
-cdef cloned blend_seven(
+cdef cloned_wide blend_seven(
     RowIn m, RowIn a, RowIn b, RowIn c, RowIn d, RowIn e, RowIn f, float tm, float ta, float tc, float te,
     RowOut out, Py_ssize_t n
 ) noexcept nogil:
@@ -55,7 +56,7 @@ cdef cloned blend_seven(
         out[i] = tm * m[i] + ta * (a[i] + b[i]) + tc * (c[i] + d[i]) + te * (e[i] + f[i])
 
 
-cdef cloned blend_seven_twice(
+cdef cloned_wide blend_seven_twice(
     RowIn a, RowIn b, RowIn c, RowIn d, RowIn e, RowIn f, RowIn g, RowIn h, float tm, float ta, float tc, float te,
     RowOut out, RowOut out_below, Py_ssize_t n
 ) noexcept nogil:
@@ -190,7 +191,7 @@ def matched_filter(frame, row_taps, col_taps, scratch, out):
             filter_row(&f, f.x.rows - 1)
 
 
-cdef cloned normalise_row(
+cdef cloned_wide normalise_row(
     RowIn x, float pivot, RowIn first, RowIn second, RowIn share_of_cols, float share_of_rows, float variance_floor,
     RowOut out, Py_ssize_t n
 ) noexcept nogil:

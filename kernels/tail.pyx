@@ -3,25 +3,52 @@
 from libc.math cimport fabsf
 from libc.string cimport memset
 
+from lookdown.kernels.rows cimport RowIn, cloned
+
 from lookdown.kernels.checks import require_array, require_integer, require_number
+
+
+cdef extern from *:
+    """
+    typedef int *__restrict__ lookdown_bin_out;
+    """
+    ctypedef int* BinOut "lookdown_bin_out"
+
+cdef enum:
+    AT_ONCE = 256  # pixels that are gathered, then given their bins together
+
+
+cdef cloned find_bins(RowIn z, float per_unit, float most, BinOut bins, Py_ssize_t n) noexcept nogil:
+    """The bin of each score, -1 for those that do not count."""
+    cdef Py_ssize_t i
+    cdef float level, zero = 0
+    cdef int k
+    for i in range(n):
+        level = fabsf(z[i]) * per_unit
+        k = <int>(level if level < most else most)
+        bins[i] = k if level > zero else -1
 
 
 cdef void count_levels(
     const float* z, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t step, float per_unit, int* counts, Py_ssize_t n
 ) noexcept nogil:
-    cdef Py_ssize_t r, c, k
-    cdef float level, most = n - 1
+    cdef Py_ssize_t r, c, k, i
+    cdef float[AT_ONCE] some
+    cdef int[AT_ONCE] bins
     memset(counts, 0, n * sizeof(int))
     r = 0
     while r < rows:
         # The first column wanders with the row, so that no fixed set of columns speaks for all.
         c = (r // step) % step
         while c < cols:
-            level = fabsf(z[r * cols + c]) * per_unit
-            if level > 0:
-                k = <Py_ssize_t>(level if level < most else most)
-                counts[k] += 1
-            c += step
+            k = min((cols - c + step - 1) // step, <Py_ssize_t>AT_ONCE)
+            for i in range(k):
+                some[i] = z[r * cols + c + i * step]
+            find_bins(some, per_unit, <float>(n - 1), bins, k)
+            for i in range(k):
+                if bins[i] >= 0:
+                    counts[bins[i]] += 1
+            c += k * step
         r += step
 
 

@@ -9,11 +9,12 @@ from libc.stdint cimport uint64_t
 from libc.string cimport memset
 
 from lookdown.kernels.beyond cimport AT_ONCE, CHUNK, lowest_bit, marked
-from lookdown.kernels.rows cimport BytesOut, RowIn, RowOut, cloned
+from lookdown.kernels.rows cimport BytesOut, RowIn, RowOut
+from lookdown.kernels.wide cimport cloned_wide
 
 from lookdown.kernels.checks import require_array, require_integer, require_number
 
-cdef cloned scale_row(RowIn z, RowIn factor, float least, RowOut out, BytesOut marks, Py_ssize_t n) noexcept nogil:
+cdef cloned_wide scale_row(RowIn z, RowIn factor, float least, RowOut out, BytesOut marks, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
         out[i] = z[i] * factor[i]

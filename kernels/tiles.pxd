@@ -7,7 +7,8 @@ taps of a pixel along the row are over columns that were blended with the taps o
 
 from libc.math cimport floor, rint
 
-from lookdown.kernels.rows cimport Row, RowIn, RowOut, cloned
+from lookdown.kernels.rows cimport Row, RowIn, RowOut
+from lookdown.kernels.wide cimport cloned_wide
 
 
 cdef struct Run:
@@ -161,7 +162,7 @@ cdef inline void plan_row(Plan* p, Py_ssize_t r) noexcept nogil:
         p.count += 1
 
 
-cdef inline cloned blend_four(
+cdef inline cloned_wide blend_four(
     RowIn a, RowIn b, RowIn c, RowIn d, float ta, float tb, float tc, float td, RowOut out, Py_ssize_t n
 ) noexcept nogil:
     cdef Py_ssize_t i
@@ -169,7 +170,7 @@ cdef inline cloned blend_four(
         out[i] = (ta * a[i] + tb * b[i]) + (tc * c[i] + td * d[i])
 
 
-cdef inline cloned blend_four_each(
+cdef inline cloned_wide blend_four_each(
     RowIn a, RowIn b, RowIn c, RowIn d, RowIn ta, RowIn tb, RowIn tc, RowIn td, RowOut out, Py_ssize_t n
 ) noexcept nogil:
     cdef Py_ssize_t i
@@ -177,13 +178,13 @@ cdef inline cloned blend_four_each(
         out[i] = (ta[i] * a[i] + tb[i] * b[i]) + (tc[i] * c[i] + td[i] * d[i])
 
 
-cdef inline cloned blend_two(RowIn a, RowIn b, float ta, float tb, RowOut out, Py_ssize_t n) noexcept nogil:
+cdef inline cloned_wide blend_two(RowIn a, RowIn b, float ta, float tb, RowOut out, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
         out[i] = ta * a[i] + tb * b[i]
 
 
-cdef inline cloned blend_two_each(RowIn a, RowIn b, RowIn ta, RowIn tb, RowOut out, Py_ssize_t n) noexcept nogil:
+cdef inline cloned_wide blend_two_each(RowIn a, RowIn b, RowIn ta, RowIn tb, RowOut out, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
         out[i] = ta[i] * a[i] + tb[i] * b[i]

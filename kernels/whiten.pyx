@@ -19,13 +19,16 @@ from lookdown.kernels.boxsum cimport row_sums, row_sums_size, typical_level
 from lookdown.kernels.ringsum cimport (
     advance, aligned, gather_ring, kept_row, renew_sums, ring_sums, ring_sums_size, whole
 )
-from lookdown.kernels.rows cimport RowIn, RowOut, cloned, row_stride
+from lookdown.kernels.rows cimport RowIn, RowOut, row_stride
 from lookdown.kernels.tiles cimport own_row, row_of, whole_image
+from lookdown.kernels.wide cimport cloned_wide
 
 from lookdown.kernels.checks import require_array, require_number, require_odd, require_scratch
 
 
-cdef cloned block_row(RowIn upper, RowIn lower, float pivot, RowOut first, RowOut second, Py_ssize_t n) noexcept nogil:
+cdef cloned_wide block_row(
+    RowIn upper, RowIn lower, float pivot, RowOut first, RowOut second, Py_ssize_t n
+) noexcept nogil:
     """Sums over 2 x 2 pixels, and over their squares."""
     cdef Py_ssize_t i
     cdef float a, b, c, d
@@ -38,7 +41,7 @@ cdef cloned block_row(RowIn upper, RowIn lower, float pivot, RowOut first, RowOu
         second[i] = (a * a + b * b) + (c * c + d * d)
 
 
-cdef cloned ring_row(
+cdef cloned_wide ring_row(
     RowIn left, RowIn right, RowIn middle, RowIn left2, RowIn right2, RowIn middle2, RowIn share, RowIn level,
     RowOut mean, RowOut variance, Py_ssize_t n
 ) noexcept nogil:
@@ -54,7 +57,7 @@ cdef cloned ring_row(
         mean[i] = m + level[i]
 
 
-cdef cloned whiten_row(
+cdef cloned_wide whiten_row(
     RowIn x, RowIn mean, RowIn spread, RowIn predicted, float variance_floor, float limit, RowOut z, Py_ssize_t n,
     int* beyond
 ) noexcept nogil:
@@ -73,7 +76,7 @@ cdef cloned whiten_row(
     beyond[0] = found
 
 
-cdef cloned double_row(RowIn x, RowOut out, Py_ssize_t n) noexcept nogil:
+cdef cloned_wide double_row(RowIn x, RowOut out, Py_ssize_t n) noexcept nogil:
     """Each value twice."""
     cdef Py_ssize_t i
     for i in range(n):

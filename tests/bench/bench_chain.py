@@ -23,7 +23,7 @@ from lookdown.flight.calibration import Calibration
 from lookdown.flight.config import ChainParameters
 from lookdown.kernels.fit import fit_plots
 from lookdown.wire.messages import SensorState
-from tests.bench import peers_local, peers_moving, peers_register, peers_score
+from tests.bench import peers_clean, peers_local, peers_moving, peers_register, peers_resample, peers_score
 from tests.bench.ledger import ledger
 from tests.bench.measure import SIZES, contest
 from tests.bench.scenes import MovingScene, pointing
@@ -82,12 +82,12 @@ def numba_kernels(rows: int, cols: int) -> dict[str, Callable[..., Any]]:
     lines = peers_moving.Lines(cols)
     whiten = peers_score.Whiten(rows, cols, PARAMETERS.window_px, PARAMETERS.guard_px).numba
     return {
-        "calibrate": peers_moving.calibrate,
-        "convert": peers_moving.convert,
-        "replace_bad": peers_moving.BadPixels().replace,
-        "remove_spikes": peers_moving.remove_spikes,
+        "calibrate": peers_clean.calibrate,
+        "convert": peers_clean.convert,
+        "replace_bad": peers_clean.BadPixels().replace,
+        "remove_spikes": peers_clean.remove_spikes,
         "estimate_shift": peers_register.estimate_shift_numba,
-        "resample": peers_moving.Resample(cols).field,
+        "resample": peers_resample.Resample(cols).field,
         "tile_normals": peers_local.tile_normals,
         "score_and_renew": score(lines.subtract, peers_score.filter_numba, whiten, lines.renew, rows, cols),
         "matched_filter": peers_score.filter_numba,
@@ -110,7 +110,7 @@ def opencv_kernels(rows: int, cols: int) -> dict[str, Callable[..., Any]]:
         cv2.sepFilter2D(frame, cv2.CV_32F, along, down, out, borderType=cv2.BORDER_REPLICATE)
 
     return numba_kernels(rows, cols) | {
-        "calibrate": peers_moving.calibrate_opencv,
+        "calibrate": peers_clean.calibrate_opencv,
         "convert": lambda samples, out: np.copyto(out, samples),
         "score_and_renew": score(lines.subtract, matched_filter, whiten, lines.renew, rows, cols),
         "matched_filter": matched_filter,
@@ -124,13 +124,14 @@ def score(
     renew: Callable[..., Any], rows: int, cols: int,
 ) -> Callable[..., None]:  # fmt: skip
     """Our pass from frame to score to background, stage by stage."""
-    held, variance = (np.empty((rows, cols), np.float32) for _ in range(2))
+    held, variance, own = (np.empty((rows, cols), np.float32) for _ in range(3))
 
     def run(
         frame: Any, mean: Any, noise: Any, age: Any, field: Any, blur: float, floor: float, taps: Any, edge: Any,
         window: int, guard: int, limit: float, row_step: int, col_step: int, age_limit: int, _first: int, _last: int,
         scratch: Any, residual: Any, predicted: Any, filtered: Any, z: Any, new_mean: Any, new_noise: Any, new_age: Any,
     ) -> None:  # fmt: skip
+        predicted = own if predicted is None else predicted
         subtract(frame, mean, noise, age, field, blur, floor, scratch, residual, predicted)
         matched_filter(residual, taps, taps, scratch, filtered)
         for lines in (filtered, filtered.T):

@@ -29,8 +29,8 @@ BOARDS = {"cortex-a72": ("Raspberry Pi 4", 1.8e9), "cortex-a76": ("Raspberry Pi 
 
 PIXELS = 512 * 640
 ITERATIONS = 200
-REGISTRATION_STEPS = 2.5
-"""Least-squares steps to a registered frame, as they usually are: two on a quarter of the rows, two on all, which
+REGISTRATION_STEPS = 1.5
+"""Least-squares steps to a registered frame, as they usually are: two on a quarter of the rows, one on all, which
 are 128 of 512."""
 
 
@@ -80,7 +80,7 @@ LOOPS = (
     Loop("whiten", "whiten", "ring_row", "stores", 8, BLOCKS),
     Loop("whiten", "whiten", "double_row", "stores", 8, 2 * BLOCKS),
     Loop("whiten", "whiten", "whiten_row", "stores", 4, 1),
-    Loop("extract", "tail", "count_levels", "stores", 4, 1 / 4, vector=False),
+    Loop("extract", "tail", "find_bins", "stores", 4, 1 / 4),
     Loop("extract", "extract", "seek_hit", "loads", 4, 1),
     Loop("renew", "renew", "blend_two", "stores", 4, 2),
     Loop("renew", "renew", "renew_alike", "stores", 8, 1),

@@ -16,7 +16,7 @@ from tests.bench.measure import Run
 compiled = numba.njit(error_model="numpy", fastmath=False)
 F = np.float32
 
-CONVERGED_PX, LONGEST_STEP_PX, WORST_SIGMA_PX = 0.002, 2.0, 0.3
+CONVERGED_PX, LONGEST_STEP_PX, WORST_SIGMA_PX = 0.02, 2.0, 0.3
 MAX_STEPS, FEWEST_PIXELS = 12, 64
 COARSE, FEWEST_COARSE_ROWS, COARSE_SIGMA_PX, NEAR_PX = 4, 16, 0.1, 0.25
 Taps = Callable[[float], np.ndarray]

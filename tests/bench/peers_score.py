@@ -1,7 +1,7 @@
 """The scoring stages of the onboard chain on Numba, OpenCV and SciPy, each with the call of our kernel.
 
-Filter, whitening, histogram of the tail and extraction; the rest stands in `peers_moving.py`. Arguments that only our
-kernels need, such as scratch, are left unused.
+Filter, whitening, histogram of the tail and extraction; the rest stands in `peers_clean.py` and `peers_moving.py`.
+Arguments that only our kernels need, such as scratch, are left unused.
 """
 
 import cv2

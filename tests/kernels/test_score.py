@@ -44,18 +44,22 @@ def one_by_one(
 
 
 def in_one_pass(
-    given: tuple[np.ndarray, ...], taps: np.ndarray, step: tuple[int, int], bands: tuple[tuple[int, int], ...]
+    given: tuple[np.ndarray, ...],
+    taps: np.ndarray,
+    step: tuple[int, int],
+    bands: tuple[tuple[int, int], ...],
+    predicted: bool = True,
 ) -> dict[str, np.ndarray]:
-    """What the pass gives for a frame in bands; each writes its own rows alone."""
+    """What the pass gives for a frame in bands, with predicted noise or without; each writes its own rows alone."""
     shape = given[0].shape
-    names = "residual", "predicted", "filtered", "z", "new_mean", "new_noise"
+    names = "residual", *(("predicted",) if predicted else ()), "filtered", "z", "new_mean", "new_noise"
     out = {name: np.full(shape, np.nan, np.float32) for name in names} | {"new_age": np.full(shape, 77, np.uint8)}
     for first, last in bands:
         written = {name: array.copy() for name, array in out.items()}
         scratch = np.full(score_scratch_size(shape[1], taps.size, 17), np.nan, np.float32)
         score_and_renew(
             *given, BLUR, FLOOR, taps, edge_factors(taps), 17, 7, LIMIT, *step, AGE_LIMIT, first, last, scratch,
-            *written.values(),
+            *({"residual": None, "predicted": None} | written).values(),
         )  # fmt: skip
         for name, array in out.items():
             for rows in (slice(0, first), slice(last, None)):
@@ -95,6 +99,20 @@ def test_bands_give_the_bytes_of_the_frame(shape: tuple[int, int], seed: int, re
     whole = in_one_pass(given, taps, step, ((0, shape[0]),))
     for name, array in in_one_pass(given, taps, step, bands_of(shape[0], 2)).items():
         assert array.tobytes() == whole[name].tobytes(), name
+
+
+@quick
+@given(shapes, seeds, st.sampled_from([0.0, 0.6, 5.0]))
+def test_predicted_noise_that_nobody_asks_for_changes_nothing_else(
+    shape: tuple[int, int], seed: int, reach: float
+) -> None:
+    mean, noise, age, field = background(shape, seed, reach)
+    given, step = (image(shape, seed + 1, 100.0), mean, noise, age, field), step_of(field)
+    whole = in_one_pass(given, psf_taps(0.9), step, ((0, shape[0]),))
+    for bands in (((0, shape[0]),), bands_of(shape[0], 2)):
+        out = in_one_pass(given, psf_taps(0.9), step, bands, predicted=False)
+        for name, array in out.items():
+            assert array.tobytes() == whole[name].tobytes(), name
 
 
 @pytest.mark.parametrize("shape", [(90, 70), (65, 33)])
