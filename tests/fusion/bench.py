@@ -222,7 +222,9 @@ def renew_ingest(where: Path) -> None:
     """Measure the live pipeline alone and write its table into the page."""
     lines = where.read_text(encoding="utf-8").split("\n")
     first = next(number for number, line in enumerate(lines) if line.startswith(INGEST)) - 1
-    last = max(number for number in range(first, first + 10) if lines[number].startswith("|")) + 1
+    last = next(number for number in range(first, len(lines)) if lines[number].startswith("|"))
+    while lines[last].startswith("|"):
+        last += 1
     table = ingest_table(measure_ingest())
     where.write_text("\n".join(lines[:first] + table + lines[last:]), encoding="utf-8")
     print("\n".join(table))
