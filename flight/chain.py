@@ -17,6 +17,7 @@ the same false-alarm probability.
                                                                                    extract, rank, fit
                   confirm     plots less spikes of one frame, lone pixels, trails  partners, judge,
                                                                                    forgive, trails
+    stars.py      stars       what stands still above the limb, with pointing      stars
     multiframe.py multi-frame paths through several frames, if it is enabled       stack, paths
 
 A first frame, or the first after a jump of the camera, has no background: it is scored in space alone and its report
@@ -37,8 +38,9 @@ from lookdown.flight.config import ChainParameters
 from lookdown.flight.extraction import Extraction
 from lookdown.flight.multiframe import MultiFrame, Window, merged
 from lookdown.flight.psf import point_spread
+from lookdown.flight.stars import Stars
 from lookdown.kernels.extract import PLOT_DTYPE
-from lookdown.wire.messages import ReportFlag, SensorState
+from lookdown.wire.messages import PlotFlag, ReportFlag, SensorState
 
 LEAST_PATH_SNR = 4.0
 """Smallest calibrated SNR of a path, whatever the threshold: below it noise makes more paths than can be refined."""
@@ -122,10 +124,11 @@ class Chain:
         self._cleaning = Cleaning(rows, cols, spread, calibration, bands)
         self._background = Background(parameters, rows, cols, spread, bands, distortion)
         self._extraction = Extraction(parameters, rows, cols, spread, bands, saturation_dn)
+        self._stars = Stars(rows, cols, parameters.stars == "report", distortion)
         multi = parameters.multi_frame
         self._multi = MultiFrame(multi, rows, cols, spread.sigma_px) if multi.enabled else None
 
-    def step(self, samples: NDArray[Any], state: SensorState | None = None) -> ChainResult:
+    def step(self, samples: NDArray[Any], state: SensorState | None = None, time_ns: int | None = None) -> ChainResult:
         """Process one frame.
 
         Parameters
@@ -134,6 +137,8 @@ class Chain:
             Raw samples. Anything but uint16 is taken number for number as float32.
         state : SensorState, optional
             Where the sensor was and looked; with it the shift of the background is predicted.
+        time_ns : int, optional
+            Time of the frame, TAI [ns]; with it and ``state`` stars are told (`lookdown.flight.stars`).
 
         Returns
         -------
@@ -148,6 +153,7 @@ class Chain:
         """
         cleaning, background = self._cleaning, self._background
         cleaning.take(samples)
+        self._stars.start(state, time_ns)
         if background.frames and cleaning.is_blank():
             # All pixels alike: a shutter, a saturated or a lost frame. It says nothing about the background.
             if self._multi:
@@ -157,7 +163,7 @@ class Chain:
         pointed = state is not None
         found = background.locate(cleaning.frame, cleaning.quantum, state)
         background.score(cleaning.frame, found, cleaning.variance_floor, pointed)
-        plots, n_left_out = self._extraction.find(cleaning, background, found)
+        plots, n_left_out = self._extraction.find(cleaning, background, found, self._stars)
         background.revise(cleaning.frame, found, pointed)
         flags = ReportFlag.NONE
         if background.frames == 1:
@@ -172,7 +178,7 @@ class Chain:
     def last_window(self) -> Window | None:
         """Look for paths through the last frames, now that no more come; None without the multi-frame stage."""
         window = self._multi.look(max(self.parameters.threshold, LEAST_PATH_SNR)) if self._multi else None
-        return self._in_frame_units(window) if window else None
+        return self._without_stars(self._in_frame_units(window)) if window else None
 
     def _over_frames(self, result: ChainResult) -> ChainResult:
         """Take a frame into the multi-frame stage and add the plots of a window that it ends."""
@@ -181,11 +187,22 @@ class Chain:
         window = self._multi.step(snr, result.shift, max(self.parameters.threshold, LEAST_PATH_SNR))
         if window is None:
             return result
-        window = self._in_frame_units(window)
+        window = self._without_stars(self._in_frame_units(window))
         plots, n_left_out = merged(result.plots, window.plots(0), self.parameters.max_plots)
-        plots = self._extraction.without_trails(plots)
+        self._stars.mark(plots)
+        plots = self._stars.kept(self._extraction.without_trails(plots))
         flags = result.flags | (ReportFlag.TRUNCATED if n_left_out else ReportFlag.NONE)
         return ChainResult(plots, flags, result.n_left_out + n_left_out, result.shift, window)
+
+    def _without_stars(self, window: Window) -> Window:
+        """Leave out the paths that end at a star in the newest frame, unless stars are to be reported."""
+        if not self._stars.drops:
+            return window
+        plots = window.plots(0)
+        self._stars.mark(plots)
+        stays = np.ones(len(window.paths), bool)
+        stays[np.isfinite(window.places[-1, :, 0])] = plots["flags"] & PlotFlag.STAR == 0
+        return window.of(stays)
 
     def _in_frame_units(self, window: Window) -> Window:
         """Turn amplitudes from sigmas into the unit of the frame, by the noise of the place in the newest frame."""

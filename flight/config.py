@@ -15,6 +15,9 @@ from lookdown.wire.security import SecurityConfig
 SUPPRESSIONS = "recursive", "median", "double_difference", "top_hat"
 """What may take the background away (`lookdown.flight.suppression`)."""
 
+STARS = "drop", "report"
+"""What becomes of plots that are stars (`lookdown.flight.stars`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class MultiFrameParameters:
@@ -76,6 +79,8 @@ class ChainParameters:
         How far a target may move against the background in a frame, along rows and along columns, 1 to 64 [px].
     one_frame_plots : bool
         Report what stands out in one frame alone, too: flashes, hits of particles, single pixels.
+    stars : str
+        What becomes of stars above the limb, which pointing tells: ``drop``, or ``report``, flagged.
     background_height_m : float
         Height above the ellipsoid of the surface that fills the view, for the shift predicted from pointing [m].
     threads : int
@@ -93,6 +98,7 @@ class ChainParameters:
     guard_px: int = 7
     reach_px: int = 8
     one_frame_plots: bool = False
+    stars: str = "drop"
     background_height_m: float = 0.0
     threads: int = 1
     multi_frame: MultiFrameParameters = field(default_factory=MultiFrameParameters)
@@ -112,10 +118,12 @@ class ChainParameters:
         for name, good, want in wanted:
             if not good:
                 raise ValueError(f"{name}: wanted {want}, got {getattr(self, name)}; change it in [chain]")
-        if self.suppression not in SUPPRESSIONS:
-            nearest = get_close_matches(str(self.suppression), SUPPRESSIONS, n=1, cutoff=0.5)
-            hint = f"did you mean '{nearest[0]}'? " if nearest else ""
-            raise ValueError(f"suppression: unknown name '{self.suppression}'; {hint}Known: {', '.join(SUPPRESSIONS)}")
+        for name, known in (("suppression", SUPPRESSIONS), ("stars", STARS)):
+            given = getattr(self, name)
+            if given not in known:
+                nearest = get_close_matches(str(given), known, n=1, cutoff=0.5)
+                hint = f"did you mean '{nearest[0]}'? " if nearest else ""
+                raise ValueError(f"{name}: unknown name '{given}'; {hint}Known: {', '.join(known)}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,6 +140,10 @@ class Confirmation:
         """Begin a frame: the maps move on by one."""
         self._oldest, self._older, self._before, self.snr = self._older, self._before, self.snr, self._oldest
 
+    def past(self) -> tuple[Image | None, Image | None]:
+        """Return the maps of the frame before and of the one before it; None where the background was new since."""
+        return self._before if self.frames > 0 else None, self._older if self.frames > 1 else None
+
     def lone(self, plots: NDArray[Any], residual: Image, filtered: Image) -> NDArray[np.uint8]:
         """Tell which plots are single pixels.
 
@@ -243,7 +247,7 @@ class Confirmation:
             places, least, strict = self._places[:n], self._least[:n], self._strict[:n]
             aim_plots(plots, *shift, *self._shift, *self._older_shift, PARTNER_SHARE, places, least)
             find_thick(plots, self._flashes, FLASH_BLOCK_PX, FLASHES * FLASH_MEMORY_FRAMES, strict)
-            older = self._older if self.frames > 1 else None
+            older = self.past()[1]
             oldest = self._oldest if self.frames > 2 else None
             settled = self.frames > SETTLED_FRAMES + 2  # both frames before, too
             together = TOGETHER if settled else TOGETHER_AT_START

@@ -12,12 +12,14 @@ from lookdown.flight.config import ChainParameters
 from lookdown.flight.confirm import SETTLED_FRAMES, Confirmation
 from lookdown.flight.psf import PointSpread
 from lookdown.flight.registration import Location
+from lookdown.flight.stars import Stars
 from lookdown.flight.tail import TailCalibration
 from lookdown.flight.trails import without_trails
 from lookdown.kernels.extract import PLOT_DTYPE, extract_plots, extract_scratch_size
 from lookdown.kernels.fit import fit_plots
 from lookdown.kernels.judge import keep_plots
 from lookdown.kernels.trails import trails_scratch_size
+from lookdown.wire.messages import PlotFlag
 
 Image = NDArray[np.float32]
 
@@ -69,7 +71,9 @@ class Extraction:
         """Calibrated SNR of the last frame with its sign [1]."""
         return self._confirmation.snr
 
-    def find(self, cleaning: Cleaning, background: Background, found: Location) -> tuple[NDArray[Any], int]:
+    def find(
+        self, cleaning: Cleaning, background: Background, found: Location, stars: Stars
+    ) -> tuple[NDArray[Any], int]:
         """Find the plots of a frame that was scored.
 
         Parameters
@@ -78,6 +82,8 @@ class Extraction:
             What came of the frame. Bad pixels that show themselves are named to ``cleaning``.
         found : Location
             Where the background went.
+        stars : Stars
+            What is known of stars; learns from the plots of the frame.
 
         Returns
         -------
@@ -90,10 +96,13 @@ class Extraction:
         tail = self._space_tail if new else self._time_tail
         n_found, n_written = self._extract(tail, cleaning, background)
         plots = self._plots[:n_written]
+        stars.mark(plots)
+        stars.mark_still(plots, *self._confirmation.past())
         if not new and not self._parameters.one_frame_plots:
             plots = self._confirm(plots, cleaning, background, found)
-        plots = self.without_trails(plots)
+        plots = stars.kept(self.without_trails(plots))
         self._confirmation.end(found.shift, new)
+        stars.end()
         return plots, n_found - n_written
 
     def without_trails(self, plots: NDArray[Any]) -> NDArray[Any]:
@@ -155,7 +164,8 @@ class Extraction:
             kept &= 1 ^ confirmation.clipped(
                 plots, cleaning.raw, self._saturation_dn, cleaning.frame, background.mean, found
             )
-        self._time_tail.forgive(background.z, plots, kept)
+        # Stars are no clutter that stays where the ground is.
+        self._time_tail.forgive(background.z, plots, kept, kept & (plots["flags"] & PlotFlag.STAR == 0))
         if confirmation.frames > SETTLED_FRAMES:
             kept &= confirmation.young(plots, background.age, found.field, found.step) ^ 1
         return plots[: keep_plots(plots, kept)]

@@ -97,6 +97,16 @@ class Window:
     sigmas_px: Image
     amplitude: NDArray[np.float32]
 
+    def of(self, stays: NDArray[np.bool_]) -> "Window":
+        """Return the window with some of its paths alone, a truth value for each."""
+        return Window(
+            self.paths[stays],
+            self.snr[stays],
+            self.places[:, stays],
+            self.sigmas_px[:, stays],
+            self.amplitude[stays],
+        )
+
     def plots(self, ago: int) -> NDArray[Any]:
         """Return the plots in the frame that came ``ago`` frames before the newest, strongest first.
 

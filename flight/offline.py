@@ -159,7 +159,7 @@ def _stepped(
                 result = None
             else:
                 begun_s = time.perf_counter()
-                result = chain.step(frame.samples, frame.state)
+                result = chain.step(frame.samples, frame.state, frame.time_ns)
                 summary.chain_s += time.perf_counter() - begun_s
                 summary.frames += 1
             if held:

@@ -87,6 +87,6 @@ def make_reporter(config: FlightConfig) -> Callable[[int, int], Reporter]:
     def make(rows: int, cols: int) -> Reporter:
         chain = make_chain(config, rows, cols)
         distortion = config.calibration.distortion
-        return lambda frame: report_of(frame, chain.step(frame.samples, frame.state), distortion)
+        return lambda frame: report_of(frame, chain.step(frame.samples, frame.state, frame.time_ns), distortion)
 
     return make

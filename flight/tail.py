@@ -298,7 +298,9 @@ class TailCalibration:
         """Turn the scores of plots into SNR, as `snr` maps them, and order them, strongest first."""
         rank_plots(plots, SIDE_PX, self._level, self.power, self._mapped_from, scratch)
 
-    def forgive(self, z: Image, plots: NDArray[Any], confirmed: NDArray[np.uint8]) -> None:
+    def forgive(
+        self, z: Image, plots: NDArray[Any], confirmed: NDArray[np.uint8], stays: NDArray[np.uint8] | None = None
+    ) -> None:
         """Take out again what is no clutter that stays: targets from the blocks, what was there once from the frame.
 
         Of confirmed plots the strongest about each block is a target, with the plots about it its parts.
@@ -311,9 +313,12 @@ class TailCalibration:
             Plots of that frame, strongest first.
         confirmed : ndarray of uint8, shape (n,)
             Not 0 for those that had partners in the frames before.
+        stays : ndarray of uint8, shape (n,), optional
+            Not 0 for those whose pixels stay in the frame's tail; ``confirmed`` if it is left out.
         """
-        strong = confirmed[: np.count_nonzero(plots["snr"] >= FORGIVEN_FROM)]
-        self._frame.leave_out(z, plots, strong)
+        n_strong = np.count_nonzero(plots["snr"] >= FORGIVEN_FROM)
+        strong = confirmed[:n_strong]
+        self._frame.leave_out(z, plots, strong if stays is None else stays[:n_strong])
         forgive_peaks(
             plots,
             strong,

@@ -56,8 +56,8 @@ EDGE = 2  # touches the border of the frame
 SATURATED = 4  # holds a saturated pixel
 NEAR_BAD_PIXEL = 8  # holds or touches a replaced pixel
 MERGED = 32  # shares its connected pixels with other plots, which a fit has told apart
-EXTENDED = 64  # a fit has shown that its light is not that of points
-UNFITTED = 128  # too weak for a fit in a frame with many: its place is the closed form's
+EXTENDED = 256  # a fit has shown that its light is not that of points
+UNFITTED = 512  # too weak for a fit in a frame with many: its place is the closed form's
 
 cdef extern from *:
     """

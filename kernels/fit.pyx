@@ -28,8 +28,8 @@ cdef enum:
     IS_DARK = 1
     IS_SATURATED = 4
     IS_MERGED = 32
-    IS_EXTENDED = 64
-    IS_UNFITTED = 128
+    IS_EXTENDED = 256
+    IS_UNFITTED = 512
     COMPACT = 7  # largest extent of a plot whose first place is that of its peak [pixel]
     BESIDE = 2  # where the score is compared with that of the peak [pixel]
 

@@ -6,64 +6,14 @@ axes, goes through the lens to a pixel (Brown 1971, radial terms; beyond the ima
 `lookdown.geo.camera` explains). The displacement is that pixel less the place.
 """
 
-from libc.math cimport NAN, hypot, sqrt
+from libc.math cimport NAN, sqrt
+
+from lookdown.kernels.sight cimport meet, see, turn
 
 from lookdown.kernels.checks import require_array
 
 cdef enum:
     N_LENS = 8
-
-
-cdef inline void turn(const double* q, double sign, const double* v, double* out) noexcept nogil:
-    """Turn a vector by a unit quaternion, scalar first; with ``sign`` -1 by its inverse."""
-    cdef double x = sign * q[1], y = sign * q[2], z = sign * q[3]
-    cdef double a = 2.0 * (y * v[2] - z * v[1]), b = 2.0 * (z * v[0] - x * v[2]), c = 2.0 * (x * v[1] - y * v[0])
-    out[0] = (v[0] + q[0] * a) + (y * c - z * b)
-    out[1] = (v[1] + q[0] * b) + (z * a - x * c)
-    out[2] = (v[2] + q[0] * c) + (x * b - y * a)
-
-
-cdef bint meet(const double* origin, const double* sight, const double* axes, double* point) noexcept nogil:
-    """Nearest point of a line on the ellipsoid; False if there is none ahead."""
-    cdef double[3] start
-    cdef double[3] step
-    cdef double a, b, c, discriminant, root, distance
-    cdef Py_ssize_t k
-    for k in range(3):
-        start[k] = origin[k] / axes[k]
-        step[k] = sight[k] / axes[k]
-    a = (step[0] * step[0] + step[1] * step[1]) + step[2] * step[2]
-    b = (start[0] * step[0] + start[1] * step[1]) + start[2] * step[2]
-    c = ((start[0] * start[0] + start[1] * start[1]) + start[2] * start[2]) - 1.0
-    discriminant = b * b - a * c
-    if not discriminant >= 0:
-        return False
-    root = sqrt(discriminant)
-    if c < 0:  # from inside
-        distance = (root - b) / a
-    elif b < 0:
-        distance = c / (root - b)
-    else:
-        return False
-    for k in range(3):
-        point[k] = origin[k] + distance * sight[k]
-    return True
-
-
-cdef void see(const double* lens, double x, double y, double* row, double* col) noexcept nogil:
-    """Pixel of a line of sight given by its tangents."""
-    cdef double radius, square, scale = 1.0
-    if lens[1] != 0 or lens[2] != 0:
-        radius = hypot(x, y)
-        square = min(radius, lens[3])
-        square = square * square
-        scale = 1.0 + square * (lens[1] + square * lens[2])
-        if radius > lens[3]:
-            scale = (lens[4] + lens[5] * (radius - lens[3])) / radius
-        x = x * scale
-        y = y * scale
-    row[0] = y / lens[0] + lens[6]
-    col[0] = x / lens[0] + lens[7]
 
 
 def ground_shift(tangents, centres, lens, axes_m, position_a_m, attitude_a, position_b_m, attitude_b, out):

@@ -68,6 +68,7 @@ class PlotFlag(IntFlag):
     NEAR_BAD_PIXEL = 8  # holds or touches a replaced pixel
     MULTI_FRAME = 16  # a path through several frames that end with this one, too weak perhaps for each alone
     MERGED = 32  # may be more than one mover
+    STAR = 64  # stands still among the stars, above the limb
 
 
 class ReportFlag(IntFlag):

@@ -268,6 +268,7 @@ def run(
     parameters: ChainParameters | None = None,
     settle: int = 15,
     states: list[SensorState] | None = None,
+    times_ns: list[int] | None = None,
 ) -> dict[float, Counts]:
     """Step a chain through a view and count at several thresholds; the first ``settle`` frames do not count."""
     chain = Chain(parameters or ChainParameters(threshold=min(thresholds), max_plots=2000), *view.shape, FULL_SCALE_DN)
@@ -276,7 +277,7 @@ def run(
         samples = disturb(view, k)
         if samples is None:
             continue
-        result = chain.step(samples, states[k] if states else None)
+        result = chain.step(samples, states[k] if states else None, times_ns[k] if times_ns else None)
         if k < settle:
             continue
         places = view.movers(k)
