@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import zmq
 
 from lookdown.wire.clock import SystemClock
@@ -28,9 +29,14 @@ def security(keys: str, node: int) -> Security | None:
     return Security(Path(keys) / str(node)) if keys else None
 
 
-def receive(context: Any, count: int, keys: str) -> float:
-    """Take `count` packets; return the processor time of all after the first `WARM` [s]."""
-    taken, begun, counted_from = 0, 0.0, 0
+def now_s() -> Any:
+    """Processor time and time by the clock [s]."""
+    return np.array([time.process_time(), time.perf_counter()])
+
+
+def receive(context: Any, count: int, keys: str) -> list[float]:
+    """Take `count` packets; return processor time and time by the clock of each after the first `WARM` [s]."""
+    taken, counted_from = 0, 0
     if keys == BARE:
         socket = context.socket(zmq.ROUTER)
         socket.rcvhwm = 1000
@@ -39,8 +45,8 @@ def receive(context: Any, count: int, keys: str) -> float:
             socket.recv_multipart()
             taken += 1
             if taken == WARM:
-                begun, counted_from = time.process_time(), taken
-        spent = time.process_time() - begun
+                begun, counted_from = now_s(), taken
+        spent = now_s() - begun
         socket.close(linger=0)
     else:
         link = LinkReceiver(context, "tcp://127.0.0.1:*", _CLOCK, {BOARD}, security=security(keys, GROUND))
@@ -49,11 +55,11 @@ def receive(context: Any, count: int, keys: str) -> float:
             taken += len(link.service(100))
             link.commit()
             if not counted_from and taken >= WARM:
-                begun, counted_from = time.process_time(), taken
-        spent = time.process_time() - begun
+                begun, counted_from = now_s(), taken
+        spent = now_s() - begun
         sys.stdin.read()  # the sender has the last acknowledgement
         link.close()
-    return spent / (count - counted_from)
+    return [float(seconds) / (count - counted_from) for seconds in spent]
 
 
 def send(context: Any, endpoint: str, count: int, keys: str) -> float:
@@ -87,19 +93,18 @@ def send(context: Any, endpoint: str, count: int, keys: str) -> float:
 
 
 def measure(count: int, keys: str) -> dict[str, float]:
-    """Processor time of a packet at each end, and the time from the first to the last [s]."""
+    """Processor time of a packet at each end, and time by the clock at the receiver, warm-up left out [s]."""
     command = [sys.executable, "-m", "tests.bench.link_ends", str(count), keys]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as far:
         assert far.stdin
         assert far.stdout
         endpoint = far.stdout.readline().strip()
         context: zmq.Context[Any] = zmq.Context()
-        begun = time.perf_counter()
         sender_s = send(context, endpoint, count, keys)
         context.term()
         far.stdin.close()
-        receiver_s = json.loads(far.stdout.readline())
-        return {"sender_s": sender_s, "receiver_s": receiver_s, "wall_s": (time.perf_counter() - begun) / count}
+        receiver_s, wall_s = json.loads(far.stdout.readline())
+        return {"sender_s": sender_s, "receiver_s": receiver_s, "wall_s": wall_s}
 
 
 if __name__ == "__main__":
