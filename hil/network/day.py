@@ -1,6 +1,7 @@
 """A day of a relay network: messages from the satellites to the ground over planned contacts, what became of them."""
 
 import random
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -164,10 +165,13 @@ def _result(
         delays[bundle.priority].append((arrival_ns - bundle.created_ns) / NS_PER_S)
     every = np.array([delay for some in delays for delay in some])
     counts = {
-        name: sum(relay.counts[name] for relay in run.relays.values())
+        name: run.ended[name] + sum(relay.counts[name] for relay in run.relays.values())
         for name in ("sent", "passed on", "repeated", "dropped", "expired", "refused full", "dead links")
     }
-    once = len({bundle.key for bundle, _ in arrivals})
+    by_priority = Counter(bundle.priority for bundle in sent.values())
+    delivered = {bundle.key for bundle, _ in arrivals}
+    once = len(delivered)
+    held_keys = {key for journal in run.journals.values() for key in journal.written} - delivered  # of the dead, too
     figures = {
         "plan": asdict(plan),
         "nodes": len(run.network.nodes),
@@ -177,7 +181,9 @@ def _result(
             "not taken": refused,
             "delivered": once,
             "delivered twice": len(arrivals) - once,
-            "held at the end": sum(relay.held for relay in run.relays.values()),
+            "sent by priority": [by_priority[priority] for priority in range(PRIORITIES)],
+            "delivered by priority": [len(some) for some in delays],
+            "held at the end": len(held_keys),
             "hops": counts["sent"] / max(once, 1),
         },
         "delay_s": {f"p{q}": float(np.percentile(every, q)) for q in (50, 90, 99, 100)} if every.size else {},
@@ -187,6 +193,6 @@ def _result(
             "one node, most": int(peaks.max()),
         },
         "relays": counts,
-        "routes computed": sum(relay.routes.computed for relay in run.relays.values()),
+        "routes computed": run.ended["routes"] + sum(relay.routes.computed for relay in run.relays.values()),
     }
     return DayResult(figures, [np.sort(some) for some in delays], held, peaks)

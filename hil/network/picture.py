@@ -27,9 +27,10 @@ def draw_day(path: Path, plan: DayPlan, result: DayResult) -> None:
     sent = result.figures["messages"]
     for priority, delays in enumerate(result.delays_s):
         if delays.size:
-            share = np.arange(1, delays.size + 1) / delays.size
-            late.step(np.maximum(delays, 1e-3), 100 * share, color=_COLOURS[priority], label=f"priority {priority}")
-    late.set(xscale="log", xlabel="delay [s]", ylabel="share of those delivered [%]", ylim=(0, 101))
+            share = np.arange(1, delays.size + 1) / sent["sent by priority"][priority]
+            label = f"priority {priority}: {100 * share[-1]:.1f} %"
+            late.step(np.maximum(delays, 1e-3), 100 * share, color=_COLOURS[priority], label=label)
+    late.set(xscale="log", xlabel="delay [s]", ylabel="delivered by then, of those taken [%]", ylim=(0, 101))
     late.set_title(f"{sent['delivered']} of {sent['sent']} delivered, {sent['delivered twice']} twice")
     late.legend(loc="lower right", frameon=False)
     hours = np.linspace(0.0, plan.hours, result.held_octets.size)

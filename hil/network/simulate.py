@@ -7,6 +7,7 @@ what it had in memory and comes back with what its journal had written.
 
 import heapq
 import random
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import count
@@ -71,6 +72,8 @@ class Simulation:
         self.relays: dict[int, Relay] = {}
         self.cut: set[tuple[int, int]] = set()
         """Links on which nothing arrives."""
+        self.ended: Counter[str] = Counter()
+        """Counts of relays that died, as `Relay.counts`, and ``routes``: how often they computed theirs."""
         self.now_ns = 0
         self.messages = 0
         """Messages sent over links so far."""
@@ -105,7 +108,9 @@ class Simulation:
 
     def kill(self, node: int) -> None:
         """Let a node die, with all that it had not written."""
-        self.relays.pop(node, None)
+        if relay := self.relays.pop(node, None):
+            self.ended.update(relay.counts)
+            self.ended["routes"] += relay.routes.computed
         self.journals[node].noted.clear()
 
     def revive(self, node: int) -> None:

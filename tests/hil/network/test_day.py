@@ -42,15 +42,16 @@ def test_what_cannot_be_is_refused(tmp_path: Path, capsys: Any) -> None:
     assert "ground_bits_per_s: wanted more than 0" in capsys.readouterr().err
 
 
-def test_a_load_that_fills_stores_costs_the_lowest_priorities_and_each_loss_is_counted() -> None:
-    """Few satellites, far more octets than they can carry to the ground in time."""
+@pytest.mark.parametrize("deaths", [0, 5])
+def test_a_load_that_fills_stores_costs_the_lowest_priorities_and_each_loss_is_counted(deaths: int) -> None:
+    """Few satellites, far more octets than they can carry to the ground in time; what the dead had counted counts."""
     plan = DayPlan(
         walker="75:24/4/1",
         hours=1.5,
         messages=1200,
         octets=60_000,
         lifetime_s=1200.0,
-        deaths=0,
+        deaths=deaths,
         capacity_octets=1024 * 1024,
     )
     result = run_day(plan, contacts_of(plan))
@@ -61,4 +62,5 @@ def test_a_load_that_fills_stores_costs_the_lowest_priorities_and_each_loss_is_c
     assert 0 < lost <= relays["dropped"] + relays["expired"]
     by_priority = [len(delays) for delays in result.delays_s]
     assert by_priority[3] > by_priority[0]
+    assert (sent["delivered by priority"], sum(sent["sent by priority"])) == (by_priority, sent["sent"])
     assert relays["dropped"] > 0
