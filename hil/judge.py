@@ -88,7 +88,6 @@ def report_run(
         sections.append(radar_section(scenario, radar))
     told = read_pointing(outcome.history)
     extra["pointing"] = pointing_figures(scenario, truth, told)
-    sections.append(pointing_section(scenario, truth, told, extra["pointing"]))
     figures = {**score.figures, **extra}
     report = Report(
         scenario=scenario,
@@ -114,6 +113,7 @@ def report_run(
         duration_s=outcome.wall_s,
         failure=outcome.failure,
         sections=sections,
+        pointing=pointing_section(scenario, truth, told, extra["pointing"]),
         figures=extra,
     )
     write_report(report, outcome.folder)

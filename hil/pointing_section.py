@@ -112,13 +112,13 @@ def pointing_section(
             Right(", ".join(f"{_MICRO * value:+.1f}" for value in row["error_rad"])),
             Right(", ".join(f"{_MICRO * value:.1f}" for value in row["sigma_rad"])),
             Right(number(row["rms_over_sigma"], 2)),
-            *(Right(str(row[f"plots_of_{name}"])) for name in _SOURCES),
+            Right(", ".join(f"{row[f'plots_of_{name}']:,}" for name in _SOURCES)),
         ]
         for row in figures["per_satellite"]
     ]
     head = (
         *("stated sigma [urad]", "true at the end x, y [urad]", "estimate less truth [urad]", "its sigma [urad]"),
-        *("RMS over sigma", "plots of tracks", "of landmarks", "of stars"),
+        *("RMS over sigma", "plots of tracks, landmarks, stars"),
     )
     return (
         '<section><h2>Pointing errors</h2><p class="say">By how much the plots of each satellite lie off for the '

@@ -46,7 +46,9 @@ class Report:
     failure : str
         Why the run ended early; empty when it did not.
     sections : sequence of str
-        Further sections of the page, HTML.
+        Further sections of the page, before those on tracks, HTML.
+    pointing : str
+        The section on pointing errors, HTML.
     figures : mapping
         Further branches of ``report.json``.
     """
@@ -62,6 +64,7 @@ class Report:
     duration_s: float = 0.0
     failure: str = ""
     sections: Sequence[str] = ()
+    pointing: str = ""
     figures: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -115,6 +118,7 @@ def write_report(report: Report, folder: Path) -> None:
         movers=_movers(report.score.figures),
         errors=figures.error_chart(series, movers),
         consistency=figures.consistency_chart(series),
+        pointing=report.pointing,
         detection=figures.detection_chart(series, movers, sensor_ids),
         satellites=_satellites(report.score.figures["detection"]["per_satellite"]),
         strip=pictures.strip(),
