@@ -26,7 +26,7 @@ from lookdown.ground.parameters import Parameters
 from lookdown.ground.plausible import check_state, judge_sights, spoilt_echoes, usable_echoes
 from lookdown.kernels.sift import IN_AIR, IN_SPACE, NO_COVARIANCE
 from lookdown.wire.errors import WireError
-from lookdown.wire.messages import PlotReport, RadarReport
+from lookdown.wire.messages import PlotFlag, PlotReport, RadarReport
 
 _SECOND_NS = 1_000_000_000
 _NEVER_NS = -(2**63)
@@ -256,6 +256,7 @@ class Ingest:
         space = None
         if isinstance(report, PlotReport):
             verdict = judge_sights(report, self._parameters.max_height_m)
+            verdict[(report.sights["flags"] & PlotFlag.STAR > 0) & (verdict == IN_AIR)] = IN_SPACE  # the board knows it
             in_space = verdict == IN_SPACE
             if self._parameters.has_stars and in_space.any():
                 # Whether they are stars is told by fusion; here they are neither used nor refused.

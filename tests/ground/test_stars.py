@@ -14,7 +14,7 @@ from lookdown.ground.parameters import Parameters
 from lookdown.ground.rewind import Rewind
 from lookdown.ground.sky import Star
 from lookdown.wire.errors import WireError
-from lookdown.wire.messages import SIGHT_DTYPE, PlotReport
+from lookdown.wire.messages import SIGHT_DTYPE, PlotFlag, PlotReport
 from tests.ground.test_pointing import EPOCH_NS, follow, scene_of
 
 STAR_EVERY = 5  # frames: one is of the sky
@@ -168,6 +168,23 @@ def test_without_a_catalogue_plots_in_space_are_refused_as_before(world, sky):
     with pytest.raises(WireError, match="no plot lies in the air"):
         ingest.offer(sky.report(scene, scene.report(0, 0, EPOCH_NS)))
     assert ingest.counters[1, "refused_geometry"] == 1
+
+
+def test_what_the_board_says_is_a_star_is_no_target_wherever_it_looks(world, sky):
+    scene = world(seed=0)
+    report = scene.report(0, 0, EPOCH_NS)
+    sights = report.sights.copy()
+    sights["flags"][0] |= PlotFlag.STAR
+    flagged = replace(report, sights=sights)
+    ingest = Ingest(scene.parameters())
+    (plain,) = [*ingest.offer(flagged), *ingest.flush()]
+    assert plain.plot_index.tolist() == list(range(1, report.n_plots))
+    assert ingest.counters[1, "plots_refused_geometry"] == 1
+    told = Ingest(scene.parameters(star_catalogue=sky.path))
+    (arrival,) = [*told.offer(flagged), *told.flush()]
+    np.testing.assert_array_equal(arrival.space, sights[:1])
+    assert arrival.plot_index.tolist() == list(range(1, report.n_plots))
+    assert told.counters[1, "plots_refused"] == 0
 
 
 def test_late_frames_of_the_sky_count_as_if_in_time(world, sky):
