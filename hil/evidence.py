@@ -23,7 +23,7 @@ from lookdown.hil.sensor.detector import frame_dropped
 from lookdown.hil.truth import Truth
 from lookdown.wire.errors import WireError
 from lookdown.wire.link import UNKNOWN
-from lookdown.wire.messages import PlotReport, RadarReport, ReportFlag
+from lookdown.wire.messages import PlotFlag, PlotReport, RadarReport, ReportFlag
 from lookdown.wire.packet import decode
 from lookdown.wire.recording import Delivery, read_recording
 
@@ -184,7 +184,8 @@ def _plots(
         else:
             part["row"], part["col"] = places_of(looks[report.sensor_id], report)
             part["snr"], part["flags"] = report.echoes["snr"], report.echoes["flags"]
-        parts.append(part)
+        # What the board says is a star is not said to be a target.
+        parts.append(part[part["flags"] & PlotFlag.STAR == 0] if infrared else part)
     return np.concatenate(parts)
 
 

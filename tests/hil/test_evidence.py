@@ -1,6 +1,7 @@
 """What a run left: frames that the sensor dropped are no chance to see anything, and no report of them is missing."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,11 @@ from lookdown.hil.plan import Scenario
 from lookdown.hil.score import Settings, score_run
 from lookdown.hil.sensor.detector import frame_dropped
 from lookdown.hil.truth import Truth
+from lookdown.wire.envelope import Delivery
+from lookdown.wire.messages import PlotFlag, ReportFlag
+from lookdown.wire.packet import encode
+from lookdown.wire.recording import Recorder
+from tests.wire.samples import report
 
 
 def test_dropped_frames_are_neither_chances_nor_missing_reports(
@@ -34,3 +40,23 @@ def test_dropped_frames_are_neither_chances_nor_missing_reports(
     assert figures["frames"]["sent"] + figures["frames"]["dropped"] == 40 * len(ids)
     assert figures["link"]["reports_missing"] == 0
     assert np.sum([row["frames"] for row in figures["detection"]["per_satellite"]]) == figures["frames"]["sent"]
+
+
+def test_what_a_board_says_is_a_star_is_no_false_plot(small_plan: Callable[..., Scenario], tmp_path: Path) -> None:
+    scenario = small_plan()
+    sensor_id, path = scenario.satellite[0].id, tmp_path / "received.ldrec"
+    sights = report(3).sights
+    sights["flags"] = [0, PlotFlag.STAR, PlotFlag.STAR | PlotFlag.DARK]
+    recorder = Recorder(path)
+    for frame_id in range(3):
+        seen = replace(
+            report(3), sensor_id=sensor_id, frame_id=frame_id, time_ns=int(scenario.frame_time_ns(frame_id)),
+            sights=sights, flags=ReportFlag.NONE,
+        )  # fmt: skip
+        recorder.append(Delivery(sensor_id, 0, 0, encode(seen, frame_id)))
+    recorder.commit()
+    recorder.close()
+    evidence = gather(scenario, Truth(scenario), path, tmp_path / "none", {}, 0.5)
+    assert evidence.exposures["n_plots"][evidence.exposures["reported"]].tolist() == [3, 3, 3]
+    assert evidence.plots["frame_id"].tolist() == [0, 1, 2]
+    assert not np.any(evidence.plots["flags"] & PlotFlag.STAR)
