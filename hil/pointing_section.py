@@ -106,7 +106,7 @@ def pointing_section(
         return ""
     rows = [
         [
-            f"satellite {row['sensor_id']}",
+            str(row["sensor_id"]),
             Right(number(_MICRO * row["stated_rad"])),
             Right(", ".join(f"{_MICRO * value:+.1f}" for value in row["true_rad"])),
             Right(", ".join(f"{_MICRO * value:+.1f}" for value in row["error_rad"])),
@@ -117,15 +117,15 @@ def pointing_section(
         for row in figures["per_satellite"]
     ]
     head = (
-        *("stated sigma [urad]", "true at the end x, y [urad]", "estimate less truth [urad]", "its sigma [urad]"),
-        *("RMS over sigma", "plots of tracks, landmarks, stars"),
+        *("stated sigma", "true x, y", "estimate less truth", "its sigma"),
+        *("RMS over sigma", "plots: tracks, landmarks, stars"),
     )
     return (
         '<section><h2>Pointing errors</h2><p class="say">By how much the plots of each satellite lie off for the '
         "attitude and place that it reports. Line: what the ground estimates; band: its two sigmas; dashes: the truth. "
         "Grey: two sigmas of what the satellite states of itself. Tracks tell by what satellites differ, landmarks and "
-        "stars tell each for itself.</p>"
-        f"{_chart(scenario, truth, told)}{table(('', *map(Right, head)), rows)}</section>"
+        "stars tell each for itself. The table is of the end, in microradians.</p>"
+        f"{_chart(scenario, truth, told)}{table(('satellite', *map(Right, head)), rows)}</section>"
     )
 
 
