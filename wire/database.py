@@ -3,6 +3,8 @@
 import sqlite3
 from pathlib import Path
 
+_PATIENCE_MS = 2000  # for a reader that comes or goes: it may hold the log's lock for an instant
+
 
 def open_database(path: Path, schema: str, *, durable: bool, exclusive: bool) -> sqlite3.Connection:
     """Open or create a database and begin a transaction in which its tables are there.
@@ -38,4 +40,6 @@ def open_database(path: Path, schema: str, *, durable: bool, exclusive: bool) ->
     if verdict != "ok":
         database.close()
         raise sqlite3.DatabaseError(verdict)
+    if not exclusive:
+        database.execute(f"PRAGMA busy_timeout = {_PATIENCE_MS}")
     return database
