@@ -1,4 +1,4 @@
-"""Databases that others read: who comes or goes for an instant stops no writer, who holds the file keeps it from opening."""
+"""Databases that others read: who comes or goes stops no writer, who holds the file keeps it from opening."""
 
 import sqlite3
 import threading
