@@ -118,7 +118,8 @@ def test_a_stop_is_coasted_along_the_road_and_custody_resumes():
             away = (track.state[:3] - states[n][:3]) @ direction
             assert abs(away) < 4.0 * sigmas[-1]
             [near] = line.near(track.state[:3], np.eye(3), 9.0)
-            assert near.square < 9.0
+            [nearest], _ = line.at(np.array([near.edge]), np.array([near.along_m]))
+            assert np.linalg.norm(track.state[:3] - nearest) < ROAD.width_m
     assert all(later > earlier for earlier, later in pairwise(sigmas))
 
 
