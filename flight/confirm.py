@@ -20,7 +20,7 @@ from lookdown.flight.psf import PointSpread
 from lookdown.flight.registration import Location
 from lookdown.kernels.flashes import count_flashes, find_thick
 from lookdown.kernels.judge import aim_plots, find_clipped, find_lone, find_young
-from lookdown.kernels.partners import find_partners
+from lookdown.kernels.partners import find_partners, partners_scratch_size
 
 Image = NDArray[np.float32]
 
@@ -128,6 +128,7 @@ class Confirmation:
             np.zeros(capacity, np.uint8) for _ in range(5)
         )
         self._places, self._least = np.zeros((capacity, 6), np.int32), np.zeros(capacity, np.float32)
+        self._words = np.zeros(partners_scratch_size(rows, capacity), np.int32)
         self._spot = spot = narrowness(spread)
         self._narrow = spot.light + NARROW_SHARE * (spot.pixel - spot.light)
         self._shift = (0.0, 0.0)  # where the middle of the frame before lay in the one before it
@@ -251,7 +252,9 @@ class Confirmation:
             oldest = self._oldest if self.frames > 2 else None
             settled = self.frames > SETTLED_FRAMES + 2  # both frames before, too
             together = TOGETHER if settled else TOGETHER_AT_START
-            find_partners(self._before, older, oldest, places, least, strict, together, THREE, reach_px, found)
+            find_partners(
+                self._before, older, oldest, places, least, strict, together, THREE, reach_px, self._words, found
+            )
             count_flashes(plots, found, FLASH_SNR, FLASH_BLOCK_PX, self._flashes)
         else:
             found.fill(1)

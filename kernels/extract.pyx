@@ -18,10 +18,13 @@ pixels, with ``sigma^2 = noise^2 sum (row - centroid)^2 / (sum of weights)^2 + f
 
 from libc.math cimport fabsf
 from libc.stdint cimport uint64_t
+from libc.string cimport memset
 
+from lookdown.kernels.beyond cimport AT_ONCE, lowest_bit, marked
 from lookdown.kernels.component cimport Component, Frame, Run, measure, merge, open_component
 from lookdown.kernels.extract cimport Plot
-from lookdown.kernels.rows cimport RowIn, cloned
+from lookdown.kernels.rows cimport BytesOut, RowIn, cloned
+from lookdown.kernels.soon cimport prefetch
 from lookdown.kernels.strongest cimport insert, order
 
 import numpy as np
@@ -59,16 +62,7 @@ MERGED = 32  # shares its connected pixels with other plots, which a fit has tol
 EXTENDED = 256  # a fit has shown that its light is not that of points
 UNFITTED = 512  # too weak for a fit in a frame with many: its place is the closed form's
 
-cdef extern from *:
-    """
-    #define lookdown_prefetch(address) __builtin_prefetch(address)
-    """
-    void prefetch "lookdown_prefetch"(const void* address) noexcept nogil
-
-
 cdef enum:
-    BLOCK = 64  # pixels tested at once for the presence of any hit
-    PART = 8  # and those of a block that holds one
     RUN_WORDS = 4  # int64 words of scratch that hold one Run
     COMPONENT_WORDS = 20
     KEY_WORDS = 2  # and the keys of one plot for the sort
@@ -83,43 +77,36 @@ cdef cloned seek_hit(RowIn z, float threshold, Py_ssize_t n, int* found) noexcep
     found[0] = any_hit
 
 
-cdef inline bint any_in_part(const float* z, float threshold) noexcept nogil:
+cdef cloned mark_hits(RowIn z, float threshold, BytesOut marks, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
-    cdef int found = 0
-    for i in range(PART):
-        found |= fabsf(z[i]) > threshold
-    return found
+    for i in range(n):
+        marks[i] = fabsf(z[i]) > threshold
 
 
 cdef Py_ssize_t find_runs(const float* z, Py_ssize_t n, float threshold, Run* runs) noexcept nogil:
     """Cut the hits of one row in runs of one sign."""
-    cdef Py_ssize_t c = 0, count = 0, stop, part_end, dark, open_dark = -1
+    cdef Py_ssize_t block, first, size, c, dark, count = 0
+    cdef unsigned char[AT_ONCE] marks
+    cdef uint64_t bits
     cdef int found
-    while c < n:
-        stop = min(c + BLOCK, n)
-        seek_hit(z + c, threshold, stop - c, &found)
+    for block in range((n + AT_ONCE - 1) // AT_ONCE):
+        first = block * AT_ONCE
+        size = min(n - first, <Py_ssize_t>AT_ONCE)
+        seek_hit(z + first, threshold, size, &found)
         if not found:
-            c = stop
-            open_dark = -1
             continue
-        while c < stop:
-            if c + PART <= stop and not any_in_part(z + c, threshold):
-                c += PART
-                open_dark = -1
-                continue
-            part_end = min(c + PART, stop)
-            while c < part_end:
-                if fabsf(z[c]) > threshold:
-                    dark = 1 if z[c] < 0 else 0
-                    if dark != open_dark:
-                        runs[count].first = c
-                        runs[count].dark = dark
-                        count += 1
-                        open_dark = dark
-                    runs[count - 1].last = c
-                else:
-                    open_dark = -1
-                c += 1
+        memset(marks, 0, AT_ONCE)
+        mark_hits(z + first, threshold, marks, size)
+        bits = marked(marks)
+        while bits != 0:
+            c = first + lowest_bit(bits)
+            bits &= bits - 1
+            dark = 1 if z[c] < 0 else 0
+            if count == 0 or runs[count - 1].last < c - 1 or runs[count - 1].dark != dark:
+                runs[count].first = c
+                runs[count].dark = dark
+                count += 1
+            runs[count - 1].last = c
     return count
 
 
@@ -194,9 +181,11 @@ cdef Py_ssize_t scan(
     for r in range(frame.rows + 1):
         count = find_runs(frame.z + r * cols, cols, frame.threshold, runs) if r < frame.rows else 0
         for i in range(count):
-            # The residual is read here and there alone: all these reads wait for memory at once, not in turn.
+            # Residual and samples are read here and there alone: all these reads wait for memory at once, not in turn.
             peak = frame.residual + r * cols + runs[i].first
             prefetch(peak)
+            if frame.samples != NULL:
+                prefetch(frame.samples + r * cols + runs[i].first)
             if r > 0:
                 prefetch(peak - cols)
             if r + 1 < frame.rows:

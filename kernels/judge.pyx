@@ -7,9 +7,13 @@ and how strong the partners of plots must be (``partners.pyx``), `keep_plots` ta
 from libc.math cimport copysignf, fabsf, rint, rintf
 
 from lookdown.kernels.extract cimport Plot
+from lookdown.kernels.soon cimport SOON, prefetch
 
 from lookdown.kernels.checks import require_array, require_integer, require_number
 from lookdown.kernels.extract import PLOT_DTYPE
+
+cdef enum:
+    LANES = 8  # samples of a row that are compared together
 
 cdef double BEYOND_PX = 0.1  # so little beyond the border of a background its edge still tells what is there
 
@@ -19,15 +23,19 @@ cdef inline Py_ssize_t pixel_of(float place) noexcept nogil:
     return <Py_ssize_t>rintf(place) if fabsf(place) < 1e9 else -1
 
 
+cdef inline bint is_inside(const Plot* plot, Py_ssize_t rows, Py_ssize_t cols) noexcept nogil:
+    """Whether the peak has neighbours all around."""
+    return 0 < plot.peak_row < rows - 1 and 0 < plot.peak_col < cols - 1
+
+
 cdef bint is_lone(
     const Plot* plot, const float* x, const float* filtered, Py_ssize_t rows, Py_ssize_t cols, float narrow,
     float light, float noise
 ) noexcept nogil:
-    cdef Py_ssize_t r = plot.peak_row, c = plot.peak_col, at
+    cdef Py_ssize_t at = plot.peak_row * cols + plot.peak_col
     cdef float limit, sign
-    if not (0 < r < rows - 1 and 0 < c < cols - 1):
+    if not is_inside(plot, rows, cols):
         return False
-    at = r * cols + c
     sign = <float>((filtered[at] > 0) - (filtered[at] < 0))
     limit = light + noise / max(plot.snr, <float>1e-6)
     return x[at] * sign > max(narrow, limit) * fabsf(filtered[at])
@@ -65,13 +73,17 @@ def find_lone(plots, residual, filtered, narrow, light, noise, lone):
     cdef Py_ssize_t k
     with nogil:
         for k in range(p.shape[0]):
+            if k + SOON < p.shape[0] and is_inside(&p[k + SOON], y.shape[0], y.shape[1]):
+                prefetch(&x[p[k + SOON].peak_row, p[k + SOON].peak_col])
+                prefetch(&y[p[k + SOON].peak_row, p[k + SOON].peak_col])
             out[k] = is_lone(&p[k], &x[0, 0], &y[0, 0], y.shape[0], y.shape[1], least, of_light, spread)
 
 
-cdef bint is_young(
+cdef Py_ssize_t ground_of(
     const Plot* plot, const unsigned char[:, ::1] age, const float[:, :, ::1] field, Py_ssize_t row_step,
-    Py_ssize_t col_step, int youngest
+    Py_ssize_t col_step
 ) noexcept nogil:
+    """Where on its grid the background of a plot lies; -1 where there is none."""
     cdef Py_ssize_t rows = age.shape[0], cols = age.shape[1]
     cdef Py_ssize_t height = (rows + field.shape[0] - 1) // field.shape[0]
     cdef Py_ssize_t width = (cols + field.shape[1] - 1) // field.shape[1]
@@ -80,10 +92,10 @@ cdef bint is_young(
     if not (
         -BEYOND_PX <= r + moved[0] <= rows - 1 + BEYOND_PX and -BEYOND_PX <= c + moved[1] <= cols - 1 + BEYOND_PX
     ):
-        return True
+        return -1
     r += pixel_of(moved[0]) - row_step
     c += pixel_of(moved[1]) - col_step
-    return not (0 <= r < rows and 0 <= c < cols) or age[r, c] <= youngest
+    return r * cols + c if 0 <= r < rows and 0 <= c < cols else -1
 
 
 def find_young(plots, age, field, row_step, col_step, youngest, young):
@@ -116,12 +128,41 @@ def find_young(plots, age, field, row_step, col_step, youngest, young):
     cdef Py_ssize_t along = require_integer("col_step", col_step, -(2**31), 2**31 - 1)
     cdef int limit = require_integer("youngest", youngest, 0, 255)
     cdef unsigned char[::1] out = require_array("young", young, "uint8", plots.shape, out=True)
-    cdef Py_ssize_t k
+    cdef Py_ssize_t[SOON] grounds
+    cdef Py_ssize_t k, at, n = p.shape[0]
     if not (0 < tiles.shape[0] <= old.shape[0] and 0 < tiles.shape[1] <= old.shape[1] and tiles.shape[2] == 2):
         raise ValueError(f"field: wanted 1 to {age.shape} tiles of (row, col), got {field.shape}; see `Registration`")
     with nogil:
-        for k in range(p.shape[0]):
-            out[k] = is_young(&p[k], old, tiles, down, along, limit)
+        for k in range(n + SOON):
+            if k >= SOON:
+                at = grounds[k % SOON]
+                out[k - SOON] = at < 0 or (&old[0, 0])[at] <= limit
+            if k < n:
+                grounds[k % SOON] = at = ground_of(&p[k], old, tiles, down, along)
+                if at >= 0:
+                    prefetch(&old[0, 0] + at)
+
+
+cdef bint all_below(
+    const unsigned short[:, ::1] raw, Py_ssize_t top, Py_ssize_t bottom, Py_ssize_t left, Py_ssize_t right, int limit
+) noexcept nogil:
+    """Whether all samples of some rows and columns, and of some beside them, lie below a limit: quickly seen."""
+    cdef Py_ssize_t i, j, begin
+    cdef unsigned short[LANES] most
+    cdef const unsigned short* row
+    while left <= right:
+        begin = min(max(left, 0), raw.shape[1] - LANES)
+        for j in range(LANES):
+            most[j] = 0
+        for i in range(top, bottom):
+            row = &raw[i, begin]
+            for j in range(LANES):
+                most[j] = row[j] if row[j] > most[j] else most[j]
+        for j in range(LANES):
+            if most[j] >= limit:
+                return False
+        left += LANES
+    return True
 
 
 cdef bint is_clipped(
@@ -135,6 +176,8 @@ cdef bint is_clipped(
     cdef Py_ssize_t r = min(max(pixel_of(plot.row), 0), rows - 1), c = min(max(pixel_of(plot.col), 0), cols - 1)
     cdef const float* moved = &field[r // height, c // width, 0]
     cdef Py_ssize_t down = pixel_of(moved[0]) - row_step, along = pixel_of(moved[1]) - col_step
+    if cols >= LANES and all_below(raw, max(r - reach, 0), min(r + reach + 1, rows), c - reach, c + reach, saturation):
+        return False
     for i in range(max(r - reach, 0), min(r + reach + 1, rows)):
         for j in range(max(c - reach, 0), min(c + reach + 1, cols)):
             p = i + down
@@ -142,6 +185,13 @@ cdef bint is_clipped(
             if raw[i, j] >= saturation and 0 <= p < rows and 0 <= q < cols and mean[p, q] >= share * frame[i, j]:
                 return True
     return False
+
+
+cdef void call_samples(const Plot* plot, const unsigned short[:, ::1] raw, Py_ssize_t reach) noexcept nogil:
+    """Ask memory for the samples about a plot."""
+    cdef Py_ssize_t r = pixel_of(plot.row), c = min(max(pixel_of(plot.col), 0), raw.shape[1] - 1), i
+    for i in range(max(r - reach, 0), min(r + reach + 1, raw.shape[0])):
+        prefetch(&raw[i, c])
 
 
 def find_clipped(
@@ -192,6 +242,8 @@ def find_clipped(
         raise ValueError(f"field: wanted 1 to {raw.shape} tiles of (row, col), got {field.shape}; see `Registration`")
     with nogil:
         for k in range(p.shape[0]):
+            if k + SOON < p.shape[0]:
+                call_samples(&p[k + SOON], samples, far)
             out[k] = is_clipped(&p[k], samples, most, x, ground, tiles, down, along, part, far)
 
 

@@ -8,6 +8,7 @@ from libc.math cimport INFINITY, fabsf, powf
 from libc.stdint cimport uint64_t
 
 from lookdown.kernels.extract cimport Plot
+from lookdown.kernels.soon cimport SOON, prefetch
 from lookdown.kernels.strongest cimport order
 
 from lookdown.kernels.checks import require_array, require_integer, require_number
@@ -59,6 +60,8 @@ def score_plots(plots, z, side, level, power, ratio):
     require_peaks(plots, x.shape[0], x.shape[1])
     with nogil:
         for k in range(p.shape[0]):
+            if k + SOON < p.shape[0]:
+                prefetch(&x[p[k + SOON].peak_row, p[k + SOON].peak_col])
             i = p[k].peak_row // block
             j = p[k].peak_col // block
             least = min(least, q[i, j] * powf(part, 1 / b[i, j]))

@@ -1,12 +1,12 @@
 """Trails: plots beside a stronger one of the other polarity leave the list.
 
 Plot i goes if some plot j, itself a trail or not, has the other sign of amplitude, ``snr_i < share snr_j`` and lies
-within ``reach`` of it. Plots are laid in the cells of a grid of that size, so that only those in the 3 x 3 cells about
-one are compared with it; cells share the buckets of a hash table as large as the list (Teschner et al. 2003, VMV, 47),
-which costs a comparison too many now and then and changes nothing.
+within ``reach`` of it. Plots that are strong enough to have a trail are laid in the cells of a grid of that size, so
+that only those in the 3 x 3 cells about one are compared with it; cells share the buckets of a hash table as large as
+the list (Teschner et al. 2003, VMV, 47), which costs a comparison too many now and then and changes nothing.
 """
 
-from libc.math cimport floor
+from libc.math cimport INFINITY, floor
 from libc.string cimport memset
 
 from lookdown.kernels.extract cimport Plot
@@ -65,16 +65,23 @@ cdef Py_ssize_t remove(Plot* plots, Py_ssize_t n, float reach, float share, int*
     cdef int* first = words
     cdef int* following = words + size
     cdef int* trail = following + n
-    cdef Py_ssize_t k, n_kept = 0, n_dark = 0
+    cdef Py_ssize_t k, n_kept = 0, n_dark = 0, n_laid = 0
+    cdef float weakest = INFINITY
     for k in range(n):
         n_dark += plots[k].amplitude < 0
+        weakest = min(plots[k].snr, weakest)
     if n_dark == 0 or n_dark == n:
         return n
     memset(first, 0xFF, size * sizeof(int))
     for k in range(n):
+        if not weakest < share * plots[k].snr:  # leaves no trail that is a plot
+            continue
+        n_laid += 1
         at = bucket_of(cell_of(plots[k].row, reach), cell_of(plots[k].col, reach), size - 1)
         following[k] = first[at]
         first[at] = <int>k
+    if n_laid == 0:
+        return n
     for k in range(n):
         trail[k] = is_trail(plots, k, first, following, size - 1, reach, share)
     for k in range(n):
