@@ -92,6 +92,7 @@ class Background:
         self._parameters, self._spread = parameters, spread
         self.frames = 0
         self._residual, self._filtered, self._z = (np.zeros(shape, np.float32) for _ in range(3))
+        self._strong = np.zeros(rows, np.uint8)  # rows of the score with one beyond NEW_SCORE
         self._predicted, self._variance = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
         self.mean, self._next_mean = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
         self.noise, self._next_noise = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
@@ -173,7 +174,7 @@ class Background:
         if self.frames > 1:
             at_start = self.frames <= SETTLED_FRAMES
             strong, young = (HOLD_SCORE, YOUNG_AT_START) if at_start else (NEW_SCORE, YOUNG_LATER)
-            restart_young(self._z, found.field, *found.step, strong, young, self.age)
+            restart_young(self._z, self._strong, found.field, *found.step, strong, young, self.age)
         if pointed:
             self._memory.apply(self.noise, self.age)
         elif self.frames > 1:
@@ -198,6 +199,7 @@ class Background:
                 self._parameters.window_px,
                 self._parameters.guard_px,
                 HOLD_SCORE,
+                NEW_SCORE,
                 found.step[0],
                 found.step[1],
                 self._parameters.background_frames,
@@ -208,6 +210,7 @@ class Background:
                 predicted,
                 self._filtered,
                 self._z,
+                self._strong,
                 self._next_mean,
                 self._next_noise,
                 self._next_age,

@@ -1,6 +1,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+def partners_scratch_size(rows: int, capacity: int) -> int: ...
 def find_partners(
     before: NDArray[np.float32],
     older: NDArray[np.float32] | None,
@@ -11,5 +12,6 @@ def find_partners(
     together: float,
     three: float,
     reach: int,
+    scratch: NDArray[np.int32],
     found: NDArray[np.uint8],
 ) -> None: ...

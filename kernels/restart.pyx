@@ -31,13 +31,15 @@ cdef cloned count_strong(RowIn z, float limit, StrongOut count, Py_ssize_t n) no
     count[0] = found
 
 
-def restart_young(z, field, row_step, col_step, limit, oldest, age):
+def restart_young(z, strong, field, row_step, col_step, limit, oldest, age):
     """Set the age of places to 0 whose young background a frame contradicts.
 
     Parameters
     ----------
     z : ndarray of float32, shape (rows, cols)
         Score of the frame against its background.
+    strong : ndarray of uint8, shape (rows,)
+        0 for rows without a score beyond the limit; only the others are looked through.
     field : ndarray of float32, shape (n, m, 2)
         Displacement (row, col) from frame to background before the grid moved, per tile [px].
     row_step, col_step : int
@@ -56,19 +58,19 @@ def restart_young(z, field, row_step, col_step, limit, oldest, age):
     """
     cdef const float[:, ::1] x = require_array("z", z, "float32", 2)
     cdef const float[:, :, ::1] f = require_field(field, x.shape[0], x.shape[1])
+    cdef const unsigned char[::1] told = require_array("strong", strong, "uint8", (z.shape[0],))
     cdef Py_ssize_t rows = x.shape[0], cols = x.shape[1]
     cdef Py_ssize_t down = require_integer("row_step", row_step, -1000000, 1000000)
     cdef Py_ssize_t along = require_integer("col_step", col_step, -1000000, 1000000)
     cdef float most = require_number("limit", limit, 1e-6, 1e6)
     cdef int young = require_integer("oldest", oldest, 0, 255)
-    cdef unsigned char[:, ::1] w = require_array("age", age, "uint8", z.shape, out=True, apart_from=(z,))
+    cdef unsigned char[:, ::1] w = require_array("age", age, "uint8", z.shape, out=True, apart_from=(z, strong))
     cdef Py_ssize_t tile_rows = (rows + f.shape[0] - 1) // f.shape[0], tile_cols = (cols + f.shape[1] - 1) // f.shape[1]
     cdef Py_ssize_t r, c, part, first, last, q, p
     cdef int count
     with nogil:
         for r in range(rows):
-            count_strong(&x[r, 0], most, &count, cols)
-            if count == 0:
+            if not told[r]:
                 continue
             for part in range((cols + BLOCK - 1) // BLOCK):
                 first = part * BLOCK

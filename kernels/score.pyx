@@ -83,6 +83,8 @@ cdef struct Pass:
     Image held  # what enters the background
     Py_ssize_t reach  # rows below a row of the new grid that its renewal looks at
     Py_ssize_t renewed  # row of the new grid that comes next
+    unsigned char* strong  # whether rows have a score beyond the whitening's limit
+    Py_ssize_t first  # row of the band
     Py_ssize_t last  # row behind the band
     Py_ssize_t last_block  # row of blocks behind those that are whitened
 
@@ -99,6 +101,8 @@ cdef void whiten_and_renew(Pass* p, Py_ssize_t b) noexcept nogil:
     for r in range(first, done):
         held = own_row(&p.held, r)
         memcpy(held, row_of(&p.subtraction.residual, r), cols * sizeof(float))
+        if p.first <= r < p.last:
+            p.strong[r] = 1 if p.whitening.beyond[r % 2] else 0
         if p.whitening.beyond[r % 2]:
             hold_pixels(row_of(&p.whitening.z, r), p.limit, held, cols)
     while p.renewed < p.last and clamp(p.renewed + p.reach, rows) < done:
@@ -162,8 +166,9 @@ def score_scratch_size(cols, taps, window):
 
 
 def score_and_renew(
-    frame, mean, noise, age, field, blur, variance_floor, taps, edge, window, guard, hold_limit, row_step, col_step,
-    age_limit, first_row, last_row, scratch, residual, predicted, filtered, z, new_mean, new_noise, new_age
+    frame, mean, noise, age, field, blur, variance_floor, taps, edge, window, guard, hold_limit, strong_limit, row_step,
+    col_step, age_limit, first_row, last_row, scratch, residual, predicted, filtered, z, strong, new_mean, new_noise,
+    new_age
 ):
     """Score a frame against its background, ring and memory, and let it enter the background.
 
@@ -183,6 +188,8 @@ def score_and_renew(
         Sides of the ring, as for `whiten` [px].
     hold_limit : float
         Score up to which a residual enters the background as it is, as for `hold_back`.
+    strong_limit : float
+        Score beyond which ``strong`` tells of it, above 0.
     row_step, col_step, age_limit
         As for `renew_background`; displacements lie within `MOST_REACH_PX` rows of the step.
     first_row, last_row : int
@@ -198,6 +205,8 @@ def score_and_renew(
         Filtered residual [frame unit].
     z : ndarray of float32, shape (rows, cols)
         Score, as `whiten` gives it [1].
+    strong : ndarray of uint8, shape (rows,)
+        1 for rows with a score beyond the smaller of ``hold_limit`` and ``strong_limit``, 0 for the others.
     new_mean, new_noise, new_age
         As `renew_background` gives them.
 
@@ -228,10 +237,12 @@ def score_and_renew(
     for name, array in outputs.items():
         require_array(name, array, "float32", frame.shape, out=True, apart_from=tuple(inputs))
         inputs.append(array)
-    require_array("new_age", new_age, "uint8", frame.shape, out=True, apart_from=(age,))
+    require_array("strong", strong, "uint8", (frame.shape[0],), out=True, apart_from=(age,))
+    require_array("new_age", new_age, "uint8", frame.shape, out=True, apart_from=(age, strong))
     cdef float[:, ::1] y = residual, g = filtered, u = z, nm = new_mean, nn = new_noise
     cdef float[:, ::1] p = residual if predicted is None else predicted
     cdef unsigned char[:, ::1] na = new_age
+    cdef unsigned char[::1] told = strong
     cdef float[::1] work = require_scratch(scratch, score_scratch_size(cols, taps.size, window), tuple(inputs))
     cdef float least = require_number("variance_floor", variance_floor, 0, 1e30)
     cdef Py_ssize_t down = require_integer("row_step", row_step, -1_000_000, 1_000_000)
@@ -267,6 +278,7 @@ def score_and_renew(
     free += <Py_ssize_t>filter_scratch_size(cols, taps.size)
     all.edge, all.n_edge = &e[0] if e.shape[0] > 0 else NULL, e.shape[0]
     all.limit = require_number("hold_limit", hold_limit, 1e-6, 1e6)
+    all.strong, all.first = &told[0], first
     all.reach, all.renewed, all.last = reach, first, last
     # Rows from the highest to the lowest that a row's renewal looks at, and two that come at a time.
     all.held = last_rows(free, rows, cols, held_depth)
@@ -276,7 +288,8 @@ def score_and_renew(
     whitening.z = band_of_image(&u[0, 0], rows, cols, first, last, free, 2)
     free += 2 * cols
     whitening.half, whitening.guard_half, whitening.variance_floor = half, guard_half, least
-    whitening.limit, whitening.variance = all.limit, last_rows(free, rows, cols, held_depth)
+    whitening.limit = min(all.limit, <float>require_number("strong_limit", strong_limit, 1e-6, 1e6))
+    whitening.variance = last_rows(free, rows, cols, held_depth)
     free += held_depth * cols
     # The renewal looks at rows above and below those of the band; the rings of these reach further still.
     whitening.first = min(clamp(first - back, rows), first) // 2

@@ -128,8 +128,9 @@ def score(
 
     def run(
         frame: Any, mean: Any, noise: Any, age: Any, field: Any, blur: float, floor: float, taps: Any, edge: Any,
-        window: int, guard: int, limit: float, row_step: int, col_step: int, age_limit: int, _first: int, _last: int,
-        scratch: Any, residual: Any, predicted: Any, filtered: Any, z: Any, new_mean: Any, new_noise: Any, new_age: Any,
+        window: int, guard: int, limit: float, _strong: float, row_step: int, col_step: int, age_limit: int,
+        _first: int, _last: int, scratch: Any, residual: Any, predicted: Any, filtered: Any, z: Any, strong: Any,
+        new_mean: Any, new_noise: Any, new_age: Any,
     ) -> None:  # fmt: skip
         predicted = own if predicted is None else predicted
         subtract(frame, mean, noise, age, field, blur, floor, scratch, residual, predicted)
@@ -139,6 +140,7 @@ def score(
                 lines[k] /= factor
                 lines[-1 - k] /= factor
         whiten(filtered, predicted, window, guard, floor, scratch, variance, z)
+        strong.fill(1)  # all rows are looked through afterwards
         peers_local.hold_loop(z.ravel(), np.float32(limit), residual.ravel(), held.ravel())
         renew(
             frame, held, variance, mean, noise, age, field, row_step, col_step, age_limit, scratch,

@@ -273,10 +273,11 @@ def _score_and_renew(r: int, c: int) -> dict[str, Any]:
     kept = {name: given[name] for name in ("frame", "mean", "noise", "age", "field", "blur", "variance_floor")}
     return {
         **kept, "taps": TAPS.copy(), "edge": np.array([0.9, 0.95], np.float32), "window": 17, "guard": 7,
-        "hold_limit": 7.0, "row_step": 0, "col_step": -1, "age_limit": 50, "first_row": 0, "last_row": r,
+        "hold_limit": 7.0, "strong_limit": 4.0, "row_step": 0, "col_step": -1, "age_limit": 50, "first_row": 0,
+        "last_row": r,
         "scratch": floats(score.score_scratch_size(c, TAPS.size, 17)), "residual": out(r, c), "predicted": out(r, c),
-        "filtered": out(r, c), "z": out(r, c), "new_mean": out(r, c), "new_noise": out(r, c),
-        "new_age": out(r, c, "uint8"),
+        "filtered": out(r, c), "z": out(r, c), "strong": np.zeros(r, np.uint8), "new_mean": out(r, c),
+        "new_noise": out(r, c), "new_age": out(r, c, "uint8"),
     }  # fmt: skip
 
 
@@ -343,7 +344,10 @@ def _map_scores(r: int, c: int) -> dict[str, Any]:
 
 def _restart_young(r: int, c: int) -> dict[str, Any]:
     z, field, age = of(r, c, "z", "field", "age")
-    return {"z": z, "field": field, "row_step": 0, "col_step": -1, "limit": 7.0, "oldest": 60, "age": age}
+    return {
+        "z": z, "strong": np.ones(r, np.uint8), "field": field, "row_step": 0, "col_step": -1, "limit": 7.0,
+        "oldest": 60, "age": age,
+    }  # fmt: skip
 
 
 def _quantise(r: int, c: int) -> dict[str, Any]:
@@ -408,7 +412,7 @@ KERNELS = {
             score.score_and_renew,
             _score_and_renew,
             "frame mean noise age field taps edge",
-            "scratch residual predicted filtered z new_mean new_noise new_age",
+            "scratch residual predicted filtered z strong new_mean new_noise new_age",
         ),
         Kernel(cfar_power.cell_average, _power(thresholds.average_factors), "power factors", "scratch hits"),
         Kernel(cfar_power.greatest_of, _power(thresholds.greatest_factors), "power factors", "scratch hits"),
@@ -419,7 +423,7 @@ KERNELS = {
         Kernel(stack.quantise, _quantise, "z", "out"),
         Kernel(peaks.count_peaks, _count_peaks, "z", "counts"),
         Kernel(tailmap.map_scores, _map_scores, "z level power", "out"),
-        Kernel(restart.restart_young, _restart_young, "z field", "age"),
+        Kernel(restart.restart_young, _restart_young, "z strong field", "age"),
         Kernel(tail.tail_histogram, _tail_histogram, "z", "counts"),
         Kernel(extract.extract_plots, _extract_plots, "z residual samples bad", "scratch plots_out"),
         Kernel(fit.fit_plots, _fit_plots, "residual filtered z", "scratch plots"),

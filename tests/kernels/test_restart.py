@@ -21,5 +21,14 @@ def test_it_equals_its_twin(shape: tuple[int, int], seed: int, row_step: int, co
         down, along = np.rint(field[r // side[0], c // side[1]]).astype(int) - (row_step, col_step)
         if 0 <= r + down < shape[0] and 0 <= c + along < shape[1] and age[r + down, c + along] <= 3:
             wanted[r + down, c + along] = 0
-    restart_young(z, field, row_step, col_step, 2.0, 3, age)
-    np.testing.assert_array_equal(age, wanted)
+    strong = (np.abs(z) > 2.0).any(1)
+    for told in (strong, strong | rng.integers(0, 2, shape[0]).astype(bool)):
+        left = age.copy()
+        restart_young(z, told.view(np.uint8), field, row_step, col_step, 2.0, 3, left)
+        np.testing.assert_array_equal(left, wanted)
+
+
+def test_rows_without_a_strong_score_are_not_looked_at() -> None:
+    z, age, field = np.full((4, 5), 9, np.float32), np.ones((4, 5), np.uint8), np.zeros((1, 1, 2), np.float32)
+    restart_young(z, np.array([0, 1, 0, 0], np.uint8), field, 0, 0, 2.0, 3, age)
+    np.testing.assert_array_equal(age, np.ones((4, 1)) - [[0], [1], [0], [0]] + np.zeros((1, 5)))

@@ -15,7 +15,7 @@ from lookdown.kernels.whiten import whiten, whiten_scratch_size
 from tests.kernels.cases import bands_of, image, quick, seeds, shapes
 from tests.kernels.test_moving import background
 
-BLUR, FLOOR, LIMIT, AGE_LIMIT = 0.1, 0.25, 2.5, 7
+BLUR, FLOOR, LIMIT, STRONG, AGE_LIMIT = 0.1, 0.25, 2.5, 1.8, 7
 
 
 def one_by_one(
@@ -52,13 +52,14 @@ def in_one_pass(
 ) -> dict[str, np.ndarray]:
     """What the pass gives for a frame in bands, with predicted noise or without; each writes its own rows alone."""
     shape = given[0].shape
-    names = "residual", *(("predicted",) if predicted else ()), "filtered", "z", "new_mean", "new_noise"
+    names = "residual", *(("predicted",) if predicted else ()), "filtered", "z", "strong", "new_mean", "new_noise"
     out = {name: np.full(shape, np.nan, np.float32) for name in names} | {"new_age": np.full(shape, 77, np.uint8)}
+    out["strong"] = np.full(shape[0], 77, np.uint8)
     for first, last in bands:
         written = {name: array.copy() for name, array in out.items()}
         scratch = np.full(score_scratch_size(shape[1], taps.size, 17), np.nan, np.float32)
         score_and_renew(
-            *given, BLUR, FLOOR, taps, edge_factors(taps), 17, 7, LIMIT, *step, AGE_LIMIT, first, last, scratch,
+            *given, BLUR, FLOOR, taps, edge_factors(taps), 17, 7, LIMIT, STRONG, *step, AGE_LIMIT, first, last, scratch,
             *({"residual": None, "predicted": None} | written).values(),
         )  # fmt: skip
         for name, array in out.items():
@@ -85,6 +86,7 @@ def test_one_pass_gives_what_its_stages_give(shape: tuple[int, int], seed: int, 
     )
     for name in ("residual", "predicted", "filtered"):
         np.testing.assert_array_equal(out[name], wanted[name], name)
+    np.testing.assert_array_equal(out["strong"], (np.abs(out["z"]) > STRONG).any(1))
     # The level that is taken off before the ring's sums is another one.
     for name in ("z", "new_mean", "new_noise", "new_age"):
         np.testing.assert_allclose(out[name], wanted[name], rtol=1e-4, atol=2e-3, err_msg=name)
@@ -144,9 +146,10 @@ def test_what_does_not_fit_is_refused() -> None:
         values = {
             "frame": image(shape, 2), "mean": mean, "noise": noise, "age": age, "field": field, "blur": BLUR,
             "variance_floor": FLOOR, "taps": taps, "edge": edge_factors(taps), "window": 17, "guard": 7,
-            "hold_limit": LIMIT, "row_step": 0, "col_step": 0, "age_limit": AGE_LIMIT,
+            "hold_limit": LIMIT, "strong_limit": STRONG, "row_step": 0, "col_step": 0, "age_limit": AGE_LIMIT,
             "first_row": 0, "last_row": 20, "scratch": np.zeros(score_scratch_size(30, taps.size, 17), np.float32),
             **{name: np.zeros(shape, np.float32) for name in ("residual", "predicted", "filtered", "z")},
+            "strong": np.zeros(20, np.uint8),
             **{name: np.zeros(shape, np.float32) for name in ("new_mean", "new_noise")},
             "new_age": np.zeros(shape, np.uint8),
         }  # fmt: skip
@@ -159,6 +162,8 @@ def test_what_does_not_fit_is_refused() -> None:
         ({"age": age.astype(np.int16)}, "age: wanted"),
         ({"taps": np.array([1, 2, 3], np.float32)}, "taps: wanted symmetric taps"),
         ({"edge": np.zeros(3, np.float32)}, "edge: wanted factors above 0"),
+        ({"strong": np.zeros(19, np.uint8)}, "strong: wanted"),
+        ({"strong_limit": 0.0}, "strong_limit: wanted"),
         ({"guard": 17}, "guard: wanted at least a block"),
         ({"window": 16}, "window: wanted"),
         ({"scratch": np.zeros(10, np.float32)}, "scratch: wanted"),
