@@ -26,7 +26,7 @@ from lookdown.flight.bands import Bands
 from lookdown.kernels.forgive import forgive_peaks, forgive_pixels
 from lookdown.kernels.peaks import count_peaks, peak_levels, sum_peaks
 from lookdown.kernels.rank import rank_plots, score_plots
-from lookdown.kernels.tail import tail_histogram
+from lookdown.kernels.tail import tail_histogram, tail_levels
 from lookdown.kernels.tailmap import map_scores
 
 Image = NDArray[np.float32]
@@ -138,21 +138,16 @@ class FrameTail:
         self._step = min(64, max(1, round((rows * cols / MOST_SAMPLES) ** 0.5)))
         self._counts = np.zeros(PIXEL_BINS, np.int32)
         self._history = np.zeros(PIXEL_BINS, np.float64)
-        self._beyond = np.zeros(PIXEL_BINS, np.float64)  # scores from a bin on, the largest bin first
         self.power = 1.0
 
     def observe(self, z: Image) -> None:
         """Let the scores of a frame count; unknown ones are 0."""
         tail_histogram(z, self._step, PIXEL_BINS_PER_UNIT, self._counts)
-        self._history *= 1.0 - 1.0 / MEMORY_FRAMES
-        np.copyto(self._beyond, self._counts)  # as float64: adding integers would make an array
-        self._history += self._beyond
-        np.cumsum(self._history[::-1], out=self._beyond)
-        total = self._beyond[-1] * self._p_outer
-        if total < 1.0:
-            return
-        ratio = max(self._level(total) / self._level(INNER_OVER_OUTER * total), 1.001)
-        self.power = min(max(float(self._gauss / np.log(ratio)), LEAST_POWER), MOST_POWER)
+        keep = 1.0 - 1.0 / MEMORY_FRAMES
+        outer, inner = tail_levels(self._counts, keep, self._p_outer, INNER_OVER_OUTER, self._history)
+        if outer > 0.0:
+            ratio = max(outer / inner, 1.001)
+            self.power = min(max(float(self._gauss / np.log(ratio)), LEAST_POWER), MOST_POWER)
 
     def leave_out(self, z: Image, plots: NDArray[Any], confirmed: NDArray[np.uint8]) -> None:
         """Take the pixels about plots out again that are known to be no clutter that stays.
@@ -167,12 +162,6 @@ class FrameTail:
             0 for those of the first m plots that are meant.
         """
         forgive_pixels(z, plots, confirmed, SPOT_PX, self._step, PIXEL_BINS_PER_UNIT, self._history)
-
-    def _level(self, count: float) -> float:
-        """Level that ``count`` scores exceed, linear within a bin."""
-        k = int(np.searchsorted(self._beyond, count))  # the highest bin from which on so many scores lie
-        beyond, following = self._beyond[k], self._beyond[k - 1] if k > 0 else 0.0
-        return float(PIXEL_BINS - 1 - k + (beyond - count) / max(beyond - following, 1e-12))
 
 
 class TailCalibration:
@@ -259,7 +248,8 @@ class TailCalibration:
         np.maximum(self.power, np.float32(1.001), out=self.power)
         np.log(self.power, out=self.power)
         np.divide(self._log_gauss, self.power, out=self.power)
-        np.clip(self.power, LEAST_POWER, MOST_POWER, out=self.power)
+        np.maximum(self.power, np.float32(LEAST_POWER), out=self.power)
+        np.minimum(self.power, np.float32(MOST_POWER), out=self.power)
         # b^(1 - share) B^share where the frame's power B is the smaller.
         np.divide(np.float32(self._frame.power), self.power, out=self._level)
         np.minimum(self._level, np.float32(1.0), out=self._level)

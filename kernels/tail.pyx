@@ -79,3 +79,59 @@ def tail_histogram(z, step, per_unit, counts):
         raise ValueError("counts: wanted at least one bin, got none; give a longer array")
     with nogil:
         count_levels(&x[0, 0], x.shape[0], x.shape[1], stride, scale, &bins[0], bins.shape[0])
+
+
+cdef double level_of(const double* history, Py_ssize_t n, double wanted) noexcept nogil:
+    """Level in bins that ``wanted`` of what was counted exceed, linear within a bin; 0 if there are not so many."""
+    cdef double beyond = 0, before
+    cdef Py_ssize_t k
+    for k in range(n - 1, -1, -1):
+        before = beyond
+        beyond += history[k]
+        if beyond >= wanted:
+            return k + (beyond - wanted) / max(beyond - before, 1e-12)
+    return 0
+
+
+def tail_levels(counts, keep, outer, ratio, history):
+    """Let a history of sizes fade, add those of a frame, and return the levels that two shares of it exceed.
+
+    Parameters
+    ----------
+    counts : ndarray of int32, shape (n,)
+        Pixels of the frame in each bin, as `tail_histogram` gives them.
+    keep : float
+        Factor of what was counted before, 0 to 1.
+    outer : float
+        Share of all that exceeds the outer level, 0 to 1.
+    ratio : float
+        How many times as many exceed the inner one, 1 to 1 / ``outer``.
+    history : ndarray of float64, shape (n,)
+        Pixels of all frames by size, changed in place.
+
+    Returns
+    -------
+    outer_level, inner_level : float
+        The levels [bins]; 0 if the outer share is less than a pixel.
+
+    Raises
+    ------
+    ValueError
+        If an array has another type, shape or layout, or a number is out of its range.
+    """
+    cdef const int[::1] x = require_array("counts", counts, "int32", 1)
+    if counts.shape[0] == 0:
+        raise ValueError("counts: wanted at least one bin, got none; give a longer array")
+    cdef double kept = require_number("keep", keep, 0, 1), p = require_number("outer", outer, 1e-9, 1)
+    cdef double more = require_number("ratio", ratio, 1, 1 / p)
+    cdef double[::1] y = require_array("history", history, "float64", counts.shape, out=True)
+    cdef double total = 0, outer_level = 0, inner_level = 0
+    cdef Py_ssize_t k, n = x.shape[0]
+    with nogil:
+        for k in range(n - 1, -1, -1):
+            y[k] = y[k] * kept + x[k]
+            total += y[k]
+        if total * p >= 1:
+            outer_level = level_of(&y[0], n, total * p)
+            inner_level = level_of(&y[0], n, more * (total * p))
+    return outer_level, inner_level
