@@ -72,6 +72,9 @@ def restart_young(z, strong, field, row_step, col_step, limit, oldest, age):
         for r in range(rows):
             if not told[r]:
                 continue
+            count_strong(&x[r, 0], most, &count, cols)
+            if count == 0:
+                continue
             for part in range((cols + BLOCK - 1) // BLOCK):
                 first = part * BLOCK
                 last = min(first + BLOCK, cols)
