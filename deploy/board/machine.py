@@ -18,7 +18,7 @@ from deploy.board.image import DONE, FAILED, FIRST_START, Image
 from deploy.board.process import StepError
 
 CORES, MEMORY_MB = 2, 1024
-_STAGES = (("Linux version", 120.0), ("systemd[1]", 300.0), ("login:", 600.0))
+_STAGES = (("Linux version", 300.0), ("systemd[1]", 900.0), ("login:", 1800.0))
 """What a start says, in this order, and how long after the stage before at most [s]; idle, all of it takes a minute."""
 _SET_UP_S = 2400.0
 _OFF_S = 300.0
