@@ -6,6 +6,8 @@ place, that predicted and that of the ring about each pixel. What stands out is 
 noise.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +21,7 @@ from lookdown.flight.regrid import lay_on_frame
 from lookdown.flight.suppression import Suppression
 from lookdown.kernels.renew import renew_background
 from lookdown.kernels.restart import restart_young
+from lookdown.kernels.retract import retract_flashes
 from lookdown.kernels.sampled import sampled_quantile
 from lookdown.kernels.score import score_and_renew, score_scratch_size
 from lookdown.kernels.suppress import matched_filter
@@ -45,6 +48,10 @@ older than the latter: a mover there must not become background."""
 NEW_SCORE = 4.0
 """Score that is strong where ground came into view: there the ring about a particle's hit, its track included, is all
 that is known of the noise, and to begin anew costs but a few frames."""
+
+SPOILT_FRAMES = 20
+"""Frames of a place up to which a flash spoils its background. In an older one little is left of what is held back, and
+to leave frames out costs more."""
 
 
 class Background:
@@ -167,6 +174,35 @@ class Background:
             if pointed:
                 self._registration.follow_tiles(frame, self._residual, self._predicted, self._spread.white_gain)
         self.frames += 1
+
+    def retract(self, plots: NDArray[Any], flashed: NDArray[np.uint8], found: Location) -> None:
+        """Take the frame out of the background again about plots that flashed, wherever their light is in a ring.
+
+        Parameters
+        ----------
+        plots : ndarray of PLOT_DTYPE, shape (n,)
+            Plots of the frame that was scored last.
+        flashed : ndarray of uint8, shape (n,)
+            Not 0 for those that are meant.
+        found : Location
+            Where the background went.
+        """
+        if self.frames < 2 or not flashed.any():
+            return
+        retract_flashes(
+            plots,
+            flashed,
+            self._parameters.window_px // 2 + 1,
+            SPOILT_FRAMES,
+            found.field,
+            *found.step,
+            self._next_mean,
+            self._next_noise,
+            self._next_age,
+            self.mean,
+            self.noise,
+            self.age,
+        )
 
     def revise(self, frame: Image, found: Location, pointed: bool) -> None:
         """After the frame was judged: forget where it contradicts a young background, and where the ground slides."""

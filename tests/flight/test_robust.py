@@ -19,7 +19,7 @@ HELD = {
     "limb and stars": (4.0, 0.8),
     "rolling pattern": (5.0, 0.6),
     "bad pixels": (5.0, 0.95),
-    "cosmic rays": (4.5, 0.9),
+    "cosmic rays": (5.0, 0.9),
     "saturated region": (5.0, 0.7),
     "frame gaps": (5.0, 0.85),
     "slew": (5.0, 0.85),
