@@ -24,6 +24,7 @@ from lookdown.kernels.restart import restart_young
 from lookdown.kernels.retract import retract_flashes
 from lookdown.kernels.sampled import sampled_quantile
 from lookdown.kernels.score import score_and_renew, score_scratch_size
+from lookdown.kernels.slid import find_slid
 from lookdown.kernels.suppress import matched_filter
 from lookdown.kernels.whiten import whiten
 from lookdown.wire.messages import SensorState
@@ -52,6 +53,10 @@ that is known of the noise, and to begin anew costs but a few frames."""
 SPOILT_FRAMES = 20
 """Frames of a place up to which a flash spoils its background. In an older one little is left of what is held back, and
 to leave frames out costs more."""
+
+SLID_PX, SLID_SHARE = 2, 0.5
+"""How far about a plot's peak its residual is looked at [px], and the part of its squares that the slide of a layer
+must explain to make no plot of it. A mover has no gradient in the background, the edge of a cloud has little else."""
 
 
 class Background:
@@ -114,6 +119,7 @@ class Background:
         if parameters.suppression != "recursive":
             self._other = other = Suppression(parameters, rows, cols, spread, self._scratch)
             self.residual, self.filtered, self.z = other.residual, other.filtered, other.z
+        self._slid = np.zeros(parameters.max_plots, np.uint8)
         self._memory = MemoryLimit(rows, cols, parameters.background_frames)
         self._registration = Registration(rows, cols, parameters.background_height_m, bands, distortion)
 
@@ -204,6 +210,28 @@ class Background:
             self.age,
         )
 
+    def slid(self, plots: NDArray[Any], frame: Image) -> NDArray[np.uint8]:
+        """Tell which plots are what a layer leaves that slides over the ground.
+
+        Parameters
+        ----------
+        plots : ndarray of PLOT_DTYPE, shape (n,)
+            Plots of the frame that was scored last.
+        frame : ndarray of float32, shape (rows, cols)
+            The frame.
+
+        Returns
+        -------
+        ndarray of uint8, shape (n,)
+            1 where the slide, seen in the frame before, explains the residual. A view that holds until the next call.
+        """
+        slid, direction = self._slid[: len(plots)], self._registration.sliding.direction
+        if direction is None:
+            slid.fill(0)
+        else:
+            find_slid(plots, frame, self._residual, *direction, SLID_PX, SLID_SHARE, slid)
+        return slid
+
     def revise(self, frame: Image, found: Location, pointed: bool) -> None:
         """After the frame was judged: forget where it contradicts a young background, and where the ground slides."""
         if self.frames > 1:
@@ -212,6 +240,7 @@ class Background:
             restart_young(self._z, found.field, *found.step, strong, young, self.age)
         if pointed:
             self._memory.apply(self.noise, self.age)
+            self._registration.sliding.direction = None
         elif self.frames > 1:
             sliding = self._registration.sliding
             if sliding.find(frame, self._residual, self._predicted, self._spread.white_gain):

@@ -158,6 +158,7 @@ class Extraction:
         if confirmation.frames > SETTLED_FRAMES:
             # Before that a flash may be a mover that leaves its place in the first frame.
             background.retract(plots, confirmation.flashed(plots, kept), found)
+        kept &= background.slid(plots, cleaning.frame) ^ 1
         # In a view that stands still a sharp target and a bad pixel are the same thing.
         if np.hypot(*found.shift) > MOVING_PX:
             lone = confirmation.lone(plots, background.residual, background.filtered)

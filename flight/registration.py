@@ -152,6 +152,7 @@ class Registration:
         self._grid = np.zeros(2)  # whole pixels that the grid followed since the anchor
         self._middle = np.zeros(2)
         self._local.fill(0.0)  # what each tile adds to the prediction
+        self.sliding.direction = None
 
     def locate(self, frame: Image, mean: Image, settled: bool, state: SensorState | None) -> Location:
         """Find the background in a frame.

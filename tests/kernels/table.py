@@ -355,6 +355,7 @@ ELSEWHERE |= {"find_lone", "find_young", "find_clipped", "aim_plots", "keep_plot
 ELSEWHERE |= {"ground_shift", "sum_field", "place_field", "learn_field", "learn_affine"}  # on tiles: test_field.py
 ELSEWHERE |= {"tile_squares", "find_sliding"}  # on tiles: test_sliding.py
 ELSEWHERE |= {"find_thick", "count_flashes", "retract_flashes"}  # on plots: test_flashes.py, test_retract.py
+ELSEWHERE |= {"find_slid"}  # on plots: test_slid.py
 ELSEWHERE |= {"mark_stars", "mark_still"}  # on plots: test_stars.py
 ELSEWHERE |= {"forgive_peaks", "forgive_pixels", "sum_peaks", "sampled_quantile"}
 ELSEWHERE |= {"advance", "correct", "gate_plots", "share_out", "weigh_pairs", "match_moments", "fold"}  # test_tracks.py
