@@ -6,6 +6,8 @@ place, that predicted and that of the ring about each pixel. What stands out is 
 noise.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,8 +21,10 @@ from lookdown.flight.regrid import lay_on_frame
 from lookdown.flight.suppression import Suppression
 from lookdown.kernels.renew import renew_background
 from lookdown.kernels.restart import restart_young
+from lookdown.kernels.retract import retract_flashes
 from lookdown.kernels.sampled import sampled_quantile
 from lookdown.kernels.score import score_and_renew, score_scratch_size
+from lookdown.kernels.slid import find_slid
 from lookdown.kernels.suppress import matched_filter
 from lookdown.kernels.whiten import whiten
 from lookdown.wire.messages import SensorState
@@ -45,6 +49,14 @@ older than the latter: a mover there must not become background."""
 NEW_SCORE = 4.0
 """Score that is strong where ground came into view: there the ring about a particle's hit, its track included, is all
 that is known of the noise, and to begin anew costs but a few frames."""
+
+SPOILT_FRAMES = 20
+"""Frames of a place up to which a flash spoils its background. In an older one little is left of what is held back, and
+to leave frames out costs more."""
+
+SLID_PX, SLID_SHARE = 2, 0.5
+"""How far about a plot's peak its residual is looked at [px], and the part of its squares that the slide of a layer
+must explain to make no plot of it. A mover has no gradient in the background, the edge of a cloud has little else."""
 
 
 class Background:
@@ -108,6 +120,7 @@ class Background:
         if parameters.suppression != "recursive":
             self._other = other = Suppression(parameters, rows, cols, spread, self._scratch)
             self.residual, self.filtered, self.z = other.residual, other.filtered, other.z
+        self._slid = np.zeros(parameters.max_plots, np.uint8)
         self._memory = MemoryLimit(rows, cols, parameters.background_frames)
         self._registration = Registration(rows, cols, parameters.background_height_m, bands, distortion)
 
@@ -169,6 +182,57 @@ class Background:
                 self._registration.follow_tiles(frame, self._residual, self._predicted, self._spread.white_gain)
         self.frames += 1
 
+    def retract(self, plots: NDArray[Any], flashed: NDArray[np.uint8], found: Location) -> None:
+        """Take the frame out of the background again about plots that flashed, wherever their light is in a ring.
+
+        Parameters
+        ----------
+        plots : ndarray of PLOT_DTYPE, shape (n,)
+            Plots of the frame that was scored last.
+        flashed : ndarray of uint8, shape (n,)
+            Not 0 for those that are meant.
+        found : Location
+            Where the background went.
+        """
+        if self.frames < 2 or not flashed.any():
+            return
+        retract_flashes(
+            plots,
+            flashed,
+            self._parameters.window_px // 2 + 1,
+            SPOILT_FRAMES,
+            found.field,
+            *found.step,
+            self._next_mean,
+            self._next_noise,
+            self._next_age,
+            self.mean,
+            self.noise,
+            self.age,
+        )
+
+    def slid(self, plots: NDArray[Any], frame: Image) -> NDArray[np.uint8]:
+        """Tell which plots are what a layer leaves that slides over the ground.
+
+        Parameters
+        ----------
+        plots : ndarray of PLOT_DTYPE, shape (n,)
+            Plots of the frame that was scored last.
+        frame : ndarray of float32, shape (rows, cols)
+            The frame.
+
+        Returns
+        -------
+        ndarray of uint8, shape (n,)
+            1 where the slide, seen in the frame before, explains the residual. A view that holds until the next call.
+        """
+        slid, direction = self._slid[: len(plots)], self._registration.sliding.direction
+        if direction is None:
+            slid.fill(0)
+        else:
+            find_slid(plots, frame, self._residual, *direction, SLID_PX, SLID_SHARE, slid)
+        return slid
+
     def revise(self, frame: Image, found: Location, pointed: bool) -> None:
         """After the frame was judged: forget where it contradicts a young background, and where the ground slides."""
         if self.frames > 1:
@@ -177,6 +241,7 @@ class Background:
             restart_young(self._z, self._strong, found.field, *found.step, strong, young, self.age)
         if pointed:
             self._memory.apply(self.noise, self.age)
+            self._registration.sliding.direction = None
         elif self.frames > 1:
             sliding = self._registration.sliding
             if sliding.find(frame, self._residual, self._predicted, self._spread.white_gain):

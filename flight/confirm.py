@@ -40,6 +40,9 @@ FLASHES = 0.5
 """Flashes a frame in the nine blocks about a place from which on they come thick: a hundred times what noise
 makes."""
 
+STRONG_FLASH_SNR = 8.0
+"""SNR from which on a flash is kept out of the background (`Background.retract`); fainter ones do little there."""
+
 FLASH_BLOCK_PX, FLASH_MEMORY_FRAMES = 32, 30.0
 """Side of a block, and frames over which counts fade to 1/e [px, frames]."""
 
@@ -258,7 +261,28 @@ class Confirmation:
             count_flashes(plots, found, FLASH_SNR, FLASH_BLOCK_PX, self._flashes)
         else:
             found.fill(1)
+            self._strict[:n] = 0
         return found
+
+    def flashed(self, plots: NDArray[Any], confirmed: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Tell which plots are strong flashes, there in one frame alone.
+
+        Parameters
+        ----------
+        plots : ndarray of PLOT_DTYPE, shape (n,)
+            Plots of the frame that was confirmed last.
+        confirmed : ndarray of uint8, shape (n,)
+            What `confirmed` said of them.
+
+        Returns
+        -------
+        ndarray of uint8, shape (n,)
+            1 for strong plots without partners. Where flashes come thick they are what is seen there, and none is.
+        """
+        flashed = plots["snr"] >= STRONG_FLASH_SNR
+        flashed &= confirmed == 0
+        flashed &= self._strict[: len(plots)] == 0
+        return flashed.view(np.uint8)
 
     def end(self, shift: tuple[float, float], new: bool) -> None:
         """End a frame that was registered with this shift, or that has no background (``new``)."""

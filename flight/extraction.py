@@ -155,6 +155,10 @@ class Extraction:
         """Leave the plots that stand for something; they move up."""
         confirmation = self._confirmation
         kept = confirmation.confirmed(plots, found.shift, self._parameters.reach_px)
+        if confirmation.frames > SETTLED_FRAMES:
+            # Before that a flash may be a mover that leaves its place in the first frame.
+            background.retract(plots, confirmation.flashed(plots, kept), found)
+        kept &= background.slid(plots, cleaning.frame) ^ 1
         # In a view that stands still a sharp target and a bad pixel are the same thing.
         if np.hypot(*found.shift) > MOVING_PX:
             lone = confirmation.lone(plots, background.residual, background.filtered)

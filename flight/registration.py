@@ -152,6 +152,7 @@ class Registration:
         self._grid = np.zeros(2)  # whole pixels that the grid followed since the anchor
         self._middle = np.zeros(2)
         self._local.fill(0.0)  # what each tile adds to the prediction
+        self.sliding.direction = None
 
     def locate(self, frame: Image, mean: Image, settled: bool, state: SensorState | None) -> Location:
         """Find the background in a frame.
@@ -234,15 +235,15 @@ class Registration:
         if not (np.abs(start) < limit).all():
             return None
         found = self._refine(mean, frame, start)
-        if found is None:
-            error = self._error_at(mean, frame, start)
-            if self._rms and error <= self._jump():
-                self.layered = True
-                settled = self._layers.settle(mean, frame, start)
-                return (start, False) if settled is None else (settled, True)
-        elif not self._rms or found[1] <= self._jump():
+        if found is not None and (not self._rms or found[1] <= self._jump()):
             self._rms = found[1] if not self._rms else self._rms + 0.1 * (found[1] - self._rms)
             return self._of_most(mean, frame, start, found)
+        if self._rms and self._error_at(mean, frame, start) <= self._jump():
+            # Most of the frame is where it was expected: the estimate went astray, along the limb or an edge of cloud.
+            settled = self._layers.settle(mean, frame, start)
+            if settled is not None or found is None:
+                self.layered = True
+                return (start, False) if settled is None else (settled, True)
         coarse = self._search(mean, frame)
         if not (np.abs(coarse) < limit).all():
             return None

@@ -35,6 +35,12 @@ AROUND_TILES, OWN_TILES = 7, 3
 LAYER_SHARE = 0.15
 """Share of the surroundings that makes a layer."""
 
+ALONG_SHARE = 0.6
+"""Share of a layer's tiles that lie off more along its direction than across it; of tiles without one, half do."""
+
+FEWEST_TILES = 4
+"""Tiles that tell a direction."""
+
 LOOK_EVERY = 8
 """Frames from one look to the next as long as nothing slides."""
 
@@ -53,6 +59,9 @@ class Sliding:
         There are layers that slide.
     tiles : ndarray of uint8, shape (n, m)
         1 for tiles that are part of such a layer.
+    direction : tuple of float or None
+        Where they lie off, from frame to background: the median of their displacements (row, col), if they have a
+        direction in common [px].
     """
 
     def __init__(self, rows: int, cols: int) -> None:
@@ -60,6 +69,7 @@ class Sliding:
         self._normals, self._squares = np.zeros((*shape, 5)), np.zeros(shape)
         self._alone, self.tiles = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
         self.found = False
+        self.direction: tuple[float, float] | None = None
         self._until_look = 0
 
     @property
@@ -99,4 +109,16 @@ class Sliding:
             > 0
         )
         self._until_look = LOOK_EVERY
+        self.direction = self._common_direction() if self.found else None
         return self.found
+
+    def _common_direction(self) -> tuple[float, float] | None:
+        """Return the median displacement of the tiles that slide within layers, if most lie along it."""
+        rr, rc, cc, down, along = self._normals[(self.tiles & self._alone) > 0].T
+        if rr.size < FEWEST_TILES:
+            return None
+        rr, cc = rr + PRIOR_PX**-2, cc + PRIOR_PX**-2
+        rows, cols = (cc * down - rc * along) / (rr * cc - rc**2), (rr * along - rc * down) / (rr * cc - rc**2)
+        row, col = float(np.median(rows)), float(np.median(cols))
+        with_it = rows * row + cols * col > np.abs(rows * col - cols * row)
+        return (row, col) if np.mean(with_it) > ALONG_SHARE else None

@@ -14,12 +14,12 @@ N_FRAMES = 120
 # Threshold up to which the rate holds, and the least Pd at SNR 4 of each polarity.
 HELD = {
     "none": (5.0, 0.95),
-    "cloud edges": (4.0, 0.45),
+    "cloud edges": (4.5, 0.45),
     "glint": (5.0, 0.9),
     "limb and stars": (4.0, 0.8),
     "rolling pattern": (5.0, 0.6),
     "bad pixels": (5.0, 0.95),
-    "cosmic rays": (4.5, 0.9),
+    "cosmic rays": (5.0, 0.9),
     "saturated region": (5.0, 0.7),
     "frame gaps": (5.0, 0.85),
     "slew": (5.0, 0.85),
