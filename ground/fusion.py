@@ -74,6 +74,7 @@ class Fusion:
             raise ValueError("fusion parameter sensors: wanted at least one sensor, got none; list them")
         self._parameters = parameters
         self._index = {sensor.sensor_id: index for index, sensor in enumerate(parameters.sensors)}
+        self._rules = life.Rules.of(parameters)
         self._modes = Modes(parameters)
         self._table = TrackTable.blank(0, len(self._index), len(self._modes.models))
         self._time_ns: int | None = None
@@ -227,7 +228,7 @@ class Fusion:
         single = np.zeros(len(free), np.bool_)
         single[plot_of[rows[table.single[rows] > 0]]] = True
         self._false_plots[sensor] += (1.0 - _FALSE_MEMORY) * (np.count_nonzero(free) - self._false_plots[sensor])
-        events, updates = life.turn_pages(table, rows, plot_of, report, parameters)
+        events, updates = life.turn_pages(table, plot_of, report, self._rules, parameters)
         if self._births.may_start(report, sensor):
             free_plots = np.flatnonzero(free)
             over = self._births.cross(table, look, sensor, free_plots, self._pointing, self._modes)
@@ -257,7 +258,7 @@ class Fusion:
         links = np.zeros(rows.size, LINK_DTYPE)
         links["plot_index"], links["track_id"] = arrival.plot_index[plot_of[rows]], table.track_id[rows]
         free = without(np.arange(report.n_plots), plot_of[rows], report.n_plots)
-        events, updates = life.turn_pages(table, rows, plot_of, report, parameters)
+        events, updates = life.turn_pages(table, plot_of, report, self._rules, parameters)
         self._count_over(report.sensor_id, self._births.of_echoes(table, look, sensor, free, self._modes))
         self.counters[report.sensor_id, "fused"] += 1
         self.counters[report.sensor_id, "plots"] += report.n_plots

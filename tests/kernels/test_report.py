@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lookdown.geo.earth import FLATTENING, ROTATION_RATE_RAD_S, SEMI_MAJOR_AXIS_M
+from lookdown.kernels.close import find_close
 from lookdown.kernels.learn import learn
+from lookdown.kernels.lives import ALONE, BELIEVED, ENDS, READY, SHOWN, TOLD, TURNED, decide_lives
 from lookdown.kernels.sift import IN_AIR, IN_SPACE, NO_COVARIANCE, NOT_FINITE, sift_sights
-from lookdown.kernels.survey import survey
 from lookdown.kernels.tally import tally_looks
 from lookdown.kernels.turning import turning
 from tests.kernels import reference_tracks as twin
@@ -64,27 +65,83 @@ def test_no_plots_teach_nothing():
     assert not pull.any()
 
 
-def surveyed(n, m, seed):
-    """Arguments of `survey` before what it writes."""
+AGES = 2, 3, 7
+"""Least age to be confirmed, time after which a track coasts, and after which it ends."""
+
+
+def lives(n, m, seed):
+    """Arguments of `decide_lives` before what it writes; some tracks are at the bounds, some beyond."""
     rng = np.random.default_rng(seed)
     state = rng.normal(size=(n, 6)) * ([7e6] * 3 + [3e3] * 3)
+    state[:, :3] *= (rng.choice([6.3e6, 6.37e6, 6.4e6, 7e6], n) / np.linalg.norm(state[:, :3], axis=1))[:, None]
     state[rng.random(n) < 0.2, 3:] = 0.0
-    last_hit, hits = rng.integers(-5, 5, (n, m)), rng.integers(0, 4, (n, m))
-    moved, worth = rng.integers(0, 2, (n, m)).astype(np.uint8), rng.integers(1, 3, m)
-    since = rng.integers(-5, 5, m)
-    return state, positive(rng, n, 6, 30.0), last_hit, hits, moved, worth, since, 2, SEMI_MAJOR_AXIS_M, FLATTENING
+    covariance = positive(rng, n, 6) * rng.choice([1.0, 1e4, 1e7], n)[:, None, None]
+    counts = (rng.integers(-9, 1, (n, m)), rng.integers(0, 4, (n, m)), rng.integers(0, 2, (n, m)).astype(np.uint8))
+    tracks = rng.choice([-5.0, 0.0, 8.0, 9.0], n), rng.integers(-9, 1, n), rng.integers(0, 2**32, n, np.uint32)
+    sensors = rng.integers(1, 3, m), rng.integers(0, 6, m)
+    rules = np.array([*AGES, 2, 5, 2, 2]), np.array([8.0, -3.0, 30.0, 8e3, 2.0, 3e3, -1e3, 1e5, 3.0])
+    flags = rng.integers(0, 3, n).astype(np.uint8) * rng.integers(0, 2, n, np.uint8), rng.integers(0, 3, n, np.uint8)
+    plots = rng.integers(-1, 4, n)
+    return 0, state, covariance, *tracks, *counts, plots, *sensors, *rules, SEMI_MAJOR_AXIS_M, FLATTENING, *flags
 
 
-@settings(max_examples=60, deadline=None)
-@given(SIZES, st.integers(1, 5), SEEDS)
-def test_survey_is_its_twin(n, m, seed):
-    arguments = surveyed(n, m, seed)
-    numbers, newest, counts = np.empty((n, 4)), np.empty(n, np.int64), np.empty((n, 3), np.int64)
-    survey(*arguments, numbers, newest, counts)
-    wanted = twin.survey(*arguments)
-    np.testing.assert_allclose(numbers, wanted[0], rtol=1e-12, atol=1e-9)
-    np.testing.assert_array_equal(newest, wanted[1])
-    np.testing.assert_array_equal(counts, wanted[2])
+def decided(n):
+    """What `decide_lives` writes anew."""
+    return np.empty(4, np.int64), np.empty((n, 4)), np.empty((n, 2), np.int64), np.empty(n, np.uint8)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(1, 40), st.integers(1, 5), SEEDS)
+def test_lives_are_those_of_their_twin(n, m, seed):
+    arguments, found = lives(n, m, seed), decided(n)
+    wanted = twin.decide_lives(*arguments)
+    everything = decide_lives(*arguments, *found)
+    status, single, numbers, verdict = *arguments[-2:], found[1], found[3]
+    np.testing.assert_array_equal(verdict, wanted[3])
+    np.testing.assert_array_equal(status, wanted[0])
+    np.testing.assert_array_equal(single, wanted[1])
+    np.testing.assert_allclose(numbers, wanted[2], rtol=1e-12, atol=1e-8)
+    assert everything == np.bitwise_or.reduce(verdict)
+
+
+def test_all_that_can_become_of_a_track_does():
+    reached = set()
+    for seed in range(40):
+        arguments, found = lives(30, 3, seed), decided(30)
+        before = arguments[-2].copy()
+        decide_lives(*arguments, *found)
+        reached |= set(zip(before.tolist(), arguments[-2].tolist(), strict=True))
+        reached |= {bit for bit in (SHOWN, TURNED, ENDS, BELIEVED, TOLD, ALONE, READY) if (found[3] & bit).any()}
+    assert reached >= {SHOWN, TURNED, ENDS, BELIEVED, TOLD, ALONE, READY}
+    assert reached >= {(0, 0), (0, 1), (1, 1), (1, 2), (2, 1), (2, 2)}
+
+
+def test_no_tracks_have_no_lives():
+    arguments, found = lives(1, 2, 0), decided(0)
+    none = [part[:0] if isinstance(part, np.ndarray) and place in NUMBERED else part for place, part in
+            enumerate(arguments)]  # fmt: skip
+    assert decide_lives(*none, *found) == 0
+
+
+NUMBERED = {*range(1, 10), 16, 17}
+"""Arguments of `decide_lives` that have a row a track."""
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 40), SEEDS)
+def test_close_pairs_are_those_of_the_twin(n, seed):
+    rng = np.random.default_rng(seed)
+    state = rng.normal(size=(n, 6)) * 100.0
+    state[rng.random(n) < 0.2, 0] = np.nan if seed % 5 == 0 else 7.0  # equal numbers are in any order
+    variance = rng.choice([1.0, 1e3, 1e5, np.nan], n, p=[0.4, 0.3, 0.2, 0.1])
+    status, hits = rng.integers(0, 3, n).astype(np.uint8), rng.integers(0, 9, n)
+    given_, order = (state, variance, status, hits, 4, 3.0, 60.0**2), np.argsort(state[:, 0])
+    pairs, wanted = np.empty((n * n + 1, 2), np.int64), twin.find_close(*given_)
+    found = find_close(*given_, order, pairs)
+    assert sorted(pairs[:found].tolist()) == wanted.tolist()
+    few = np.full((2, 2), -7)
+    assert find_close(*given_, order, few[:1]) == found
+    assert (few[1] == -7).all()
 
 
 SPECIAL = [0.0, -1.0, 1.0, 0.999, 10.0, -9.99, np.nan, np.inf, -np.inf, 1e30]
@@ -185,25 +242,55 @@ def test_learn_refuses_by_name(place, value, name):
 @pytest.mark.parametrize(
     ("place", "value", "name"),
     [
-        (0, np.zeros((2, 5)), "state"),
-        (1, np.zeros((2, 6, 5)), "covariance"),
-        (2, np.zeros((2, 2)), "last_hit"),
-        (3, np.zeros((2, 3)), "hits"),
-        (4, np.zeros((2, 3), np.bool_), "moved"),
-        (5, np.zeros(0, np.int64), "worth"),
-        (6, np.zeros(2, np.int64), "since"),
-        (7, -1, "enough"),
-        (8, 0.0, "semi_major"),
-        (9, 1.0, "flattening"),
-        (10, np.zeros((2, 3)), "numbers"),
-        (11, np.zeros(2), "newest"),
-        (12, np.zeros((2, 4), np.int64), "counts"),
+        (0, 0.5, "time"),
+        (1, np.zeros((2, 5)), "state"),
+        (2, np.zeros((2, 6, 5)), "covariance"),
+        (3, np.zeros(3), "score"),
+        (4, np.zeros(2), "born"),
+        (5, np.zeros(2, np.int64), "looks"),
+        (6, np.zeros((2, 2)), "last_hit"),
+        (7, np.zeros((2, 3)), "hits"),
+        (8, np.zeros((2, 3), np.bool_), "moved"),
+        (9, np.zeros(2), "plot_of"),
+        (9, np.array([0, 4]), "plot_of"),
+        (10, np.zeros(0, np.int64), "worth"),
+        (11, np.zeros(2, np.int64), "patience"),
+        (12, np.zeros(6, np.int64), "whole"),
+        (13, np.zeros(8), "bounds"),
+        (14, 0.0, "semi_major"),
+        (15, 1.0, "flattening"),
+        (16, np.zeros(3, np.uint8), "status"),
+        (17, np.zeros(2, np.bool_), "single"),
+        (18, np.zeros(2), "best"),
+        (19, np.zeros((2, 3)), "numbers"),
+        (20, np.zeros((2, 3), np.int64), "counts"),
+        (21, np.zeros(2, np.bool_), "verdict"),
     ],
 )
-def test_survey_refuses_by_name(place, value, name):
-    found = np.empty((2, 4)), np.empty(2, np.int64), np.empty((2, 3), np.int64)
+def test_lives_refuse_by_name(place, value, name):
     with pytest.raises(ValueError, match=f"^{name}"):
-        survey(*changed((*surveyed(2, 3, 0), *found), place, value))
+        decide_lives(*changed((*lives(2, 3, 0), *decided(2)), place, value))
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "name"),
+    [
+        (0, np.zeros((2, 5)), "state"),
+        (1, np.zeros((2, 2)), "variance"),
+        (2, np.zeros(2, np.bool_), "status"),
+        (3, np.zeros(3, np.int64), "hits"),
+        (4, -1, "least_hits"),
+        (5, np.nan, "reach"),
+        (6, -1.0, "merge2"),
+        (7, np.array([0, 2]), "order"),
+        (8, np.zeros((2, 3), np.int64), "pairs"),
+    ],
+)
+def test_close_refuses_by_name(place, value, name):
+    counts = np.zeros(2, np.uint8), np.zeros(2, np.int64)
+    arguments = np.zeros((2, 6)), np.ones(2), *counts, 4, 3.0, 9.0, np.arange(2), np.empty((2, 2), np.int64)
+    with pytest.raises(ValueError, match=f"^{name}"):
+        find_close(*changed(arguments, place, value))
 
 
 @pytest.mark.parametrize(
