@@ -27,6 +27,7 @@ from lookdown.ground.single import Single, crowd
 from lookdown.ground.tracks import Bool, Int, TrackTable
 from lookdown.kernels.close import find_close
 from lookdown.kernels.lives import ALONE, BELIEVED, ENDS, SHOWN, TOLD, TURNED, decide_lives
+from lookdown.kernels.standing import rule_out_standing
 from lookdown.kernels.tally import tally_looks
 from lookdown.wire.messages import Float, PlotReport, RadarReport, TrackStatus
 
@@ -65,53 +66,30 @@ def note_hits(table: TrackTable, rows: Int, sensor: int, look: Look, plots: Int,
 
 def note_motion(table: TrackTable, rows: Int, sensor: int, look: Look, plots: Int, parameters: Parameters) -> None:
     """Note whether a sensor whose plots hit tracks has by now seen them move; arguments as for `note_hits`."""
-    open_rows = ~table.moved[rows, sensor]
-    rows, plots = rows[open_rows], plots[open_rows]
-    if not rows.size:
+    if table.moved[rows, sensor].all():
         return
-    state, sights = look.report.state, look.direction[plots]
-    first = np.isnan(table.anchor[rows, sensor, 0, 0])
-    if first.any():
-        tops = np.array([0.0, parameters.clutter_top_m])
+    new = rule_out_standing(
+        rows,
+        plots,
+        sensor,
+        look.origin_m,
+        look.direction,
+        look.variance,
+        table.anchor,
+        look.report.state.pointing_sigma_rad,
+        look.report.state.position_sigma_m,
+        parameters.min_displacement_m,
+        _SIGMAS,
+        np.empty(len(rows)),
+        table.moved.view(np.uint8),
+    )
+    if new:
+        first = ~table.moved[rows, sensor] & np.isnan(table.anchor[rows, sensor, 0, 0])
+        tops, sights = np.array([0.0, parameters.clutter_top_m]), look.direction[plots]
         anchor = intersect_ellipsoid(look.origin_m, sights[first][:, None, :], tops)
         table.anchor[rows[first], sensor] = anchor
         # Over the limb there is nothing that stands still.
         table.moved[rows[first], sensor] = np.isnan(anchor).any(axis=(1, 2))
-    later = ~first
-    if later.any():
-        anchor = table.anchor[rows[later], sensor]
-        away_m = distance_to_segments(look.origin_m, sights[later], anchor[:, 0], anchor[:, 1])
-        range_m = np.linalg.norm(anchor[:, 0] - look.origin_m, axis=1)
-        centroid = look.variance[plots[later]].max(axis=1)
-        sigma_m = np.hypot(range_m * np.sqrt(centroid + state.pointing_sigma_rad**2), state.position_sigma_m)
-        table.moved[rows[later], sensor] = away_m > parameters.min_displacement_m + _SIGMAS * sigma_m
-
-
-def distance_to_segments(origin_m: Float, directions: Float, start_m: Float, end_m: Float) -> Float:
-    """Least distance between lines of sight and segments, row by row.
-
-    Parameters
-    ----------
-    origin_m : ndarray of float64, shape (3,)
-        Where all lines start [m].
-    directions : ndarray of float64, shape (k, 3)
-        Unit directions of the lines.
-    start_m, end_m : ndarray of float64, shape (k, 3)
-        Ends of the segments [m].
-
-    Returns
-    -------
-    ndarray of float64, shape (k,)
-        Distances [m].
-    """
-    # Seen along the line, the line is a point and the segment a shorter segment.
-    first, second = start_m - origin_m, end_m - origin_m
-    first = first - np.einsum("ni,ni->n", first, directions)[:, None] * directions
-    second = second - np.einsum("ni,ni->n", second, directions)[:, None] * directions
-    step = second - first
-    length2 = np.maximum(np.einsum("ni,ni->n", step, step), 1e-12)
-    share = np.clip(-np.einsum("ni,ni->n", first, step) / length2, 0.0, 1.0)
-    return np.asarray(np.linalg.norm(first + share[:, None] * step, axis=1), np.float64)
 
 
 def note_looks(

@@ -109,11 +109,11 @@ def foresee(state, origin, axes, half_axes, speed):
     return tangent, jacobian, distance, (seen[:, 2] > 1.0) & ~hidden
 
 
-def spread_about(jacobian, covariance, cross, own, shared):
+def spread_about(jacobian, covariance, cross, own, shared, common):
     """Twin of `kernels.foresee.spread_about`."""
     mixed = shared[:, None, None] * (jacobian @ cross[:, :, own : own + 2])
     plain = jacobian @ covariance @ jacobian.transpose(0, 2, 1)
-    return plain + mixed + mixed.transpose(0, 2, 1) + (shared**2)[:, None, None] * np.eye(2)
+    return plain + mixed + mixed.transpose(0, 2, 1) + (shared**2)[:, None, None] * common
 
 
 def learn(rows, sure, jacobian, own, shared, innovation, noise, covariance, cross):
@@ -210,10 +210,38 @@ def tally_looks(
     return hits + hit, misses + missed, looks, score, sensor_hits, last_hit
 
 
-def turning(position, velocity, origin, own_velocity, rotation):
-    """Twin of `kernels.turning.turning`: the rate by a cross product, and the squared distance."""
+def turning(position, velocity, covariance, origin, own_velocity, rotation, inflation, floor):
+    """Twin of `kernels.turning.turning`: the rate by a cross product, its sigma, and the squared distance."""
     spin = np.array([0.0, 0.0, rotation])
     sight = position - origin
     inertial = velocity + np.cross(spin, position) - own_velocity - np.cross(spin, origin)
     square = np.sum(sight**2, axis=1)
-    return np.linalg.norm(np.cross(sight, inertial), axis=1) / square, square
+    variance = np.trace(covariance[:, 3:, 3:], axis1=1, axis2=2)
+    rate = np.linalg.norm(np.cross(sight, inertial), axis=1) / square
+    return rate, np.sqrt(inflation**2 * variance / square + floor**2), square
+
+
+def distance_to_segments(origin, directions, start, end):
+    """Least distance between lines of sight from ``origin`` and segments, row by row."""
+    # Seen along the line, the line is a point and the segment a shorter segment.
+    first, second = start - origin, end - origin
+    first = first - np.sum(first * directions, axis=1)[:, None] * directions
+    second = second - np.sum(second * directions, axis=1)[:, None] * directions
+    step = second - first
+    length2 = np.maximum(np.sum(step * step, axis=1), 1e-12)
+    share = np.clip(-np.sum(first * step, axis=1) / length2, 0.0, 1.0)
+    return np.linalg.norm(first + share[:, None] * step, axis=1)
+
+
+def rule_out_standing(
+    rows, plots, sensor, origin, direction, variance, anchor, pointing, position, least, sigmas, moved
+):  # fmt: skip
+    """Twin of `kernels.standing.rule_out_standing`: distances (nan where none is written), moved, rows without."""
+    start, end = np.moveaxis(anchor[rows, sensor], 1, 0)
+    new, old = np.isnan(start[:, 0]), moved[rows, sensor] > 0
+    away = np.where(new | old, np.nan, distance_to_segments(origin, direction[plots], start, end))
+    across = np.sqrt(variance[plots].max(axis=1) + pointing**2)
+    noise = np.hypot(np.linalg.norm(start - origin, axis=1) * across, position)
+    moved = moved.copy()
+    moved[rows, sensor] |= away > least + sigmas * noise
+    return away, moved, np.count_nonzero(new & ~old)
