@@ -202,28 +202,35 @@ class Fusion:
             report = look.report
         own_tracks = table.state, table.covariance, table.cross
         ahead = Foreseen.of(own_tracks, look, sensor, self._pointing)
-        if table.single.any():  # those are fed by their own satellite alone
+        some_alone = table.single.any()
+        if some_alone:  # those are fed by their own satellite alone
             ahead = replace(ahead, visible=ahead.visible & ((table.single == 0) | (table.sensor_hits[:, sensor] > 0)))
         density = self._log_density(report, sensor)
         pairs = gate_pairs(ahead.tangent, ahead.spread, ahead.visible, look.tangent, look.noise, self._gate, density)
         feeder = Feeder(look, sensor, self._pointing, self._modes, parameters.estimate_pointing)
         if parameters.association == "jpda":
             plot_of, ratio = self._feed_jointly(pairs, feeder)
-        else:
-            plot_of, ratio = assign(pairs, table.live, self._log_missed, tentative_share=True)
             rows = np.flatnonzero(plot_of >= 0)
-            feeder.feed(table, rows, plot_of[rows], table.live[rows], seen=ahead)
+        else:
+            live = table.live
+            plot_of, ratio = assign(pairs, live, self._log_missed, tentative_share=True)
+            rows = np.flatnonzero(plot_of >= 0)
+            feeder.feed(table, rows, plot_of[rows], live[rows], seen=ahead)
         missed = self._should_be_seen(ahead, report, sensor)
-        life.note_looks(table, sensor, look, plot_of, ratio, missed, parameters)
-        rows = np.flatnonzero(plot_of >= 0)
-        links = np.zeros(rows.size, LINK_DTYPE)
-        links["plot_index"], links["track_id"] = plot_index[plot_of[rows]], table.track_id[rows]
+        life.note_looks(table, sensor, look, rows, plot_of, ratio, missed, parameters)
+        fed = plot_of[rows]
+        links = np.empty(rows.size, LINK_DTYPE)
+        links["plot_index"], links["track_id"] = plot_index[fed], table.track_id[rows]
 
         free = np.ones(len(report.sights), np.bool_)
-        single = np.zeros(len(free), np.bool_)
-        alone = table.single[rows] > 0
-        free[plot_of[rows[~alone]]], single[plot_of[rows[alone]]] = False, True
-        self._false_plots[sensor] += (1.0 - _FALSE_MEMORY) * (np.count_nonzero(free) - self._false_plots[sensor])
+        free[fed] = False
+        unused = free
+        if some_alone:  # their plots are free for tracks of several satellites
+            unused, alone = free.copy(), table.single[rows] > 0
+            free[fed[alone]] = True
+            free[fed[~alone]] = False
+        n_free = int(np.count_nonzero(free))
+        self._false_plots[sensor] += (1.0 - _FALSE_MEMORY) * (n_free - self._false_plots[sensor])
         events, updates = life.turn_pages(table, plot_of, report, self._rules, parameters)
         if self._births.may_start(report, sensor):
             free_plots = np.flatnonzero(free)
@@ -232,10 +239,10 @@ class Fusion:
             # In its first reports others may not have told yet where they look.
             settled = self.counters[report.sensor_id, "fused"] >= parameters.confirm_looks
             if parameters.single_tracks and settled:
-                self._births.alone(table, feeder, np.flatnonzero(free & ~single))
+                self._births.alone(table, feeder, np.flatnonzero(unused))
         self.counters[report.sensor_id, "fused"] += 1
         self.counters[report.sensor_id, "plots"] += arrival.report.n_plots
-        self.counters[report.sensor_id, "plots_used"] += int(np.count_nonzero(~free))
+        self.counters[report.sensor_id, "plots_used"] += len(free) - n_free
         pointing = self._pointing.note(sensor, report.time_ns) if parameters.estimate_pointing else None
         return [ReportFused(arrival, updates, links, pointing), *events, *self._tell_pointing(report, sensor)]
 

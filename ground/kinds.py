@@ -119,7 +119,7 @@ class Kinds:
         rows, times = memory.rows(updates["track_id"].tolist()), updates["time_ns"]
         memory.seen_ns[rows] = times
         self._note_sight(rows, updates, state, sensor_id, peaks)
-        due = np.flatnonzero(times // _LOOK_NS > memory.looked_ns[rows] // _LOOK_NS)
+        due = np.flatnonzero(memory.looked_ns[rows] < times // _LOOK_NS * _LOOK_NS)  # in an earlier second
         if due.size:
             self._weigh(rows[due], times[due], _measure(updates[due]))
         return np.asarray(memory.told[rows] @ _SUMS, np.float64)

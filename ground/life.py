@@ -93,7 +93,14 @@ def note_motion(table: TrackTable, rows: Int, sensor: int, look: Look, plots: In
 
 
 def note_looks(
-    table: TrackTable, sensor: int, look: Look, plot_of: Int, ratio: Float, missed: Bool, parameters: Parameters
+    table: TrackTable,
+    sensor: int,
+    look: Look,
+    rows: Int,
+    plot_of: Int,
+    ratio: Float,
+    missed: Bool,
+    parameters: Parameters,
 ) -> None:
     """Note what a report of a sensor did to all tracks: hits, misses, score, and whether it has seen them move.
 
@@ -105,6 +112,8 @@ def note_looks(
         Index of the sensor.
     look : Look
         The report.
+    rows : ndarray of int64, shape (q,)
+        Tracks that have a plot.
     plot_of : ndarray of int64, shape (n,)
         Plot of each track, -1 for none.
     ratio : ndarray of float64, shape (n,)
@@ -131,7 +140,6 @@ def note_looks(
         table.sensor_hits,
         table.last_hit_ns,
     )
-    rows = np.flatnonzero(plot_of >= 0)
     note_motion(table, rows, sensor, look, plot_of[rows], parameters)
 
 

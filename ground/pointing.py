@@ -167,6 +167,7 @@ class Pointing:
         self._parameters = parameters
         m = len(parameters.sensors)
         self.mean, self.covariance, self.sigma_rad = np.zeros(2 * m), np.eye(2 * m), np.zeros(m)
+        self._unit = np.eye(2 * m)
         places = [(np.radians(p.latitude_deg), np.radians(p.longitude_deg), p.height_m) for p in parameters.landmarks]
         places_m = np.array([geodetic_to_ecef(*place) for place in places]).reshape(-1, 3)
         self._n_landmarks = len(places)
@@ -205,7 +206,7 @@ class Pointing:
             cross[sky] *= fade
             cross[sky] += (1.0 - fade * fade) * self._untold[1]
         self.covariance *= fade * fade
-        self.covariance += (1.0 - fade * fade) * np.eye(len(self.covariance))
+        self.covariance += (1.0 - fade * fade) * self._unit
 
     def renewed(self, sensor: int, sigma_rad: float, attitude_rad: float = np.inf) -> bool:
         """Note the sigma that a sensor tells; whether its error must be taken for another one, and was forgotten.
@@ -402,8 +403,8 @@ class Pointing:
 
     def knows(self, sensor: int) -> bool:
         """Whether the error of a sensor is known better than it was beforehand."""
-        own = np.diagonal(self.covariance)[2 * sensor : 2 * sensor + 2]
-        return bool(self.sigma_rad[sensor] > 0.0 and own.max() < _KNOWN**2)
+        x, y = self.covariance[2 * sensor, 2 * sensor], self.covariance[2 * sensor + 1, 2 * sensor + 1]
+        return bool(self.sigma_rad[sensor] > 0.0 and max(x, y) < _KNOWN**2)
 
     def known(self) -> list[PointingError]:
         """Errors that are known better than they were beforehand."""
