@@ -131,7 +131,7 @@ def assign(
     """
     n, k, c = len(live), pairs.n_plots, len(pairs.plot)
     plot_of, ratio = np.full(n, -1, np.int64), np.zeros(n)
-    first, tentative = (np.flatnonzero(live) if taken is None else _NONE), np.flatnonzero(~live)
+    first, tentative = (live.nonzero()[0] if taken is None else _NONE), (~live).nonzero()[0]
     taken = np.zeros(k, np.uint8) if taken is None else taken
     scratch = np.empty(n + 2 * k + c), np.empty(k, np.uint8), np.empty(3 * k, np.int64)
     given = pairs.start, pairs.plot, pairs.ratio, log_missed

@@ -163,7 +163,7 @@ class Births:
 
     def _limit_tentative(self, table: TrackTable) -> int:
         """Keep the best tentative tracks, as many as are allowed; how many were given up."""
-        tentative = np.flatnonzero(~table.live & (table.single == 0))
+        tentative = (~table.live & (table.single == 0)).nonzero()[0]
         excess = len(tentative) - self._parameters.max_tentative
         if excess <= 0:
             return 0

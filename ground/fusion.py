@@ -214,7 +214,7 @@ class Fusion:
         else:
             live = table.live
             plot_of, ratio = assign(pairs, live, self._log_missed, tentative_share=True)
-            rows = np.flatnonzero(plot_of >= 0)
+            rows = (plot_of >= 0).nonzero()[0]
             feeder.feed(table, rows, plot_of[rows], live[rows], seen=ahead)
         missed = self._should_be_seen(ahead, report, sensor)
         life.note_looks(table, sensor, look, rows, plot_of, ratio, missed, parameters)
@@ -233,13 +233,13 @@ class Fusion:
         self._false_plots[sensor] += (1.0 - _FALSE_MEMORY) * (n_free - self._false_plots[sensor])
         events, updates = life.turn_pages(table, plot_of, report, self._rules, parameters)
         if self._births.may_start(report, sensor):
-            free_plots = np.flatnonzero(free)
+            free_plots = free.nonzero()[0]
             over = self._births.cross(table, look, sensor, free_plots, self._pointing, self._modes)
             self._count_over(report.sensor_id, over)
             # In its first reports others may not have told yet where they look.
             settled = self.counters[report.sensor_id, "fused"] >= parameters.confirm_looks
             if parameters.single_tracks and settled:
-                self._births.alone(table, feeder, np.flatnonzero(unused))
+                self._births.alone(table, feeder, unused.nonzero()[0])
         self.counters[report.sensor_id, "fused"] += 1
         self.counters[report.sensor_id, "plots"] += arrival.report.n_plots
         self.counters[report.sensor_id, "plots_used"] += len(free) - n_free

@@ -119,7 +119,7 @@ class Kinds:
         rows, times = memory.rows(updates["track_id"].tolist()), updates["time_ns"]
         memory.seen_ns[rows] = times
         self._note_sight(rows, updates, state, sensor_id, peaks)
-        due = np.flatnonzero(memory.looked_ns[rows] < times // _LOOK_NS * _LOOK_NS)  # in an earlier second
+        due = (memory.looked_ns[rows] < times // _LOOK_NS * _LOOK_NS).nonzero()[0]  # in an earlier second
         if due.size:
             self._weigh(rows[due], times[due], _measure(updates[due]))
         return np.asarray(memory.told[rows] @ _SUMS, np.float64)

@@ -261,7 +261,7 @@ def turn_pages(
         ends |= over
         told |= ((verdict & SHOWN) != 0) & over
     table.status[ends] = TrackStatus.DROPPED
-    updates = table.updates(np.flatnonzero(told), time_ns, sensor_id, round(parameters.coast_after_s * 1e9))
+    updates = table.updates(told.nonzero()[0], time_ns, sensor_id, round(parameters.coast_after_s * 1e9))
     if merges or found & (ALONE | ENDS):
         table.keep(~ends)
     return [Happening(kind, time_ns, sensor_id, text) for kind, text in notes], updates

@@ -171,7 +171,8 @@ class TrackTable:
     @property
     def live(self) -> Bool:
         """Which tracks are confirmed or coasting, shape (n,)."""
-        return np.asarray(self.status != _TENTATIVE, np.bool_)
+        live: Bool = self.status != _TENTATIVE
+        return live
 
     def updates(self, rows: Int, time_ns: int, sensor_id: int, recent_ns: int) -> NDArray[np.void]:
         """Rows as updates; ``recent_ns`` is how far back a sensor's hit counts for ``n_sensors``."""

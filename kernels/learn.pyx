@@ -94,7 +94,7 @@ def learn(rows, sure, jacobian, own, shared, innovation, noise, covariance, cros
     """
     cdef const long long[::1] r = require_array("rows", rows, "int64", 1)
     require_array("cross", cross, "float64", 3)
-    cdef Py_ssize_t q = r.shape[0], n = cross.shape[0], e = cross.shape[1], m = cross.shape[2], k, i, j, a, b
+    cdef Py_ssize_t q = r.shape[0], n = cross.shape[0], e = cross.shape[1], m = cross.shape[2], k, a, b
     require_integer("cross.shape[1]", e, 6, STATES)
     if m < 2:
         raise ValueError(f"cross: wanted two errors at least, got {m}; give two a sensor")
