@@ -24,6 +24,7 @@ from lookdown.kernels.nearest import share_out
 from lookdown.wire.messages import Float
 
 _SETTLED, _MOST_ROUNDS = 1e-6, 500
+_NONE = np.empty(0, np.int64)
 
 Int = NDArray[np.int64]
 Bool = NDArray[np.bool_]
@@ -128,26 +129,15 @@ def assign(
     >>> assign(both, np.array([True, True]), -1.0, tentative_share=True)[0].tolist()
     [1, 0]
     """
-    n, k = len(live), pairs.n_plots
-    plot_of, open_to_live = np.full(n, -1, np.int64), taken is None
+    n, k, c = len(live), pairs.n_plots, len(pairs.plot)
+    plot_of, ratio = np.full(n, -1, np.int64), np.zeros(n)
+    first, tentative = (live.nonzero()[0] if taken is None else _NONE), (~live).nonzero()[0]
     taken = np.zeros(k, np.uint8) if taken is None else taken
-    gain = pairs.ratio - log_missed
-    reals, marks, whole = np.empty(n + 2 * k), np.empty(k, np.uint8), np.empty(3 * k, np.int64)
-    scratch = (reals, marks, whole)
-    if open_to_live:
-        share_out(pairs.start, pairs.plot, gain, np.flatnonzero(live), *scratch, taken, plot_of)
-    tentative = np.flatnonzero(~live)
-    if not tentative_share:
-        share_out(pairs.start, pairs.plot, gain, tentative, *scratch, taken, plot_of)
-    if tentative_share and tentative.size and len(pairs.plot):
-        track = pairs.track
-        left = np.flatnonzero(~live[track] & (taken[pairs.plot] == 0) & (gain > 0.0))
-        left = left[np.lexsort((pairs.plot[left], -gain[left], track[left]))]
-        rows, first = np.unique(track[left], return_index=True)
-        plot_of[rows] = pairs.plot[left[first]]
-    ratio = np.zeros(n)
-    fed = np.repeat(plot_of, np.diff(pairs.start)) == pairs.plot
-    ratio[plot_of >= 0] = pairs.ratio[fed]
+    scratch = np.empty(n + 2 * k + c), np.empty(k, np.uint8), np.empty(3 * k, np.int64)
+    given = pairs.start, pairs.plot, pairs.ratio, log_missed
+    share_out(*given, first, tentative if tentative_share else _NONE, *scratch, taken, plot_of, ratio)
+    if not tentative_share and tentative.size:
+        share_out(*given, tentative, _NONE, *scratch, taken, plot_of, ratio)
     return plot_of, ratio
 
 

@@ -20,6 +20,7 @@ from lookdown.ground.single import begin, lonely
 from lookdown.ground.tracks import Int, TrackTable
 from lookdown.wire.messages import PlotReport, RadarReport, ReportFlag
 
+_WARM_UP = int(ReportFlag.WARM_UP)
 _MOST_NAMES = 10_000  # remembered before those too old to be fused again are forgotten
 
 # Sensor, frame and plot that started a track, and those it was crossed with.
@@ -56,7 +57,7 @@ class Births:
 
     def may_start(self, report: PlotReport, sensor: int) -> bool:
         """Whether plots of a report start tracks: not while the background of the satellite settles."""
-        if report.flags & ReportFlag.WARM_UP:
+        if int(report.flags) & _WARM_UP:
             self._settled_ns[sensor] = report.time_ns + round(self._parameters.settle_s * 1e9)
         return bool(report.time_ns >= self._settled_ns[sensor])
 
@@ -162,7 +163,7 @@ class Births:
 
     def _limit_tentative(self, table: TrackTable) -> int:
         """Keep the best tentative tracks, as many as are allowed; how many were given up."""
-        tentative = np.flatnonzero(~table.live & (table.single == 0))
+        tentative = (~table.live & (table.single == 0)).nonzero()[0]
         excess = len(tentative) - self._parameters.max_tentative
         if excess <= 0:
             return 0

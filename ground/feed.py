@@ -6,10 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lookdown.ground.associate import Pairs, weigh
-from lookdown.ground.filter import innovation_covariance
-from lookdown.ground.measure import Look, common_sigma, predict_sights
+from lookdown.ground.measure import Look
 from lookdown.ground.modes import Modes
-from lookdown.ground.pointing import Pointing, Tracks
+from lookdown.ground.pointing import Foreseen, Pointing, Tracks
 from lookdown.ground.tracks import Int, TrackTable
 from lookdown.kernels.correct import correct
 from lookdown.kernels.moments import match_moments
@@ -49,6 +48,7 @@ class Feeder:
         plots: Int,
         sure: NDArray[np.bool_],
         others: tuple[Tracks, ...] = (),
+        seen: Foreseen | None = None,
     ) -> None:
         """Correct tracks, each by its own plot.
 
@@ -62,6 +62,8 @@ class Feeder:
             Whether the pointing may be learnt from it.
         others : tuple of tuple of ndarray
             Other tracks that hang on the same errors.
+        seen : Foreseen, optional
+            Of all tracks as they are, where it is known already and there is one model.
         """
         if not rows.size:
             return
@@ -73,18 +75,21 @@ class Feeder:
             # The pointing is learnt by the likeliest model of each track.
             likeliest = np.arange(modes) == table.mode_share[rows].argmax(axis=1)[:, None]
             told = (likeliest & sure[:, None]).ravel()
-        sights = predict_sights(tracks[0][which, :6], look)
-        sigma = common_sigma(look.report.state, sights.range_m)
-        innovation = look.tangent[plot] - pointing.shifted(sights, sensor, sigma)
-        noise = look.noise(plot)
-        jacobian = sights.jacobian
+        if seen is None or modes:
+            picked = tracks[0][which, :6], tracks[1][which, :6, :6], tracks[2][which, :6]
+            ahead = Foreseen.of(picked, look, sensor, pointing)
+        else:
+            ahead = seen.take(rows)
+        innovation, noise, jacobian, sigma = (
+            look.tangent[plot] - ahead.tangent,
+            look.noise[plot],
+            ahead.jacobian,
+            ahead.sigma,
+        )
         if modes:
             jacobian = np.zeros((len(which), 2, tracks[0].shape[1]))
-            jacobian[:, :, :6] = sights.jacobian
-        if modes or not self.estimate_pointing:
-            spread = noise + innovation_covariance(
-                tracks[1][which, :6, :6], tracks[2][which, :6], sights, sensor, sigma, pointing.common(sensor)
-            )
+            jacobian[:, :, :6] = ahead.jacobian
+        spread = noise + ahead.spread if modes or not self.estimate_pointing else noise
         if self.estimate_pointing:
             beside = (*others, pointing.landmarks)
             pointing.take(tracks, beside, which, told, sensor, sigma, jacobian, innovation, noise)

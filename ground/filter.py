@@ -27,6 +27,8 @@ from lookdown.kernels.correct import correct
 from lookdown.kernels.foresee import spread_about
 from lookdown.wire.messages import Float
 
+_ALL = np.eye(2)  # nothing of a common error is known
+
 
 def move(state: Float, dt_s: float) -> Float:
     """Move states along their great circles.
@@ -108,9 +110,8 @@ def innovation_covariance(
         What is left of that error, in units of its sigma; the unit matrix if not given.
     """
     spread = np.empty((len(covariance), 2, 2))
-    spread_about(predicted.jacobian, covariance, cross, 2 * sensor, common_sigma, spread)
-    if common is not None:
-        spread += common_sigma[:, None, None] ** 2 * (common - np.eye(2))
+    left = _ALL if common is None else np.ascontiguousarray(common)
+    spread_about(predicted.jacobian, covariance, cross, 2 * sensor, common_sigma, left, spread)
     return spread
 
 

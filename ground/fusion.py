@@ -21,12 +21,11 @@ from lookdown.ground.births import Births, BirthsKept, without
 from lookdown.ground.echoes import EchoLook
 from lookdown.ground.events import LINK_DTYPE, Event, Happening, ReportFused
 from lookdown.ground.feed import Feeder
-from lookdown.ground.filter import innovation_covariance
 from lookdown.ground.ingest import Arrival
-from lookdown.ground.measure import Look, PredictedSights, common_sigma, predict_sights
+from lookdown.ground.measure import Look, common_sigma
 from lookdown.ground.modes import Modes
 from lookdown.ground.parameters import Parameters
-from lookdown.ground.pointing import Pointing, PointingError
+from lookdown.ground.pointing import Foreseen, Pointing, PointingError
 from lookdown.ground.radar_step import take_echoes
 from lookdown.ground.single import Single
 from lookdown.ground.surface import Surface
@@ -35,6 +34,7 @@ from lookdown.wire.dictionary import MAX_TRACKS
 from lookdown.wire.messages import Float, Picture, PlotReport, RadarReport, ReportFlag
 
 _EDGE_PX = 4.0  # a target this near to the border may rightly be missing
+_CUT_SHORT = int(ReportFlag.WARM_UP | ReportFlag.TRUNCATED)
 _FALSE_MEMORY = 0.95  # of the running mean of false plots per frame
 _TELL_POINTING_NS = 10_000_000_000
 
@@ -74,6 +74,7 @@ class Fusion:
             raise ValueError("fusion parameter sensors: wanted at least one sensor, got none; list them")
         self._parameters = parameters
         self._index = {sensor.sensor_id: index for index, sensor in enumerate(parameters.sensors)}
+        self._rules = life.Rules.of(parameters)
         self._modes = Modes(parameters)
         self._table = TrackTable.blank(0, len(self._index), len(self._modes.models))
         self._time_ns: int | None = None
@@ -199,46 +200,49 @@ class Fusion:
         if parameters.estimate_pointing:
             look, plot_index = self._know_pointing(ahead_s, look, sensor, plot_index, arrival.space)
             report = look.report
-        predicted = predict_sights(table.state, look)
-        sigma = common_sigma(report.state, predicted.range_m)
-        own = (table.single == 0) | (table.sensor_hits[:, sensor] > 0)
-        tangent, visible = self._pointing.shifted(predicted, sensor, sigma), predicted.visible & own
-        predicted = replace(predicted, tangent=tangent, visible=visible)
-        common = self._pointing.common(sensor)
-        spread = innovation_covariance(table.covariance, table.cross, predicted, sensor, sigma, common)
+        own_tracks = table.state, table.covariance, table.cross
+        ahead = Foreseen.of(own_tracks, look, sensor, self._pointing)
+        some_alone = table.single.any()
+        if some_alone:  # those are fed by their own satellite alone
+            ahead = replace(ahead, visible=ahead.visible & ((table.single == 0) | (table.sensor_hits[:, sensor] > 0)))
         density = self._log_density(report, sensor)
-        noise = look.noise()
-        pairs = gate_pairs(tangent, spread, visible, look.tangent, noise, self._gate, density)
+        pairs = gate_pairs(ahead.tangent, ahead.spread, ahead.visible, look.tangent, look.noise, self._gate, density)
         feeder = Feeder(look, sensor, self._pointing, self._modes, parameters.estimate_pointing)
         if parameters.association == "jpda":
             plot_of, ratio = self._feed_jointly(pairs, feeder)
-        else:
-            plot_of, ratio = assign(pairs, table.live, self._log_missed, tentative_share=True)
             rows = np.flatnonzero(plot_of >= 0)
-            feeder.feed(table, rows, plot_of[rows], table.live[rows])
-        missed = self._should_be_seen(predicted, report, sensor)
-        life.note_looks(table, sensor, look, plot_of, ratio, missed, parameters)
-        rows = np.flatnonzero(plot_of >= 0)
-        links = np.zeros(rows.size, LINK_DTYPE)
-        links["plot_index"], links["track_id"] = plot_index[plot_of[rows]], table.track_id[rows]
+        else:
+            live = table.live
+            plot_of, ratio = assign(pairs, live, self._log_missed, tentative_share=True)
+            rows = (plot_of >= 0).nonzero()[0]
+            feeder.feed(table, rows, plot_of[rows], live[rows], seen=ahead)
+        missed = self._should_be_seen(ahead, report, sensor)
+        life.note_looks(table, sensor, look, rows, plot_of, ratio, missed, parameters)
+        fed = plot_of[rows]
+        links = np.empty(rows.size, LINK_DTYPE)
+        links["plot_index"], links["track_id"] = plot_index[fed], table.track_id[rows]
 
         free = np.ones(len(report.sights), np.bool_)
-        free[plot_of[rows[table.single[rows] == 0]]] = False
-        single = np.zeros(len(free), np.bool_)
-        single[plot_of[rows[table.single[rows] > 0]]] = True
-        self._false_plots[sensor] += (1.0 - _FALSE_MEMORY) * (np.count_nonzero(free) - self._false_plots[sensor])
-        events, updates = life.turn_pages(table, rows, plot_of, report, parameters)
+        free[fed] = False
+        unused = free
+        if some_alone:  # their plots are free for tracks of several satellites
+            unused, alone = free.copy(), table.single[rows] > 0
+            free[fed[alone]] = True
+            free[fed[~alone]] = False
+        n_free = int(np.count_nonzero(free))
+        self._false_plots[sensor] += (1.0 - _FALSE_MEMORY) * (n_free - self._false_plots[sensor])
+        events, updates = life.turn_pages(table, plot_of, report, self._rules, parameters)
         if self._births.may_start(report, sensor):
-            free_plots = np.flatnonzero(free)
+            free_plots = free.nonzero()[0]
             over = self._births.cross(table, look, sensor, free_plots, self._pointing, self._modes)
             self._count_over(report.sensor_id, over)
             # In its first reports others may not have told yet where they look.
             settled = self.counters[report.sensor_id, "fused"] >= parameters.confirm_looks
             if parameters.single_tracks and settled:
-                self._births.alone(table, feeder, np.flatnonzero(free & ~single))
+                self._births.alone(table, feeder, unused.nonzero()[0])
         self.counters[report.sensor_id, "fused"] += 1
         self.counters[report.sensor_id, "plots"] += arrival.report.n_plots
-        self.counters[report.sensor_id, "plots_used"] += int(np.count_nonzero(~free))
+        self.counters[report.sensor_id, "plots_used"] += len(free) - n_free
         pointing = self._pointing.note(sensor, report.time_ns) if parameters.estimate_pointing else None
         return [ReportFused(arrival, updates, links, pointing), *events, *self._tell_pointing(report, sensor)]
 
@@ -257,7 +261,7 @@ class Fusion:
         links = np.zeros(rows.size, LINK_DTYPE)
         links["plot_index"], links["track_id"] = arrival.plot_index[plot_of[rows]], table.track_id[rows]
         free = without(np.arange(report.n_plots), plot_of[rows], report.n_plots)
-        events, updates = life.turn_pages(table, rows, plot_of, report, parameters)
+        events, updates = life.turn_pages(table, plot_of, report, self._rules, parameters)
         self._count_over(report.sensor_id, self._births.of_echoes(table, look, sensor, free, self._modes))
         self.counters[report.sensor_id, "fused"] += 1
         self.counters[report.sensor_id, "plots"] += report.n_plots
@@ -274,14 +278,14 @@ class Fusion:
         false_plots = max(self._parameters.false_plots_per_frame, float(self._false_plots[sensor]))
         return float(np.log(self._parameters.probability_of_detection * area / false_plots))
 
-    def _should_be_seen(self, predicted: PredictedSights, report: PlotReport, sensor: int) -> NDArray[np.bool_]:
+    def _should_be_seen(self, ahead: Foreseen, report: PlotReport, sensor: int) -> NDArray[np.bool_]:
         """Tracks whose absence from this report speaks against them."""
-        if report.flags & (ReportFlag.WARM_UP | ReportFlag.TRUNCATED):
+        if int(report.flags) & _CUT_SHORT:
             return np.zeros(len(self._table), np.bool_)
         field = self._parameters.sensors[sensor]
         half_x, half_y = ((side * 0.5 - _EDGE_PX) * report.state.ifov_rad for side in (field.cols, field.rows))
-        x, y = np.abs(predicted.tangent).T
-        return np.asarray(predicted.visible & (x < half_x) & (y < half_y), np.bool_)
+        off = np.abs(ahead.tangent)
+        return np.asarray(ahead.visible & (off[:, 0] < half_x) & (off[:, 1] < half_y), np.bool_)
 
     def _feed_jointly(self, pairs: Pairs, feeder: Feeder) -> tuple[Int, Float]:
         """Feed live tracks with all plots of their gates, the others with what is left; plots that count as hits."""

@@ -28,6 +28,7 @@ from lookdown.kernels.sift import IN_AIR, IN_SPACE, NO_COVARIANCE
 from lookdown.wire.errors import WireError
 from lookdown.wire.messages import PlotFlag, PlotReport, RadarReport
 
+_STAR = int(PlotFlag.STAR)  # NumPy takes a member of an enumeration at ten times the cost
 _SECOND_NS = 1_000_000_000
 _NEVER_NS = -(2**63)
 _RESUME_REPORTS = 3  # reports in a row, in order among themselves, after which a doubted time is believed
@@ -248,15 +249,19 @@ class Ingest:
         self._check_stream(report, sender)
         check_state(report, self._parameters)
         plots = report.sights if isinstance(report, PlotReport) else report.echoes
-        order = np.arange(len(plots))
-        if len(plots) > self._parameters.max_plots:
-            order = np.argsort(-np.nan_to_num(plots["snr"], nan=-1.0), kind="stable")[: self._parameters.max_plots]
+        order, limit = np.arange(len(plots)), self._parameters.max_plots
+        if len(plots) > limit:
+            order = np.argsort(-np.nan_to_num(plots["snr"], nan=-1.0), kind="stable")[:limit]
             self.counters[sender, "plots_over_limit"] += len(plots) - len(order)
             report = _with_plots(report, plots[order])
         space = None
         if isinstance(report, PlotReport):
             verdict = judge_sights(report, self._parameters.max_height_m)
-            verdict[(report.sights["flags"] & PlotFlag.STAR > 0) & (verdict == IN_AIR)] = IN_SPACE  # the board knows it
+            known = report.sights["flags"] & _STAR  # the board knows it
+            if known.any():
+                verdict[(known > 0) & (verdict == IN_AIR)] = IN_SPACE
+            if not verdict.any():
+                return Arrival(report, order, len(plots), origin_ns, arrival_ns)
             in_space = verdict == IN_SPACE
             if self._parameters.has_stars and in_space.any():
                 # Whether they are stars is told by fusion; here they are neither used nor refused.
@@ -306,9 +311,12 @@ class Ingest:
         ahead_s = (report.time_ns - (stream.last_time_ns or 0)) / _SECOND_NS
         if ahead_s <= 0.0 and not first:
             raise WireError("past", f"{what} lies {-ahead_s:.3f} s before the frame it follows")
+        hold_s = self._parameters.hold_s
+        if not first and ahead_s <= min(hold_s, self._parameters.max_gap_s):  # no leap, whoever else is there
+            stream.doubted = 0
+            return
         others = [other for other in self._streams.values() if other is not stream]
         live_ns = [o.last_time_ns for o in others if o.last_time_ns is not None and not (o.ended or o.silent)]
-        hold_s = self._parameters.hold_s
         alone = bool(live_ns) and report.time_ns - max(live_ns) > hold_s * _SECOND_NS
         # With it are those that doubtfully tell the same time.
         near = sum(self._is_near(o.doubted_time_ns, report.time_ns) for o in others if o.doubted)

@@ -25,6 +25,7 @@ from lookdown.geo.earth import GRAVITY_PARAMETER_M3_S2, ROTATION_RATE_RAD_S, hei
 from lookdown.ground.events import ReportFused
 from lookdown.ground.memory import PAST, Memory
 from lookdown.ground.regimes import KIND_OF, PRIOR, REGIMES, Features, log_likelihoods
+from lookdown.ground.tracks import UPDATE_DTYPE, octets_of
 from lookdown.kernels.turning import turning
 from lookdown.wire.messages import Float, Kind, PlotReport, SensorState, TrackStatus
 
@@ -40,6 +41,9 @@ _BRIGHTNESS_MEMORY = 0.8  # of the running mean of log-intensities
 _TURN_FLOOR_RAD_S = 2e-5  # pointing changes
 _FORGET_NS = 60 * 10**9
 _LOOK_NS = round(LOOK_S * 1e9)
+
+_DROPPED = int(TrackStatus.DROPPED)  # NumPy compares with a member of an enumeration at ten times the cost
+_PLACES = octets_of("position_m", "velocity_m_s", "covariance")
 
 _WEIGHT = np.array([regime.weight for regime in REGIMES])
 _START = PRIOR[KIND_OF] * _WEIGHT
@@ -79,12 +83,16 @@ class Kinds:
         if len(updates):
             # A late report tells its tracks anew at the newest time, too: that is no look of its sensor.
             then = updates["time_ns"] == report.time_ns
-            seen = updates if then.all() else updates[then]
+            whole = bool(then.all())
+            seen = updates if whole else updates[then]
             peaks = _peaks(fused, seen["track_id"]) if self._irradiance_per_dn else np.full(len(seen), np.nan)
-            updates["kind"][then] = self.look(seen, report.state, report.sensor_id, peaks)
-            for row in np.flatnonzero(~then).tolist():
-                updates["kind"][row] = self.posterior(int(updates["track_id"][row])) or np.nan
-        self._memory.forget(updates["track_id"][updates["status"] == TrackStatus.DROPPED].tolist())
+            updates["kind"][... if whole else then] = self.look(seen, report.state, report.sensor_id, peaks)
+            if not whole:
+                for row in np.flatnonzero(~then).tolist():
+                    updates["kind"][row] = self.posterior(int(updates["track_id"][row])) or np.nan
+            dropped = updates["status"] == _DROPPED
+            if dropped.any():
+                self._memory.forget(updates["track_id"][dropped].tolist())
         if report.time_ns - self._pruned_ns > _FORGET_NS:
             self._pruned_ns = report.time_ns
             self._memory.forget_unseen(report.time_ns - _FORGET_NS)
@@ -111,7 +119,7 @@ class Kinds:
         rows, times = memory.rows(updates["track_id"].tolist()), updates["time_ns"]
         memory.seen_ns[rows] = times
         self._note_sight(rows, updates, state, sensor_id, peaks)
-        due = np.flatnonzero(times // _LOOK_NS > memory.looked_ns[rows] // _LOOK_NS)
+        due = (memory.looked_ns[rows] < times // _LOOK_NS * _LOOK_NS).nonzero()[0]  # in an earlier second
         if due.size:
             self._weigh(rows[due], times[due], _measure(updates[due]))
         return np.asarray(memory.told[rows] @ _SUMS, np.float64)
@@ -120,14 +128,22 @@ class Kinds:
         self, rows: NDArray[np.int64], updates: NDArray[Any], state: SensorState, sensor_id: int, peaks: Float
     ) -> None:
         memory = self._memory
-        position, velocity = updates["position_m"].copy(), updates["velocity_m_s"].copy()
-        rate, square = np.empty(len(rows)), np.empty(len(rows))
-        own = np.asarray(state.position_m, np.float64), np.asarray(state.velocity_m_s, np.float64)
-        turning(position, velocity, *own, ROTATION_RATE_RAD_S, rate, square)
-        variance = np.einsum("nii->n", updates["covariance"][:, 3:, 3:])
-        column = memory.column(sensor_id)
-        memory.turn_rad_s[rows, column] = rate
-        memory.turn_sigma[rows, column] = np.sqrt(_INFLATION**2 * variance / square + _TURN_FLOOR_RAD_S**2)
+        records = np.ascontiguousarray(updates).view(np.uint8).reshape(len(rows), UPDATE_DTYPE.itemsize)
+        column, square = memory.column(sensor_id), np.empty(len(rows))
+        turning(
+            records,
+            _PLACES,
+            np.asarray(state.position_m, np.float64),
+            np.asarray(state.velocity_m_s, np.float64),
+            ROTATION_RATE_RAD_S,
+            _INFLATION,
+            _TURN_FLOOR_RAD_S,
+            rows,
+            column,
+            memory.turn_rad_s,
+            memory.turn_sigma,
+            square,
+        )
         if not self._irradiance_per_dn:
             return
         with np.errstate(divide="ignore", invalid="ignore"):

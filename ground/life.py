@@ -20,13 +20,14 @@ from scipy.special import chdtri
 
 from lookdown.geo.earth import FLATTENING, SEMI_MAJOR_AXIS_M
 from lookdown.geo.sight import intersect_ellipsoid
-from lookdown.ground.associate import gate_pairs
 from lookdown.ground.events import Event, Happening
 from lookdown.ground.measure import Look
 from lookdown.ground.parameters import Parameters
-from lookdown.ground.single import Single, believable, crowd
+from lookdown.ground.single import Single, crowd
 from lookdown.ground.tracks import Bool, Int, TrackTable
-from lookdown.kernels.survey import survey
+from lookdown.kernels.close import find_close
+from lookdown.kernels.lives import ALONE, BELIEVED, ENDS, SHOWN, TOLD, TURNED, decide_lives
+from lookdown.kernels.standing import rule_out_standing
 from lookdown.kernels.tally import tally_looks
 from lookdown.wire.messages import Float, PlotReport, RadarReport, TrackStatus
 
@@ -65,57 +66,41 @@ def note_hits(table: TrackTable, rows: Int, sensor: int, look: Look, plots: Int,
 
 def note_motion(table: TrackTable, rows: Int, sensor: int, look: Look, plots: Int, parameters: Parameters) -> None:
     """Note whether a sensor whose plots hit tracks has by now seen them move; arguments as for `note_hits`."""
-    open_rows = ~table.moved[rows, sensor]
-    rows, plots = rows[open_rows], plots[open_rows]
-    if not rows.size:
+    if table.moved[rows, sensor].all():
         return
-    state, sights = look.report.state, look.direction[plots]
-    first = np.isnan(table.anchor[rows, sensor, 0, 0])
-    if first.any():
-        tops = np.array([0.0, parameters.clutter_top_m])
+    new = rule_out_standing(
+        rows,
+        plots,
+        sensor,
+        look.origin_m,
+        look.direction,
+        look.variance,
+        table.anchor,
+        look.report.state.pointing_sigma_rad,
+        look.report.state.position_sigma_m,
+        parameters.min_displacement_m,
+        _SIGMAS,
+        np.empty(len(rows)),
+        table.moved.view(np.uint8),
+    )
+    if new:
+        first = ~table.moved[rows, sensor] & np.isnan(table.anchor[rows, sensor, 0, 0])
+        tops, sights = np.array([0.0, parameters.clutter_top_m]), look.direction[plots]
         anchor = intersect_ellipsoid(look.origin_m, sights[first][:, None, :], tops)
         table.anchor[rows[first], sensor] = anchor
         # Over the limb there is nothing that stands still.
         table.moved[rows[first], sensor] = np.isnan(anchor).any(axis=(1, 2))
-    later = ~first
-    if later.any():
-        anchor = table.anchor[rows[later], sensor]
-        away_m = distance_to_segments(look.origin_m, sights[later], anchor[:, 0], anchor[:, 1])
-        range_m = np.linalg.norm(anchor[:, 0] - look.origin_m, axis=1)
-        centroid = look.variance[plots[later]].max(axis=1)
-        sigma_m = np.hypot(range_m * np.sqrt(centroid + state.pointing_sigma_rad**2), state.position_sigma_m)
-        table.moved[rows[later], sensor] = away_m > parameters.min_displacement_m + _SIGMAS * sigma_m
-
-
-def distance_to_segments(origin_m: Float, directions: Float, start_m: Float, end_m: Float) -> Float:
-    """Least distance between lines of sight and segments, row by row.
-
-    Parameters
-    ----------
-    origin_m : ndarray of float64, shape (3,)
-        Where all lines start [m].
-    directions : ndarray of float64, shape (k, 3)
-        Unit directions of the lines.
-    start_m, end_m : ndarray of float64, shape (k, 3)
-        Ends of the segments [m].
-
-    Returns
-    -------
-    ndarray of float64, shape (k,)
-        Distances [m].
-    """
-    # Seen along the line, the line is a point and the segment a shorter segment.
-    first, second = start_m - origin_m, end_m - origin_m
-    first = first - np.einsum("ni,ni->n", first, directions)[:, None] * directions
-    second = second - np.einsum("ni,ni->n", second, directions)[:, None] * directions
-    step = second - first
-    length2 = np.maximum(np.einsum("ni,ni->n", step, step), 1e-12)
-    share = np.clip(-np.einsum("ni,ni->n", first, step) / length2, 0.0, 1.0)
-    return np.asarray(np.linalg.norm(first + share[:, None] * step, axis=1), np.float64)
 
 
 def note_looks(
-    table: TrackTable, sensor: int, look: Look, plot_of: Int, ratio: Float, missed: Bool, parameters: Parameters
+    table: TrackTable,
+    sensor: int,
+    look: Look,
+    rows: Int,
+    plot_of: Int,
+    ratio: Float,
+    missed: Bool,
+    parameters: Parameters,
 ) -> None:
     """Note what a report of a sensor did to all tracks: hits, misses, score, and whether it has seen them move.
 
@@ -127,6 +112,8 @@ def note_looks(
         Index of the sensor.
     look : Look
         The report.
+    rows : ndarray of int64, shape (q,)
+        Tracks that have a plot.
     plot_of : ndarray of int64, shape (n,)
         Plot of each track, -1 for none.
     ratio : ndarray of float64, shape (n,)
@@ -153,53 +140,75 @@ def note_looks(
         table.sensor_hits,
         table.last_hit_ns,
     )
-    rows = np.flatnonzero(plot_of >= 0)
     note_motion(table, rows, sensor, look, plot_of[rows], parameters)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Standing:
-    """What decides on the life of tracks at one time.
+class Rules:
+    """Parameters of the life of tracks, as `decide_lives` takes them.
 
     Attributes
     ----------
-    numbers : ndarray of float64, shape (n, 4)
-        Speed and its sigma along the velocity [m/s], sum of the variances of position [m^2], height [m].
-    newest_ns : ndarray of int64, shape (n,)
-        Time of the last hit by any sensor [ns].
-    recent, often, seen_to_move : ndarray of int64, shape (n,)
-        Sensors, each by its `worth`, that hit the track lately, often enough, and often enough while it moved.
+    worth, patience_ns : ndarray of int64, shape (m,)
+        `worth` of each sensor, and how long after a hit of it a tentative track ends [ns].
+    whole : ndarray of int64, shape (7,)
+        Ages [ns] and counts.
+    bounds : ndarray of float64, shape (9,)
+        Scores, speeds, sigmas, heights.
     """
 
-    numbers: Float
-    newest_ns: Int
-    recent: Int
-    often: Int
-    seen_to_move: Int
+    worth: Int
+    patience_ns: Int
+    whole: Int
+    bounds: Float
 
     @classmethod
-    def of(cls, table: TrackTable, time_ns: int, parameters: Parameters) -> "Standing":
-        """Survey all tracks at ``time_ns``."""
+    def of(cls, parameters: Parameters) -> "Rules":
+        """Make parameters ready."""
+        p = parameters
+        patience_s = [p.radar_tentative_s if sensor.radar else p.tentative_s for sensor in p.sensors]
+        ages_ns = [round(age_s * 1e9) for age_s in (p.confirm_after_s, p.coast_after_s, p.drop_after_s)]
+        whole = [*ages_ns, p.confirm_hits, p.confirm_looks, p.confirm_hits_per_sensor, _ENOUGH]
+        speeds = p.min_speed_m_s, p.max_speed_m_s, p.speed_significance
+        places = p.max_position_sigma_m, p.min_height_m, p.max_height_m
+        return cls(
+            worth(p),
+            np.array([round(patience * 1e9) for patience in patience_s]),
+            np.array(whole, np.int64),
+            np.array([p.confirm_score, p.drop_score, *speeds, *places, _SIGMAS]),
+        )
+
+    def decide(
+        self, table: TrackTable, plot_of: Int, n_plots: int, time_ns: int
+    ) -> tuple[NDArray[np.uint8], Float, int]:
+        """Change status and belief of tracks; their verdicts, variances of position [m^2], and all verdicts in one."""
         n = len(table)
-        patience_s = [parameters.radar_tentative_s if s.radar else parameters.tentative_s for s in parameters.sensors]
-        since_ns = np.array([time_ns - round(patience * 1e9) for patience in patience_s])
-        numbers, newest_ns, counts = np.empty((n, 4)), np.empty(n, np.int64), np.empty((n, 3), np.int64)
-        survey(
+        numbers, verdict = np.empty((n, 4)), np.empty(n, np.uint8)
+        found = decide_lives(
+            time_ns,
             table.state,
             table.covariance,
+            table.score,
+            table.born_ns,
+            table.looks,
             table.last_hit_ns,
             table.sensor_hits,
             table.moved.view(np.uint8),
-            worth(parameters),
-            since_ns,
-            parameters.confirm_hits_per_sensor,
+            plot_of,
+            self.worth,
+            self.patience_ns,
+            self.whole,
+            self.bounds,
             SEMI_MAJOR_AXIS_M,
             FLATTENING,
+            table.status,
+            table.single,
+            np.empty(n_plots, np.int64),
             numbers,
-            newest_ns,
-            counts,
+            np.empty((n, 2), np.int64),
+            verdict,
         )
-        return cls(numbers, newest_ns, *counts.T)
+        return verdict, numbers[:, 2].copy(), found
 
 
 def credible(table: TrackTable, parameters: Parameters) -> Bool:
@@ -214,7 +223,7 @@ def worth(parameters: Parameters) -> Int:
 
 
 def turn_pages(
-    table: TrackTable, rows: Int, plot_of: Int, report: PlotReport | RadarReport, parameters: Parameters
+    table: TrackTable, plot_of: Int, report: PlotReport | RadarReport, rules: Rules, parameters: Parameters
 ) -> tuple[list[Event], NDArray[Any]]:
     """Confirm, merge and end tracks after a report.
 
@@ -222,12 +231,12 @@ def turn_pages(
     ----------
     table : TrackTable
         Changed in place.
-    rows : ndarray of int64, shape (k,)
-        Tracks that the report hit.
     plot_of : ndarray of int64, shape (n,)
         Plot of each track, -1 for none.
     report : PlotReport or RadarReport
         The report.
+    rules : Rules
+        Those of ``parameters``.
     parameters : Parameters
         When tracks are confirmed, coast and end.
 
@@ -238,85 +247,52 @@ def turn_pages(
     updates : ndarray of UPDATE_DTYPE, shape (u,)
         Tracks that were hit or changed, as `events.ReportFused` tells them.
     """
-    events = list[Event]()
-    time_ns, sensor_id = report.time_ns, report.sensor_id
+    before, time_ns, sensor_id = table.status.copy(), report.time_ns, report.sensor_id
+    verdict, variance_m2, found = rules.decide(table, plot_of, report.n_plots, time_ns)
+    notes = _changes(table, before, verdict) if found & (TURNED | BELIEVED | ENDS) else []
+    told = (verdict & TOLD) != 0
+    ends = (verdict & ENDS) != 0
+    if merges := duplicates(table, variance_m2, parameters):
+        changed = np.zeros(len(table), np.bool_)
+        notes += _merge(table, merges, ends, changed)
+        told |= ((verdict & SHOWN) != 0) & (ends | changed)
+    if found & ALONE:
+        over = crowd(table, parameters)
+        ends |= over
+        told |= ((verdict & SHOWN) != 0) & over
+    table.status[ends] = TrackStatus.DROPPED
+    updates = table.updates(told.nonzero()[0], time_ns, sensor_id, round(parameters.coast_after_s * 1e9))
+    if merges or found & (ALONE | ENDS):
+        table.keep(~ends)
+    return [Happening(kind, time_ns, sensor_id, text) for kind, text in notes], updates
 
-    def note(kind: str, text: str) -> None:
-        events.append(Happening(kind, time_ns, sensor_id, text))
 
-    before, standing = table.status.copy(), Standing.of(table, time_ns, parameters)
-    table.status[confirmable(table, standing, rows, plot_of[rows], time_ns, parameters)] = TrackStatus.CONFIRMED
-    table.status = status_after(table, standing, time_ns, parameters)
-    changed, live = table.status != before, table.live
-    for row in np.flatnonzero(changed).tolist():
-        status = TrackStatus(int(table.status[row]))
-        kind = "resumed" if before[row] == TrackStatus.COASTING else status.name.lower()
-        note(kind, f"track {table.track_id[row]} {kind}, score {table.score[row]:.1f}")
-    ends = lost(table, standing, time_ns, parameters)
-    for row in np.flatnonzero(ends & live).tolist():
-        note("dropped", f"track {table.track_id[row]} dropped, score {table.score[row]:.1f}")
-    for row in np.flatnonzero(believable(table, time_ns, parameters) & ~ends).tolist():
-        table.single[row], changed[row] = Single.BELIEVED, True
-        note("single", f"track {table.track_id[row]} seen by one satellite alone, score {table.score[row]:.1f}")
-    for kept, gone in duplicates(table, standing.numbers[:, 2], parameters):
-        if (live[gone] or table.single[gone] == Single.BELIEVED) and not ends[gone]:
+def _changes(table: TrackTable, before: NDArray[np.uint8], verdict: NDArray[np.uint8]) -> list[tuple[str, str]]:
+    """Tell of tracks that turned to another status, end, or are believed from now on: kind and text of each."""
+    notes = []
+    for row in np.flatnonzero(verdict & TURNED).tolist():
+        kind = "resumed" if before[row] == TrackStatus.COASTING else TrackStatus(int(table.status[row])).name.lower()
+        notes.append((kind, f"track {table.track_id[row]} {kind}, score {table.score[row]:.1f}"))
+    for row in np.flatnonzero(((verdict & ENDS) != 0) & table.live).tolist():
+        notes.append(("dropped", f"track {table.track_id[row]} dropped, score {table.score[row]:.1f}"))
+    for row in np.flatnonzero(verdict & BELIEVED).tolist():
+        text = f"track {table.track_id[row]} seen by one satellite alone, score {table.score[row]:.1f}"
+        notes.append(("single", text))
+    return notes
+
+
+def _merge(table: TrackTable, merges: list[tuple[int, int]], ends: Bool, changed: Bool) -> list[tuple[str, str]]:
+    """End tracks that are merged into others, whose identities may change; kind and text of what is told."""
+    notes, live = [], table.live
+    for kept, gone in merges:
+        if (live[gone] or table.single[gone] == _BELIEVED) and not ends[gone]:
             # The elder's identity goes on.
             if table.born_ns[gone] < table.born_ns[kept]:
                 table.track_id[[kept, gone]] = table.track_id[[gone, kept]]
                 table.born_ns[kept], changed[kept] = table.born_ns[gone], True
-            note("merged", f"track {table.track_id[gone]} merged into {table.track_id[kept]}")
+            notes.append(("merged", f"track {table.track_id[gone]} merged into {table.track_id[kept]}"))
         ends[gone] = True
-    ends |= crowd(table, parameters)
-    shown = live | (standing.often >= _ENOUGH) | (table.single == _BELIEVED)
-    table.status[ends] = TrackStatus.DROPPED
-    hit = np.zeros(len(table), np.bool_)
-    hit[rows] = True
-    told = np.flatnonzero(shown & (hit | changed | ends))
-    recent_ns = round(parameters.coast_after_s * 1e9)
-    updates = table.updates(told, time_ns, sensor_id, recent_ns)
-    table.keep(~ends)
-    return events, updates
-
-
-def confirmable(
-    table: TrackTable, standing: Standing, rows: Int, plots: Int, time_ns: int, parameters: Parameters
-) -> Int:
-    """Tentative rows, of those just hit, that fulfil all conditions; of several with one plot the best score alone."""
-    tentative = ~table.live[rows]
-    rows, plots = rows[tentative], plots[tentative]
-    if not rows.size:
-        return rows
-    ready = standing.seen_to_move[rows] >= _ENOUGH
-    ready &= table.score[rows] >= parameters.confirm_score
-    recent = table.looks[rows] & np.uint32((1 << parameters.confirm_looks) - 1)
-    ready &= np.bitwise_count(recent) >= parameters.confirm_hits
-    ready &= time_ns - table.born_ns[rows] >= round(parameters.confirm_after_s * 1e9)
-    rows, plots = rows[ready], plots[ready]
-    if not rows.size:
-        return rows
-    speed, sigma, position_variance, place_m = standing.numbers[rows].T
-    sure = (speed > parameters.min_speed_m_s) & (speed < parameters.max_speed_m_s)
-    sure &= speed > parameters.speed_significance * sigma
-    sure &= np.sqrt(position_variance) < parameters.max_position_sigma_m
-    sure &= (place_m > parameters.min_height_m) & (place_m < parameters.max_height_m)
-    rows, plots = rows[sure], plots[sure]
-    best = np.argsort(-table.score[rows], kind="stable")
-    _, first = np.unique(plots[best], return_index=True)
-    return np.sort(rows[best[first]])
-
-
-def lost(table: TrackTable, standing: Standing, time_ns: int, parameters: Parameters) -> Bool:
-    """Tracks that end at ``time_ns``, shape (n,): unsupported, standing, or certainly impossible."""
-    live = table.live
-    silent = standing.newest_ns < time_ns - round(parameters.drop_after_s * 1e9)
-    gone = (table.score < parameters.drop_score) | silent
-    gone |= ~live & (standing.recent < np.where(table.single > 0, 1, _ENOUGH))
-    speed, sigma, position_variance, place_m = standing.numbers.T
-    gone |= live & (speed + _SIGMAS * sigma < parameters.min_speed_m_s)
-    gone |= speed - _SIGMAS * sigma > parameters.max_speed_m_s
-    margin_m = _SIGMAS * np.sqrt(position_variance)
-    gone |= (place_m + margin_m < parameters.min_height_m) | (place_m - margin_m > parameters.max_height_m)
-    return np.asarray(gone, np.bool_)
+    return notes
 
 
 def duplicates(table: TrackTable, position_variance_m2: Float, parameters: Parameters) -> list[tuple[int, int]]:
@@ -326,26 +302,14 @@ def duplicates(table: TrackTable, position_variance_m2: Float, parameters: Param
     would; of two live ones both the distance and the difference of velocity must be small, since movers fly in
     formation.
     """
-    rows = np.flatnonzero(table.live | (table.hits >= _MERGE_HITS))
-    # Found by gates of tracks about tracks, not by looking at all pairs: live ones within merge_distance_m, tentative
-    # ones within three times the sum of both variances.
-    places, merge2 = table.state[rows, :3].copy(), parameters.merge_distance_m**2
-    reach2 = position_variance_m2[rows]
-    wide = np.maximum(reach2, merge2 / (2.0 * _REACH))[:, None, None] * np.eye(3)
-    pairs = gate_pairs(places, wide, np.ones(len(rows), np.bool_), places, wide, _REACH, 0.0)
-    one, other = pairs.track, pairs.plot
-    once = one < other
-    one, other = one[once], other[once]
-    if not one.size:
+    pairs = _close_pairs(table, position_variance_m2, parameters)
+    if not len(pairs):
         return []
-    square = np.sum((places[one] - places[other]) ** 2, axis=1)
-    live, alone = table.live[rows], table.single[rows] > 0
-    near = (square < _REACH * (reach2[one] + reach2[other])) & (~(live[one] & live[other]) | (square < merge2))
-    one, other = one[near], other[near]
-    if not one.size:
-        return []
-    rank = np.empty(len(rows), np.int64)
-    rank[np.lexsort((table.track_id[rows], -table.score[rows], alone, ~live))] = np.arange(len(rows))
+    one, other = pairs.T
+    live, alone = table.live, table.single > 0
+    rows = np.flatnonzero(live | (table.hits >= _MERGE_HITS))
+    rank = np.empty(len(table), np.int64)
+    rank[rows[np.lexsort((table.track_id[rows], -table.score[rows], alone[rows], ~live[rows]))]] = np.arange(len(rows))
     first = rank[one] < rank[other]
     better, worse = np.where(first, one, other), np.where(first, other, one)
     # A track of one satellite ends in a confirmed one alone, or in another of its kind.
@@ -355,22 +319,27 @@ def duplicates(table: TrackTable, position_variance_m2: Float, parameters: Param
         return []
     order = np.lexsort((rank[worse], rank[better]))
     better, worse = better[order], worse[order]
-    difference = table.state[rows[better]] - table.state[rows[worse]]
-    spread = table.covariance[rows[better]] + table.covariance[rows[worse]]
+    difference = table.state[better] - table.state[worse]
+    spread = table.covariance[better] + table.covariance[worse]
     same = np.einsum("ni,ni->n", difference, np.linalg.solve(spread, difference[:, :, None])[:, :, 0]) < _SAME
-    both_live = table.live[rows[worse]]
+    both_live = live[worse]
     close = np.linalg.norm(difference[:, :3], axis=1) < parameters.merge_distance_m
     close &= np.linalg.norm(difference[:, 3:], axis=1) < parameters.merge_speed_m_s
     same = np.where(both_live, close, same)
     merged: dict[int, int] = {}
-    for kept, gone in zip(rows[better[same]].tolist(), rows[worse[same]].tolist(), strict=True):
+    for kept, gone in zip(better[same].tolist(), worse[same].tolist(), strict=True):
         if kept not in merged and gone not in merged:
             merged[gone] = kept
     return [(kept, gone) for gone, kept in merged.items()]
 
 
-def status_after(table: TrackTable, standing: Standing, time_ns: int, parameters: Parameters) -> NDArray[np.uint8]:
-    """Status of each track by the time of its last hit: live ones coast without hits, and are confirmed with."""
-    coasts = standing.newest_ns < time_ns - round(parameters.coast_after_s * 1e9)
-    status = np.where(coasts, _COASTING, _CONFIRMED)
-    return np.where(table.live, status, _TENTATIVE)
+def _close_pairs(table: TrackTable, position_variance_m2: Float, parameters: Parameters) -> Int:
+    """Pairs of rows that are near each other: live ones within merge_distance_m, all within three times their sigma."""
+    order, capacity = np.argsort(table.state[:, 0]), 4 * len(table) + 64
+    bounds = _MERGE_HITS, _REACH, parameters.merge_distance_m**2
+    while True:
+        pairs = np.empty((capacity, 2), np.int64)
+        found = find_close(table.state, position_variance_m2, table.status, table.hits, *bounds, order, pairs)
+        if found <= capacity:
+            return pairs[:found]
+        capacity = found

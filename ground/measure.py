@@ -11,6 +11,7 @@ common to the plots of a frame and changes slowly. They are kept apart, because 
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from lookdown.wire.messages import SIGHT_DTYPE, Float, PlotReport, SensorState
 _HIDES_M = np.array([SEMI_MAJOR_AXIS_M, SEMI_MAJOR_AXIS_M, SEMI_MINOR_AXIS_M]) - 20e3
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Look:
     """A report made ready for arithmetic: every later step needs some of these.
 
@@ -39,8 +40,6 @@ class Look:
         Sensor position, ECEF [m].
     tangent : ndarray of float64, shape (k, 2)
         Measured (x, y) of the plots [1].
-    direction : ndarray of float64, shape (k, 3)
-        Unit lines of sight of the plots, ECEF.
     variance : ndarray of float64, shape (k, 2)
         Variance of (x, y) from the centroid alone, never below the floor [1].
     """
@@ -49,7 +48,6 @@ class Look:
     axes: Float
     origin_m: Float
     tangent: Float
-    direction: Float
     variance: Float
 
     @classmethod
@@ -59,15 +57,20 @@ class Look:
         axes = to_matrix(state.attitude)
         numbers = words_of(sights)[:, :4].astype(np.float64)
         tangent = numbers[:, :2].copy()
-        direction = tangent @ axes[:, :2].T + axes[:, 2]
-        direction /= np.sqrt(np.einsum("ni,ni->n", direction, direction))[:, None]
         variance = np.maximum(numbers[:, 2:], centroid_floor_px * state.ifov_rad) ** 2
-        return cls(report, axes, np.asarray(state.position_m, np.float64), tangent, direction, variance)
+        return cls(report, axes, np.asarray(state.position_m, np.float64), tangent, variance)
 
-    def noise(self, plots: NDArray[np.int64] | None = None) -> Float:
-        """Covariance of (x, y) of plots, all if not given, from the centroid alone, shape (k, 2, 2)."""
-        variance = self.variance if plots is None else self.variance[plots]
-        return np.asarray(variance[:, :, None] * _NO_CORRELATION, np.float64)
+    @cached_property
+    def direction(self) -> Float:
+        """Unit lines of sight of the plots, ECEF, shape (k, 3); reckoned where they are asked for."""
+        direction = self.tangent @ self.axes[:, :2].T + self.axes[:, 2]
+        direction /= np.sqrt(np.einsum("ni,ni->n", direction, direction))[:, None]
+        return direction
+
+    @cached_property
+    def noise(self) -> Float:
+        """Covariance of (x, y) of the plots from the centroid alone, shape (k, 2, 2)."""
+        return np.asarray(self.variance[:, :, None] * _NO_CORRELATION, np.float64)
 
 
 _NO_CORRELATION = np.eye(2)

@@ -46,6 +46,46 @@ _NOTE_NS = 1_000_000_000
 _CHANGED = 1.5  # a sigma that a satellite changes by more is that of another error
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Foreseen:
+    """Where a sensor should see tracks, all errors allowed for.
+
+    Attributes
+    ----------
+    tangent : ndarray of float64, shape (n, 2)
+        Tangents at which it will see them, its pointing error as it is known allowed for [1].
+    jacobian : ndarray of float64, shape (n, 2, 6)
+        Derivative of ``tangent`` by (position, velocity) [1/m, s/m].
+    visible : ndarray of bool, shape (n,)
+        In front of the sensor and not behind the Earth.
+    sigma : ndarray of float64, shape (n,)
+        One sigma of the error that all plots of the sensor share [rad].
+    spread : ndarray of float64, shape (n, 2, 2)
+        Covariance of ``tangent`` about a noiseless plot.
+    """
+
+    tangent: Float
+    jacobian: Float
+    visible: NDArray[np.bool_]
+    sigma: Float
+    spread: Float
+
+    @classmethod
+    def of(cls, tracks: Tracks, look: Look, sensor: int, pointing: "Pointing") -> "Foreseen":
+        """Foresee what a report should hold of tracks (state, covariance, cross covariance)."""
+        state, covariance, cross = tracks
+        predicted = predict_sights(state, look)
+        sigma = common_sigma(look.report.state, predicted.range_m)
+        spread = innovation_covariance(covariance, cross, predicted, sensor, sigma, pointing.common(sensor))
+        tangent = pointing.shifted(predicted, sensor, sigma)
+        return cls(tangent, predicted.jacobian, predicted.visible, sigma, spread)
+
+    def take(self, rows: Int) -> "Foreseen":
+        """Return copies of some rows."""
+        about = self.sigma[rows], self.spread[rows]
+        return Foreseen(self.tangent[rows], self.jacobian[rows], self.visible[rows], *about)
+
+
 class Told(IntEnum):
     """What a pointing error was learnt from."""
 
@@ -127,6 +167,7 @@ class Pointing:
         self._parameters = parameters
         m = len(parameters.sensors)
         self.mean, self.covariance, self.sigma_rad = np.zeros(2 * m), np.eye(2 * m), np.zeros(m)
+        self._unit = np.eye(2 * m)
         places = [(np.radians(p.latitude_deg), np.radians(p.longitude_deg), p.height_m) for p in parameters.landmarks]
         places_m = np.array([geodetic_to_ecef(*place) for place in places]).reshape(-1, 3)
         self._n_landmarks = len(places)
@@ -165,7 +206,7 @@ class Pointing:
             cross[sky] *= fade
             cross[sky] += (1.0 - fade * fade) * self._untold[1]
         self.covariance *= fade * fade
-        self.covariance += (1.0 - fade * fade) * np.eye(len(self.covariance))
+        self.covariance += (1.0 - fade * fade) * self._unit
 
     def renewed(self, sensor: int, sigma_rad: float, attitude_rad: float = np.inf) -> bool:
         """Note the sigma that a sensor tells; whether its error must be taken for another one, and was forgotten.
@@ -208,16 +249,16 @@ class Pointing:
         """Turn covariances of tracks (state, covariance, cross) into those at given errors, cross into ``G``; B^-1."""
         inverse = _inverse(self.covariance)
         for _, covariance, cross in tracks:
-            left = cross.copy()
-            fold(inverse, -1.0, left, covariance, cross)
+            if len(cross):
+                fold(inverse, -1.0, cross.copy(), covariance, cross)
         return inverse
 
     def _join(self, shift: Float, *tracks: Tracks) -> None:
         """Undo `_separate`, now that the errors are known to have been off by ``shift``, shape (2 m,)."""
         for state, covariance, cross in tracks:
-            state += cross @ shift
-            left = cross.copy()
-            fold(self.covariance, 1.0, left, covariance, cross)
+            if len(cross):
+                state += cross @ shift
+                fold(self.covariance, 1.0, cross.copy(), covariance, cross)
 
     def take(
         self,
@@ -273,21 +314,17 @@ class Pointing:
         """Learn from the landmarks in a report; the plots that are theirs, shape (q,)."""
         state, field = look.report.state, self._parameters.sensors[sensor]
         places, covariance, cross = (part[: self._n_landmarks] for part in self.landmarks)
-        predicted = predict_sights(places, look)
-        sigma = common_sigma(state, predicted.range_m)
-        foreseen = self.shifted(predicted, sensor, sigma)
+        ahead = Foreseen.of((places, covariance, cross), look, sensor, self)
         half = np.array([field.cols, field.rows]) * 0.5 * state.ifov_rad
-        use = predicted.visible & (np.abs(foreseen) < half).all(axis=1)
-        spread = innovation_covariance(covariance, cross, predicted, sensor, sigma, self.common(sensor))
-        noise = look.variance[:, :, None] * np.eye(2)
+        use = ahead.visible & (np.abs(ahead.tangent) < half).all(axis=1)
         gate = float(chdtri(2, 1.0 - gate_probability))
-        pairs = gate_pairs(foreseen, spread, use, look.tangent, noise, gate, 0.0)
+        pairs = gate_pairs(ahead.tangent, ahead.spread, use, look.tangent, look.noise, gate, 0.0)
         plot_of, _ = assign(pairs, np.ones(len(use), np.bool_), -_NEVER_MISSED, tentative_share=False)
         rows = np.flatnonzero(plot_of >= 0)
         plots = plot_of[rows]
         if rows.size:
-            sure, innovation = np.ones(rows.size, np.bool_), look.tangent[plots] - foreseen[rows]
-            args = rows, sure, sensor, sigma[rows], predicted.jacobian[rows], innovation, noise[plots]
+            sure, innovation = np.ones(rows.size, np.bool_), look.tangent[plots] - ahead.tangent[rows]
+            args = rows, sure, sensor, ahead.sigma[rows], ahead.jacobian[rows], innovation, look.noise[plots]
             self.take(self.landmarks, others, *args, Told.LANDMARKS)
         return plots
 
@@ -366,8 +403,8 @@ class Pointing:
 
     def knows(self, sensor: int) -> bool:
         """Whether the error of a sensor is known better than it was beforehand."""
-        own = np.diagonal(self.covariance)[2 * sensor : 2 * sensor + 2]
-        return bool(self.sigma_rad[sensor] > 0.0 and own.max() < _KNOWN**2)
+        x, y = self.covariance[2 * sensor, 2 * sensor], self.covariance[2 * sensor + 1, 2 * sensor + 1]
+        return bool(self.sigma_rad[sensor] > 0.0 and max(x, y) < _KNOWN**2)
 
     def known(self) -> list[PointingError]:
         """Errors that are known better than they were beforehand."""

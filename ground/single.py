@@ -87,17 +87,6 @@ def begin(new: TrackTable, look: Look, plots: Int, ends_m: Float, parameters: Pa
     new.looks[:], new.born_ns[:] = 1, look.report.time_ns
 
 
-def believable(table: TrackTable, time_ns: int, parameters: Parameters) -> NDArray[np.bool_]:
-    """Candidates that are believed from now on, shape (n,)."""
-    candidate = table.single == _CANDIDATE
-    if not candidate.any():
-        return np.asarray(candidate, np.bool_)
-    recent = table.looks & np.uint32((1 << parameters.confirm_looks) - 1)
-    ready = candidate & (table.score >= parameters.confirm_score)
-    ready &= (np.bitwise_count(recent) >= parameters.confirm_hits) & table.moved.any(axis=1)
-    return np.asarray(ready & (time_ns - table.born_ns >= round(parameters.confirm_after_s * 1e9)), np.bool_)
-
-
 def crowd(table: TrackTable, parameters: Parameters) -> NDArray[np.bool_]:
     """Single tracks beyond ``max_single``, those of least score, shape (n,)."""
     rows = np.flatnonzero(table.single)

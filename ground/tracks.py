@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from lookdown.ground.filter import predict
 from lookdown.ground.parameters import Parameters
 from lookdown.kernels.advance import advance
+from lookdown.kernels.tell import tell_tracks
 from lookdown.wire.messages import Float, Kind, Track, TrackStatus
 
 Int = NDArray[np.int64]
@@ -38,6 +39,17 @@ UPDATE_DTYPE = np.dtype(
     ]
 )
 """One update of one track."""
+
+
+def octets_of(*names: str) -> Int:
+    """Return the first octet of fields of `UPDATE_DTYPE` in a record."""
+    places = UPDATE_DTYPE.fields
+    assert places is not None
+    return np.array([places[name][1] for name in names], np.int64)
+
+
+_TOLD = ("track_id", "time_ns", "position_m", "velocity_m_s", "covariance", "status", "score", "hits", "misses")
+_PLACES = octets_of(*_TOLD, "sensor_id", "n_sensors", "single")
 
 
 @dataclass(slots=True, eq=False)
@@ -159,17 +171,29 @@ class TrackTable:
     @property
     def live(self) -> Bool:
         """Which tracks are confirmed or coasting, shape (n,)."""
-        return np.asarray(self.status != _TENTATIVE, np.bool_)
+        live: Bool = self.status != _TENTATIVE
+        return live
 
     def updates(self, rows: Int, time_ns: int, sensor_id: int, recent_ns: int) -> NDArray[np.void]:
         """Rows as updates; ``recent_ns`` is how far back a sensor's hit counts for ``n_sensors``."""
         updates = np.zeros(len(rows), UPDATE_DTYPE)
-        updates["track_id"], updates["time_ns"], updates["sensor_id"] = self.track_id[rows], time_ns, sensor_id
-        updates["position_m"], updates["velocity_m_s"] = self.state[rows, :3], self.state[rows, 3:]
-        updates["covariance"], updates["status"] = self.covariance[rows], self.status[rows]
-        updates["score"], updates["hits"], updates["misses"] = self.score[rows], self.hits[rows], self.misses[rows]
-        updates["single"] = self.single[rows] > 0
-        updates["n_sensors"] = np.count_nonzero(self.last_hit_ns[rows] >= time_ns - recent_ns, axis=1)
+        tell_tracks(
+            rows,
+            time_ns,
+            sensor_id,
+            time_ns - recent_ns,
+            self.track_id,
+            self.state,
+            self.covariance,
+            self.status,
+            self.score,
+            self.hits,
+            self.misses,
+            self.single,
+            self.last_hit_ns,
+            _PLACES,
+            updates.view(np.uint8).reshape(len(rows), UPDATE_DTYPE.itemsize),
+        )
         return updates
 
     def tracks_at(self, rows: Int, time_ns: int, ahead_s: float, parameters: Parameters) -> tuple[Track, ...]:

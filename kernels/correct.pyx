@@ -142,8 +142,9 @@ def correct(rows, jacobian, own, shared, given, innovation, spread, state, covar
     if q == 0:
         return 0
     cdef const double[:, ::1] y = require_array("innovation", innovation, "float64", (q, d))
-    if rows.min() < 0 or rows.max() >= n:
-        raise ValueError(f"rows: wanted rows from 0 to {n - 1}, got {rows.min()} to {rows.max()}")
+    for k in range(q):
+        if not 0 <= r[k] < n:
+            raise ValueError(f"rows: wanted rows from 0 to {n - 1}, got {rows.min()} to {rows.max()}")
     cdef const double[:, :, ::1] s = spread
     cdef double[:, :, ::1] p = covariance
     cdef double[:, :, ::1] c = cross

@@ -18,6 +18,7 @@ def spread_about(
     cross: NDArray[np.float64],
     own: int,
     shared: NDArray[np.float64],
+    common: NDArray[np.float64],
     spread: NDArray[np.float64],
 ) -> None: ...
 def heights_over(

@@ -6,7 +6,7 @@ Light that a sensor gathers left the target ``tau = R / c`` before. With ``s = A
 
 A body stands in the way if the point of the line nearest to its middle, on axes scaled to make it a unit sphere, lies
 within it. The spread of a prediction with an error ``b`` of one sigma ``s`` that all plots of a sensor share (Schmidt
-1966) is ``H P H' + s (H C + C' H') + s^2 I``.
+1966) is ``H P H' + s (H C + C' H') + s^2 B``, where ``B``, in units of that sigma, is what is left of the error.
 """
 
 from libc.math cimport sqrt
@@ -107,7 +107,7 @@ def foresee(state, origin, axes, half_axes, speed, tangent, jacobian, distance, 
             foresee_one(&x[k, 0], &o[0], &a[0, 0], &e[0], c, &t[k, 0], &h[k, 0, 0], &r[k], &v[k])
 
 
-def spread_about(jacobian, covariance, cross, own, shared, spread):
+def spread_about(jacobian, covariance, cross, own, shared, common, spread):
     """Covariance of predicted measurements about noiseless ones, with the errors that plots share.
 
     Parameters
@@ -122,6 +122,8 @@ def spread_about(jacobian, covariance, cross, own, shared, spread):
         First of the two columns of ``cross`` that belong to this sensor.
     shared : ndarray of float64, shape (n,)
         One sigma of the sensor's error.
+    common : ndarray of float64, shape (2, 2)
+        ``B``, symmetric.
     spread : ndarray of float64, shape (n, 2, 2)
         Covariances.
 
@@ -140,6 +142,7 @@ def spread_about(jacobian, covariance, cross, own, shared, spread):
     cdef const double[:, :, ::1] p = require_array("covariance", covariance, "float64", (n, 6, 6))
     cdef const double[:, :, ::1] c = require_array("cross", cross, "float64", (n, 6, m))
     cdef const double[::1] s = require_array("shared", shared, "float64", (n,))
+    cdef const double[:, ::1] left = require_array("common", common, "float64", (2, 2))
     cdef double[:, :, ::1] out = require_array(
         "spread", spread, "float64", (n, 2, 2), out=True, apart_from=(jacobian, covariance, cross)
     )
@@ -159,6 +162,7 @@ def spread_about(jacobian, covariance, cross, own, shared, spread):
                         total = total + w[6 * a + i] * h[k, b, i]
                         mixed = mixed + h[k, a, i] * c[k, i, column + b] + h[k, b, i] * c[k, i, column + a]
                     total = total + s[k] * mixed
+                    total = total + s[k] * s[k] * (left[a, b] - (1.0 if a == b else 0.0))
                     out[k, a, b] = total
                     out[k, b, a] = total
 

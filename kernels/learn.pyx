@@ -16,6 +16,44 @@ cdef enum:
     STATES = 8  # numbers of a state, at most
 
 
+cdef inline void spread_one(
+    Py_ssize_t e, const double* h, const double* p, const double* z, double* s
+) noexcept nogil:
+    """``S = H P H' + R`` of a plot; rows of P one after the other, so that the inner loop runs along memory."""
+    cdef double w[2 * STATES]
+    cdef double one
+    cdef Py_ssize_t i, j, a
+    for i in range(2):
+        for j in range(e):
+            w[STATES * i + j] = 0.0
+        for a in range(e):
+            one = h[e * i + a]
+            for j in range(e):
+                w[STATES * i + j] += one * p[e * a + j]
+    for i in range(2):
+        for j in range(i + 1):
+            one = 0.0
+            for a in range(e):
+                one += w[STATES * i + a] * h[e * j + a]
+            s[2 * i + j] = one + z[2 * i + j]
+    s[1] = s[2]
+
+
+cdef inline void see_errors(
+    Py_ssize_t e, Py_ssize_t m, const double* h, const double* g, Py_ssize_t column, double shared, double* u
+) noexcept nogil:
+    """``U = H G + [own columns] s I`` of a plot."""
+    cdef double one
+    cdef Py_ssize_t i, a, b
+    for i in range(2):
+        for b in range(m):
+            u[m * i + b] = shared if b == column + i else 0.0
+        for a in range(e):
+            one = h[e * i + a]
+            for b in range(m):
+                u[m * i + b] += one * g[m * a + b]
+
+
 def learn(rows, sure, jacobian, own, shared, innovation, noise, covariance, cross, scratch, spread, information, pull):
     """Add up what plots tell of shared errors.
 
@@ -56,7 +94,7 @@ def learn(rows, sure, jacobian, own, shared, innovation, noise, covariance, cros
     """
     cdef const long long[::1] r = require_array("rows", rows, "int64", 1)
     require_array("cross", cross, "float64", 3)
-    cdef Py_ssize_t q = r.shape[0], n = cross.shape[0], e = cross.shape[1], m = cross.shape[2], k, i, j, a, b
+    cdef Py_ssize_t q = r.shape[0], n = cross.shape[0], e = cross.shape[1], m = cross.shape[2], k, a, b
     require_integer("cross.shape[1]", e, 6, STATES)
     if m < 2:
         raise ValueError(f"cross: wanted two errors at least, got {m}; give two a sensor")
@@ -74,33 +112,24 @@ def learn(rows, sure, jacobian, own, shared, innovation, noise, covariance, cros
     pull[:] = 0.0
     if q == 0:
         return 0
-    if rows.min() < 0 or rows.max() >= n:
-        raise ValueError(f"rows: wanted rows from 0 to {n - 1}, got {rows.min()} to {rows.max()}")
+    for k in range(q):
+        if not 0 <= r[k] < n:
+            raise ValueError(f"rows: wanted rows from 0 to {n - 1}, got {rows.min()} to {rows.max()}")
     cdef const double[:, :, ::1] h = jacobian
     cdef const double[:, ::1] y = require_array("innovation", innovation, "float64", (q, 2))
     cdef const double[:, :, ::1] z = noise
     cdef const double[:, :, ::1] p = covariance
     cdef const double[:, :, ::1] g = cross
     cdef double[:, :, ::1] about = spread
-    cdef double w[2 * STATES]
     cdef double one, first, second, slope, root
     cdef Py_ssize_t t, refused = 0
     with nogil:
         for k in range(q):
             t = r[k]
-            for i in range(2):
-                for j in range(e):
-                    one = 0.0
-                    for a in range(e):
-                        one += h[k, i, a] * p[t, a, j]
-                    w[STATES * i + j] = one
-            for i in range(2):
-                for j in range(i + 1):
-                    one = 0.0
-                    for a in range(e):
-                        one += w[STATES * i + a] * h[k, j, a]
-                    about[k, i, j] = one + z[k, i, j]
-            about[k, 0, 1] = about[k, 1, 0]
+            if e == 6:  # told to the compiler, which then unrolls
+                spread_one(6, &h[k, 0, 0], &p[t, 0, 0], &z[k, 0, 0], &about[k, 0, 0])
+            else:
+                spread_one(e, &h[k, 0, 0], &p[t, 0, 0], &z[k, 0, 0], &about[k, 0, 0])
             if not tells[k]:
                 continue
             # S = L L'; both U and y are divided by L, so that sums are squares.
@@ -115,12 +144,11 @@ def learn(rows, sure, jacobian, own, shared, innovation, noise, covariance, cros
                 refused += 1
                 continue
             second = sqrt(root)
+            if e == 6 and m == 6:
+                see_errors(6, 6, &h[k, 0, 0], &g[t, 0, 0], column, s[k], &u[0, 0])
+            else:
+                see_errors(e, m, &h[k, 0, 0], &g[t, 0, 0], column, s[k], &u[0, 0])
             for b in range(m):
-                for i in range(2):
-                    one = s[k] if b == column + i else 0.0
-                    for a in range(e):
-                        one += h[k, i, a] * g[t, a, b]
-                    u[i, b] = one
                 u[0, b] = u[0, b] / first
                 u[1, b] = (u[1, b] - slope * u[0, b]) / second
             one = y[k, 0] / first

@@ -3,10 +3,11 @@
 Tracks are inserted one by one; each takes the shortest path, in reduced costs, over plots from which it displaces
 others, to a free plot or to a track that does best with none (Jonker, Volgenant 1987, on the sparse graph of gated
 pairs). A path never leaves the cluster of tracks that share plots, so far targets cost nothing. A track that goes
-without at its own insertion goes without for good: others only make plots scarcer.
+without at its own insertion goes without for good: others only make plots scarcer. Tracks that may share plots come
+after all of these, each with the best plot that is left.
 """
 
-from lookdown.kernels.checks import require_array
+from lookdown.kernels.checks import require_array, require_number
 
 cdef double INF = 1e300
 
@@ -80,8 +81,22 @@ cdef void insert(
         sink = j
 
 
-def share_out(start, plot, gain, rows, reals, marks, whole, taken, plot_of):
-    """Give plots to tracks one to one.
+cdef void take_best(
+    Py_ssize_t r, const long long* start, const long long* plot, const double* gain, const unsigned char* taken,
+    long long* plot_of
+) noexcept nogil:
+    """The plot of the greatest gain, of equal ones the first; that others take it, too, is nothing to it."""
+    cdef Py_ssize_t a
+    cdef double most = 0.0
+    plot_of[r] = -1
+    for a in range(start[r], start[r + 1]):
+        if gain[a] > most and not taken[plot[a]]:
+            most = gain[a]
+            plot_of[r] = plot[a]
+
+
+def share_out(start, plot, ratio, missed, rows, sharers, reals, marks, whole, taken, plot_of, won):
+    """Give plots to tracks: one to one, and then to others, each its best of what is left.
 
     Parameters
     ----------
@@ -89,20 +104,26 @@ def share_out(start, plot, gain, rows, reals, marks, whole, taken, plot_of):
         Where each track's pairs begin and end.
     plot : ndarray of int64, shape (c,)
         Plot of each pair, 0 to k - 1.
-    gain : ndarray of float64, shape (c,)
-        What the pair gains over a track without a plot; pairs that gain nothing are never made.
+    ratio : ndarray of float64, shape (c,)
+        Log-likelihood ratio of each pair.
+    missed : float
+        That of a track without a plot: a pair gains what it has more, and those that gain nothing are never made.
     rows : ndarray of int64, shape (q,)
         Tracks that take part, each once; those of other rows keep what they have.
-    reals : ndarray of float64, shape (n + 2 k,)
+    sharers : ndarray of int64, shape (s,)
+        Tracks that come after them; several may have the same plot.
+    reals : ndarray of float64, shape (n + 2 k + c,)
         Scratch.
     marks : ndarray of uint8, shape (k,)
         Scratch.
     whole : ndarray of int64, shape (3 k,)
         Scratch.
     taken : ndarray of uint8, shape (k,)
-        1 for plots that may not be given; those given are marked.
+        1 for plots that may not be given; those given to ``rows`` are marked.
     plot_of : ndarray of int64, shape (n,)
-        Plot of each track, -1 for none; written for ``rows``.
+        Plot of each track, -1 for none; written for ``rows`` and ``sharers``.
+    won : ndarray of float64, shape (n,)
+        Ratio of that pair; written where there is one.
 
     Raises
     ------
@@ -111,26 +132,33 @@ def share_out(start, plot, gain, rows, reals, marks, whole, taken, plot_of):
     """
     cdef unsigned char[::1] busy = require_array("taken", taken, "uint8", 1, out=True)
     cdef long long[::1] given = require_array("plot_of", plot_of, "int64", 1, out=True)
-    cdef Py_ssize_t n = given.shape[0], k = busy.shape[0], i
+    cdef Py_ssize_t n = given.shape[0], k = busy.shape[0], c, a, i
     cdef const long long[::1] begin = require_array("start", start, "int64", (n + 1,))
     cdef const long long[::1] which = require_array("plot", plot, "int64", 1)
-    cdef const double[::1] value = require_array("gain", gain, "float64", (which.shape[0],))
+    c = which.shape[0]
+    cdef const double[::1] value = require_array("ratio", ratio, "float64", (c,))
+    cdef double none = require_number("missed", missed, -1e300, 1e300)
     cdef const long long[::1] r = require_array("rows", rows, "int64", 1)
-    cdef double[::1] real = require_array("reals", reals, "float64", (n + 2 * k,), out=True)
+    cdef const long long[::1] after = require_array("sharers", sharers, "int64", 1)
+    cdef double[::1] real = require_array("reals", reals, "float64", (n + 2 * k + c,), out=True)
     cdef unsigned char[::1] mark = require_array("marks", marks, "uint8", (k,), out=True)
     cdef long long[::1] index = require_array("whole", whole, "int64", (3 * k,), out=True)
-    if r.shape[0] and (rows.min() < 0 or rows.max() >= n):
-        raise ValueError(f"rows: wanted rows from 0 to {n - 1}, got {rows.min()} to {rows.max()}")
-    if begin[0] < 0 or begin[n] > which.shape[0] or (n and (start[1:] < start[:n]).any()):
-        raise ValueError(f"start: wanted ascending places among {which.shape[0]} pairs; take it from gate_plots")
-    if begin[n] and (plot[: begin[n]].min() < 0 or plot[: begin[n]].max() >= k):
-        raise ValueError(f"plot: wanted plots from 0 to {k - 1}, got others; give one mark in taken to each plot")
-    if r.shape[0] == 0:
-        return
+    cdef double[::1] best = require_array("won", won, "float64", (n,), out=True, apart_from=(ratio, reals))
+    require_rows("rows", r, n)
+    require_rows("sharers", after, n)
+    for i in range(n):
+        if not 0 <= begin[i] <= begin[i + 1] <= c:
+            raise ValueError(f"start: wanted ascending places among {c} pairs; take it from gate_plots")
+    for a in range(begin[n]):
+        if not 0 <= which[a] < k:
+            raise ValueError(f"plot: wanted plots from 0 to {k - 1}, got others; give one mark in taken to each plot")
     if k == 0:
-        plot_of[rows] = -1
+        plot_of[rows], plot_of[sharers] = -1, -1
         return
+    cdef double* gain = &real[0] + n + 2 * k
     with nogil:
+        for a in range(begin[n]):
+            gain[a] = value[a] - none
         for i in range(k):
             real[n + i] = 0.0
             index[k + i] = -1
@@ -140,9 +168,34 @@ def share_out(start, plot, gain, rows, reals, marks, whole, taken, plot_of):
         for i in range(r.shape[0]):
             if begin[r[i]] < begin[r[i] + 1]:
                 insert(
-                    r[i], &begin[0], &which[0], &value[0], &busy[0], &real[0], &real[n], &real[n + k], &index[0],
+                    r[i], &begin[0], &which[0], gain, &busy[0], &real[0], &real[n], &real[n + k], &index[0],
                     &index[k], &mark[0], &index[2 * k], &given[0]
                 )
         for i in range(r.shape[0]):
             if given[r[i]] >= 0:
                 busy[given[r[i]]] = 1
+        for i in range(after.shape[0]):
+            if begin[after[i]] < begin[after[i] + 1]:
+                take_best(after[i], &begin[0], &which[0], gain, &busy[0], &given[0])
+            else:
+                given[after[i]] = -1
+        note_ratios(r, begin, which, value, given, best)
+        note_ratios(after, begin, which, value, given, best)
+
+
+cdef void note_ratios(
+    const long long[::1] rows, const long long[::1] start, const long long[::1] plot, const double[::1] ratio,
+    const long long[::1] plot_of, double[::1] won
+) noexcept nogil:
+    cdef Py_ssize_t i, a
+    for i in range(rows.shape[0]):
+        for a in range(start[rows[i]], start[rows[i] + 1]):
+            if plot[a] == plot_of[rows[i]]:
+                won[rows[i]] = ratio[a]
+
+
+cdef require_rows(str name, const long long[::1] rows, Py_ssize_t n):
+    cdef Py_ssize_t i
+    for i in range(rows.shape[0]):
+        if not 0 <= rows[i] < n:
+            raise ValueError(f"{name}: wanted rows from 0 to {n - 1}, got {rows[i]}; take them from the table")

@@ -2,11 +2,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 def turning(
-    position: NDArray[np.float64],
-    velocity: NDArray[np.float64],
+    records: NDArray[np.uint8],
+    places: NDArray[np.int64],
     origin: NDArray[np.float64],
     own_velocity: NDArray[np.float64],
     rotation: float,
-    rate: NDArray[np.float64],
+    inflation: float,
+    floor: float,
+    rows: NDArray[np.int64],
+    column: int,
+    rates: NDArray[np.float64],
+    sigmas: NDArray[np.float64],
     square: NDArray[np.float64],
 ) -> None: ...

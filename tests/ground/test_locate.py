@@ -10,9 +10,9 @@ from hypothesis.extra.numpy import arrays
 
 from lookdown.geo.earth import enu_axes, geodetic_to_ecef
 from lookdown.ground.associate import Pairs, assign, gate_pairs
-from lookdown.ground.life import distance_to_segments
 from lookdown.ground.locate import locate
 from lookdown.ground.measure import Look
+from lookdown.kernels.standing import rule_out_standing
 
 
 def looks(scene, times_ns, floor_px=0.1):
@@ -137,7 +137,10 @@ def test_distance_to_a_segment_against_a_search():
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     start, end = rng.normal(size=(2, 20, 3)) * 5.0
     share = np.linspace(0.0, 1.0, 20_001)[:, None]
-    for row, distance in enumerate(distance_to_segments(origin, directions, start, end)):
+    rows, anchor, away = np.arange(20), np.stack([start, end], axis=1)[:, None], np.empty(20)
+    noise = np.zeros((20, 2)), anchor, 0.0, 0.0, 0.0, 0.0
+    rule_out_standing(rows, rows, 0, origin, directions, *noise, away, np.zeros((20, 1), np.uint8))
+    for row, distance in enumerate(away):
         points = start[row] + share * (end[row] - start[row]) - origin
         across = points - (points @ directions[row])[:, None] * directions[row]
         assert distance == pytest.approx(np.linalg.norm(across, axis=1).min(), abs=1e-3)

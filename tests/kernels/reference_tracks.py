@@ -109,11 +109,11 @@ def foresee(state, origin, axes, half_axes, speed):
     return tangent, jacobian, distance, (seen[:, 2] > 1.0) & ~hidden
 
 
-def spread_about(jacobian, covariance, cross, own, shared):
+def spread_about(jacobian, covariance, cross, own, shared, common):
     """Twin of `kernels.foresee.spread_about`."""
     mixed = shared[:, None, None] * (jacobian @ cross[:, :, own : own + 2])
     plain = jacobian @ covariance @ jacobian.transpose(0, 2, 1)
-    return plain + mixed + mixed.transpose(0, 2, 1) + (shared**2)[:, None, None] * np.eye(2)
+    return plain + mixed + mixed.transpose(0, 2, 1) + (shared**2)[:, None, None] * common
 
 
 def learn(rows, sure, jacobian, own, shared, innovation, noise, covariance, cross):
@@ -127,19 +127,57 @@ def learn(rows, sure, jacobian, own, shared, innovation, noise, covariance, cros
     return spread, information, np.einsum("qia,qi->a", weighted, innovation[use])
 
 
-def survey(state, covariance, last_hit, hits, moved, worth, since, enough, semi_major, flattening):
-    """Twin of `kernels.survey.survey`; heights by `heights_over`, which has its own test."""
+def decide_lives(
+    time, state, covariance, score, born, looks, last_hit, hits, moved, plot_of, worth, patience, whole, bounds,
+    semi_major, flattening, status, single
+):  # fmt: skip
+    """Twin of `kernels.lives.decide_lives`: status, single, numbers, verdict; heights by `heights_over`."""
+    confirm_after, coast_after, drop_after, confirm_hits, confirm_looks, per_sensor, enough = whole.tolist()
+    confirm, drop, least_speed, most_speed, significance, most_sigma, least_m, most_m, sigmas = bounds.tolist()
     velocity = state[:, 3:]
     speed = np.linalg.norm(velocity, axis=1)
     along = velocity / np.maximum(speed, 1e-9)[:, None]
     variance = np.einsum("ni,nij,nj->n", along, covariance[:, 3:, 3:], along)
-    height = np.empty(len(state))
+    sigma, height = np.sqrt(np.maximum(variance, 0.0)), np.empty(len(state))
     heights_over(np.ascontiguousarray(state[:, :3]), semi_major, flattening, height)
     place = np.trace(covariance[:, :3, :3], axis1=1, axis2=2)
-    often = hits >= enough
-    counts = [(last_hit >= since) @ worth, often @ worth, (often & (moved > 0)) @ worth]
-    numbers = np.stack([speed, np.sqrt(np.maximum(variance, 0.0)), place, height], axis=1)
-    return numbers, last_hit.max(axis=1), np.stack(counts, axis=1)
+    newest, often = last_hit.max(axis=1), hits >= per_sensor
+    recent, seen, seen_to_move = (last_hit >= time - patience) @ worth, often @ worth, (often & (moved > 0)) @ worth
+
+    mature = (score >= confirm) & (time - born >= confirm_after)
+    mature &= np.bitwise_count(looks & np.uint32((1 << confirm_looks) - 1)) >= confirm_hits
+    ready = mature & (status == 0) & (plot_of >= 0) & (seen_to_move >= enough)
+    ready &= (speed > least_speed) & (speed < most_speed) & (speed > significance * sigma)
+    ready &= (np.sqrt(place) < most_sigma) & (height > least_m) & (height < most_m)
+    new = status.copy()
+    for plot in np.unique(plot_of[ready]):
+        rows = np.flatnonzero(ready & (plot_of == plot))
+        new[rows[np.argmax(score[rows])]] = 1
+    live = new > 0
+    new[live] = np.where(newest < time - coast_after, 2, 1)[live]
+
+    ends = (score < drop) | (newest < time - drop_after) | (~live & (recent < np.where(single > 0, 1, enough)))
+    ends |= live & (speed + sigmas * sigma < least_speed)
+    ends |= speed - sigmas * sigma > most_speed
+    margin = sigmas * np.sqrt(place)
+    ends |= (height + margin < least_m) | (height - margin > most_m)
+    believed = mature & (single == 1) & (moved > 0).any(axis=1) & ~ends
+    single = np.where(believed, 2, single).astype(np.uint8)
+    shown, turned = live | (seen >= enough) | (single == 2), new != status
+    told = shown & ((plot_of >= 0) | turned | ends | believed)
+    bits = [shown, turned, ends, believed, told, single > 0, ready]
+    verdict = np.sum([flag.astype(np.uint8) << bit for bit, flag in enumerate(bits)], axis=0, dtype=np.uint8)
+    return new, single, np.stack([speed, sigma, place, height], axis=1), verdict
+
+
+def find_close(state, variance, status, hits, least_hits, reach, merge2):
+    """Twin of `kernels.close.find_close`: all pairs, in order."""
+    use = np.flatnonzero((status > 0) | (hits >= least_hits))
+    one, other = use[np.array(np.triu_indices(len(use), 1))]
+    square = np.sum((state[one, :3] - state[other, :3]) ** 2, axis=1)
+    near = square < reach * (variance[one] + variance[other])
+    near &= (square < merge2) | (status[one] == 0) | (status[other] == 0)
+    return np.stack([one[near], other[near]], axis=1)
 
 
 def sift_sights(words, axes, start, half_axes):
@@ -172,10 +210,38 @@ def tally_looks(
     return hits + hit, misses + missed, looks, score, sensor_hits, last_hit
 
 
-def turning(position, velocity, origin, own_velocity, rotation):
-    """Twin of `kernels.turning.turning`: the rate by a cross product, and the squared distance."""
+def turning(position, velocity, covariance, origin, own_velocity, rotation, inflation, floor):
+    """Twin of `kernels.turning.turning`: the rate by a cross product, its sigma, and the squared distance."""
     spin = np.array([0.0, 0.0, rotation])
     sight = position - origin
     inertial = velocity + np.cross(spin, position) - own_velocity - np.cross(spin, origin)
     square = np.sum(sight**2, axis=1)
-    return np.linalg.norm(np.cross(sight, inertial), axis=1) / square, square
+    variance = np.trace(covariance[:, 3:, 3:], axis1=1, axis2=2)
+    rate = np.linalg.norm(np.cross(sight, inertial), axis=1) / square
+    return rate, np.sqrt(inflation**2 * variance / square + floor**2), square
+
+
+def distance_to_segments(origin, directions, start, end):
+    """Least distance between lines of sight from ``origin`` and segments, row by row."""
+    # Seen along the line, the line is a point and the segment a shorter segment.
+    first, second = start - origin, end - origin
+    first = first - np.sum(first * directions, axis=1)[:, None] * directions
+    second = second - np.sum(second * directions, axis=1)[:, None] * directions
+    step = second - first
+    length2 = np.maximum(np.sum(step * step, axis=1), 1e-12)
+    share = np.clip(-np.sum(first * step, axis=1) / length2, 0.0, 1.0)
+    return np.linalg.norm(first + share[:, None] * step, axis=1)
+
+
+def rule_out_standing(
+    rows, plots, sensor, origin, direction, variance, anchor, pointing, position, least, sigmas, moved
+):  # fmt: skip
+    """Twin of `kernels.standing.rule_out_standing`: distances (nan where none is written), moved, rows without."""
+    start, end = np.moveaxis(anchor[rows, sensor], 1, 0)
+    new, old = np.isnan(start[:, 0]), moved[rows, sensor] > 0
+    away = np.where(new | old, np.nan, distance_to_segments(origin, direction[plots], start, end))
+    across = np.sqrt(variance[plots].max(axis=1) + pointing**2)
+    noise = np.hypot(np.linalg.norm(start - origin, axis=1) * across, position)
+    moved = moved.copy()
+    moved[rows, sensor] |= away > least + sigmas * noise
+    return away, moved, np.count_nonzero(new & ~old)

@@ -364,7 +364,8 @@ ELSEWHERE |= {"mark_stars", "mark_still"}  # on plots: test_stars.py
 ELSEWHERE |= {"forgive_peaks", "forgive_pixels", "sum_peaks", "sampled_quantile", "tail_levels"}
 ELSEWHERE |= {"advance", "correct", "gate_plots", "share_out", "weigh_pairs", "match_moments", "fold"}  # test_tracks.py
 ELSEWHERE |= {"foresee", "spread_about", "heights_over"}  # test_foresee.py
-ELSEWHERE |= {"learn", "survey", "tally_looks", "sift_sights", "turning"}  # test_report.py
+ELSEWHERE |= {"learn", "decide_lives", "find_close", "tally_looks", "sift_sights", "turning"}  # test_report.py
+ELSEWHERE |= {"rule_out_standing", "tell_tracks"}  # test_report.py
 ELSEWHERE |= {"forecast", "revise"}  # on tracks: test_unscented.py
 ELSEWHERE |= {"doppler", "doppler_turns", "dpca", "adaptive_filter", "label_clusters"}  # on intervals: test_radar.py
 """Kernels on windows of frames, on radar intervals and on lists of paths, plots or tracks: tested in files of

@@ -60,8 +60,11 @@ def test_spread_is_its_twin(n, sensors, seed):
     cross, shared = rng.normal(size=(n, 6, 2 * sensors)), rng.uniform(0.1, 3.0, n)
     own = 2 * int(rng.integers(sensors))
     got = np.empty((n, 2, 2))
-    spread_about(jacobian, covariance, cross, own, shared, got)
-    np.testing.assert_allclose(got, twin.spread_about(jacobian, covariance, cross, own, shared), rtol=1e-9, atol=1e-9)
+    common = positive(rng, 1, 2)[0]
+    spread_about(jacobian, covariance, cross, own, shared, common, got)
+    np.testing.assert_allclose(
+        got, twin.spread_about(jacobian, covariance, cross, own, shared, common), rtol=1e-9, atol=1e-9
+    )
     np.testing.assert_array_equal(got, got.transpose(0, 2, 1))
 
 
@@ -101,9 +104,10 @@ def test_foresee_refuses(change, name):
 @pytest.mark.parametrize(
     ("call", "name"),
     [
-        (lambda: spread_about(*_spread(2), 3, np.zeros(2), np.zeros((2, 2, 2))), "own"),
-        (lambda: spread_about(*_spread(2), 0, np.zeros(3), np.zeros((2, 2, 2))), "shared"),
-        (lambda: spread_about(*_spread(2), 0, np.zeros(2), np.zeros((2, 2))), "spread"),
+        (lambda: spread_about(*_spread(2), 3, np.zeros(2), np.eye(2), np.zeros((2, 2, 2))), "own"),
+        (lambda: spread_about(*_spread(2), 0, np.zeros(3), np.eye(2), np.zeros((2, 2, 2))), "shared"),
+        (lambda: spread_about(*_spread(2), 0, np.zeros(2), np.eye(3), np.zeros((2, 2, 2))), "common"),
+        (lambda: spread_about(*_spread(2), 0, np.zeros(2), np.eye(2), np.zeros((2, 2))), "spread"),
         (lambda: heights_over(np.zeros((2, 2)), 1.0, 0.0, np.zeros(2)), "position"),
         (lambda: heights_over(np.zeros((2, 3)), 0.0, 0.0, np.zeros(2)), "semi_major"),
         (lambda: heights_over(np.zeros((2, 3)), 1.0, 1.0, np.zeros(2)), "flattening"),

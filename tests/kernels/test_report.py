@@ -6,10 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lookdown.geo.earth import FLATTENING, ROTATION_RATE_RAD_S, SEMI_MAJOR_AXIS_M
+from lookdown.ground.tracks import _PLACES, UPDATE_DTYPE
+from lookdown.kernels.close import find_close
 from lookdown.kernels.learn import learn
+from lookdown.kernels.lives import ALONE, BELIEVED, ENDS, READY, SHOWN, TOLD, TURNED, decide_lives
 from lookdown.kernels.sift import IN_AIR, IN_SPACE, NO_COVARIANCE, NOT_FINITE, sift_sights
-from lookdown.kernels.survey import survey
+from lookdown.kernels.standing import rule_out_standing
 from lookdown.kernels.tally import tally_looks
+from lookdown.kernels.tell import tell_tracks
 from lookdown.kernels.turning import turning
 from tests.kernels import reference_tracks as twin
 from tests.kernels.test_tracks import positive
@@ -64,27 +68,83 @@ def test_no_plots_teach_nothing():
     assert not pull.any()
 
 
-def surveyed(n, m, seed):
-    """Arguments of `survey` before what it writes."""
+AGES = 2, 3, 7
+"""Least age to be confirmed, time after which a track coasts, and after which it ends."""
+
+
+def lives(n, m, seed):
+    """Arguments of `decide_lives` before what it writes; some tracks are at the bounds, some beyond."""
     rng = np.random.default_rng(seed)
     state = rng.normal(size=(n, 6)) * ([7e6] * 3 + [3e3] * 3)
+    state[:, :3] *= (rng.choice([6.3e6, 6.37e6, 6.4e6, 7e6], n) / np.linalg.norm(state[:, :3], axis=1))[:, None]
     state[rng.random(n) < 0.2, 3:] = 0.0
-    last_hit, hits = rng.integers(-5, 5, (n, m)), rng.integers(0, 4, (n, m))
-    moved, worth = rng.integers(0, 2, (n, m)).astype(np.uint8), rng.integers(1, 3, m)
-    since = rng.integers(-5, 5, m)
-    return state, positive(rng, n, 6, 30.0), last_hit, hits, moved, worth, since, 2, SEMI_MAJOR_AXIS_M, FLATTENING
+    covariance = positive(rng, n, 6) * rng.choice([1.0, 1e4, 1e7], n)[:, None, None]
+    counts = (rng.integers(-9, 1, (n, m)), rng.integers(0, 4, (n, m)), rng.integers(0, 2, (n, m)).astype(np.uint8))
+    tracks = rng.choice([-5.0, 0.0, 8.0, 9.0], n), rng.integers(-9, 1, n), rng.integers(0, 2**32, n, np.uint32)
+    sensors = rng.integers(1, 3, m), rng.integers(0, 6, m)
+    rules = np.array([*AGES, 2, 5, 2, 2]), np.array([8.0, -3.0, 30.0, 8e3, 2.0, 3e3, -1e3, 1e5, 3.0])
+    flags = rng.integers(0, 3, n).astype(np.uint8) * rng.integers(0, 2, n, np.uint8), rng.integers(0, 3, n, np.uint8)
+    plots = rng.integers(-1, 4, n)
+    return 0, state, covariance, *tracks, *counts, plots, *sensors, *rules, SEMI_MAJOR_AXIS_M, FLATTENING, *flags
 
 
-@settings(max_examples=60, deadline=None)
-@given(SIZES, st.integers(1, 5), SEEDS)
-def test_survey_is_its_twin(n, m, seed):
-    arguments = surveyed(n, m, seed)
-    numbers, newest, counts = np.empty((n, 4)), np.empty(n, np.int64), np.empty((n, 3), np.int64)
-    survey(*arguments, numbers, newest, counts)
-    wanted = twin.survey(*arguments)
-    np.testing.assert_allclose(numbers, wanted[0], rtol=1e-12, atol=1e-9)
-    np.testing.assert_array_equal(newest, wanted[1])
-    np.testing.assert_array_equal(counts, wanted[2])
+def decided(n):
+    """What `decide_lives` writes anew."""
+    return np.empty(4, np.int64), np.empty((n, 4)), np.empty((n, 2), np.int64), np.empty(n, np.uint8)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(1, 40), st.integers(1, 5), SEEDS)
+def test_lives_are_those_of_their_twin(n, m, seed):
+    arguments, found = lives(n, m, seed), decided(n)
+    wanted = twin.decide_lives(*arguments)
+    everything = decide_lives(*arguments, *found)
+    status, single, numbers, verdict = *arguments[-2:], found[1], found[3]
+    np.testing.assert_array_equal(verdict, wanted[3])
+    np.testing.assert_array_equal(status, wanted[0])
+    np.testing.assert_array_equal(single, wanted[1])
+    np.testing.assert_allclose(numbers, wanted[2], rtol=1e-12, atol=1e-8)
+    assert everything == np.bitwise_or.reduce(verdict)
+
+
+def test_all_that_can_become_of_a_track_does():
+    reached = set()
+    for seed in range(40):
+        arguments, found = lives(30, 3, seed), decided(30)
+        before = arguments[-2].copy()
+        decide_lives(*arguments, *found)
+        reached |= set(zip(before.tolist(), arguments[-2].tolist(), strict=True))
+        reached |= {bit for bit in (SHOWN, TURNED, ENDS, BELIEVED, TOLD, ALONE, READY) if (found[3] & bit).any()}
+    assert reached >= {SHOWN, TURNED, ENDS, BELIEVED, TOLD, ALONE, READY}
+    assert reached >= {(0, 0), (0, 1), (1, 1), (1, 2), (2, 1), (2, 2)}
+
+
+def test_no_tracks_have_no_lives():
+    arguments, found = lives(1, 2, 0), decided(0)
+    none = [part[:0] if isinstance(part, np.ndarray) and place in NUMBERED else part for place, part in
+            enumerate(arguments)]  # fmt: skip
+    assert decide_lives(*none, *found) == 0
+
+
+NUMBERED = {*range(1, 10), 16, 17}
+"""Arguments of `decide_lives` that have a row a track."""
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 40), SEEDS)
+def test_close_pairs_are_those_of_the_twin(n, seed):
+    rng = np.random.default_rng(seed)
+    state = rng.normal(size=(n, 6)) * 100.0
+    state[rng.random(n) < 0.2, 0] = np.nan if seed % 5 == 0 else 7.0  # equal numbers are in any order
+    variance = rng.choice([1.0, 1e3, 1e5, np.nan], n, p=[0.4, 0.3, 0.2, 0.1])
+    status, hits = rng.integers(0, 3, n).astype(np.uint8), rng.integers(0, 9, n)
+    given_, order = (state, variance, status, hits, 4, 3.0, 60.0**2), np.argsort(state[:, 0])
+    pairs, wanted = np.empty((n * n + 1, 2), np.int64), twin.find_close(*given_)
+    found = find_close(*given_, order, pairs)
+    assert sorted(pairs[:found].tolist()) == wanted.tolist()
+    few = np.full((2, 2), -7)
+    assert find_close(*given_, order, few[:1]) == found
+    assert (few[1] == -7).all()
 
 
 SPECIAL = [0.0, -1.0, 1.0, 0.999, 10.0, -9.99, np.nan, np.inf, -np.inf, 1e30]
@@ -130,25 +190,112 @@ def test_tally_is_its_twin(n, m, seed):
         np.testing.assert_array_equal(got, want)
 
 
+TRACK = np.dtype([("kind", "u1"), ("covariance", "<f8", (6, 6)), ("velocity", "<f8", (3,)), ("position", "<f8", (3,))])
+TRACK_PLACES = np.array([TRACK.fields[name][1] for name in ("position", "velocity", "covariance")])
+
+
+def sighted(n, seed):
+    """Records of tracks, where they stand, and `turning`'s other arguments before what it writes."""
+    rng = np.random.default_rng(seed)
+    tracks = np.zeros(n, TRACK)
+    tracks["position"], tracks["velocity"] = rng.normal(size=(n, 3)) * 7e6, rng.normal(size=(n, 3)) * 3e3
+    tracks["covariance"] = positive(rng, n, 6, 30.0)
+    own = rng.normal(size=3) * 7e6, rng.normal(size=3) * 7e3
+    return tracks, *own, ROTATION_RATE_RAD_S, 1.5, 2e-5, rng.permutation(n + 3)[:n]
+
+
+def turned(tracks, *given_, column=1):
+    """What `turning` writes: rates and sigmas of three sensors, squared distances."""
+    n, octets = len(tracks), tracks.view(np.uint8).reshape(len(tracks), TRACK.itemsize)
+    rates, sigmas, square = np.full((n + 3, 3), 7.0), np.full((n + 3, 3), 7.0), np.empty(n)
+    turning(octets, TRACK_PLACES, *given_, column, rates, sigmas, square)
+    return rates, sigmas, square
+
+
 @settings(max_examples=40, deadline=None)
 @given(SIZES, SEEDS)
 def test_turning_is_its_twin(n, seed):
-    rng = np.random.default_rng(seed)
-    position, velocity = rng.normal(size=(n, 3)) * 7e6, rng.normal(size=(n, 3)) * 3e3
-    origin, own = rng.normal(size=3) * 7e6, rng.normal(size=3) * 7e3
-    rate, square = np.empty(n), np.empty(n)
-    turning(position, velocity, origin, own, ROTATION_RATE_RAD_S, rate, square)
-    wanted, wanted_square = twin.turning(position, velocity, origin, own, ROTATION_RATE_RAD_S)
-    np.testing.assert_allclose(rate, wanted, rtol=1e-7)
-    np.testing.assert_allclose(square, wanted_square, rtol=1e-12)
+    tracks, *rest, rows = sighted(n, seed)
+    rates, sigmas, square = turned(tracks, *rest, rows)
+    rate, sigma, far = twin.turning(tracks["position"], tracks["velocity"], tracks["covariance"], *rest)
+    np.testing.assert_allclose(rates[rows, 1], rate, rtol=1e-7)
+    np.testing.assert_allclose(sigmas[rows, 1], sigma, rtol=1e-12)
+    np.testing.assert_allclose(square, far, rtol=1e-12)
+    for table in (rates, sigmas):  # of other tracks and sensors nothing is written
+        table[rows, 1] = 7.0
+        assert (table == 7.0).all()
 
 
 def test_what_stands_among_the_stars_does_not_turn():
-    position, origin = np.array([[7e6, 1e5, 2e4]]), np.array([9e6, -3e5, 1e5])
-    still = np.cross([0.0, 0.0, -ROTATION_RATE_RAD_S], position), np.cross([0.0, 0.0, -ROTATION_RATE_RAD_S], origin)
-    rate, square = np.empty(1), np.empty(1)
-    turning(position, still[0], origin, still[1], ROTATION_RATE_RAD_S, rate, square)
-    assert rate[0] < 1e-15
+    tracks, *_ = sighted(1, 0)
+    tracks["position"], origin = [[7e6, 1e5, 2e4]], np.array([9e6, -3e5, 1e5])
+    spin = [0.0, 0.0, -ROTATION_RATE_RAD_S]
+    tracks["velocity"] = np.cross(spin, tracks["position"])
+    rates, _, _ = turned(tracks, origin, np.cross(spin, origin), ROTATION_RATE_RAD_S, 1.5, 2e-5, np.array([2]))
+    assert rates[2, 1] < 1e-15
+
+
+def stood(n, q, m, seed):
+    """Arguments of `rule_out_standing` before what it writes; lines that pass near their segments and far off."""
+    rng = np.random.default_rng(seed)
+    k, rows, sensor = 12, rng.permutation(n)[:q], int(rng.integers(m))
+    plots, origin = rng.integers(0, k, len(rows)), rng.normal(size=3)
+    direction = rng.normal(size=(k, 3))
+    direction /= np.linalg.norm(direction, axis=1)[:, None]
+    anchor = rng.normal(size=(n, m, 2, 3)) + origin
+    near = rng.integers(0, 2, len(rows)) * 0.98
+    middle = origin + direction[plots] * rng.uniform(0.5, 2.0, len(rows))[:, None]
+    anchor[rows, sensor] += near[:, None, None] * (middle - anchor[rows, sensor].mean(axis=1))[:, None]
+    anchor[rng.random((n, m)) < 0.2] = np.nan
+    variance, moved = rng.uniform(0.0, 1e-3, (k, 2)), (rng.random((n, m)) < 0.2).astype(np.uint8)
+    return rows, plots, sensor, origin, direction, variance, anchor, 0.02, 0.05, 0.1, 3.0, moved
+
+
+@settings(max_examples=100, deadline=None)
+@given(SIZES, st.integers(0, 30), st.integers(1, 4), SEEDS)
+def test_standing_points_are_ruled_out_as_by_the_twin(n, q, m, seed):
+    *given_, moved = stood(n, q, m, seed)
+    away, moved_wanted, new_wanted = twin.rule_out_standing(*given_, moved)
+    got = np.full(len(given_[0]), np.nan)
+    assert rule_out_standing(*given_, got, moved) == new_wanted
+    np.testing.assert_allclose(got, away, rtol=1e-9, atol=1e-12)
+    np.testing.assert_array_equal(moved, moved_wanted)
+
+
+def test_some_are_ruled_out_and_some_are_not():
+    flags = []
+    for seed in range(20):
+        *given_, moved = stood(20, 20, 1, seed)
+        moved[:] = 0
+        rule_out_standing(*given_, np.empty(20), moved)
+        flags.append(moved)
+    assert 0.2 < np.mean(flags) < 0.8
+
+
+def told(q, n, m, seed):
+    """Arguments of `tell_tracks` before what it writes."""
+    rng = np.random.default_rng(seed)
+    counts = [rng.integers(0, 99, n) for _ in range(3)]
+    flags = rng.integers(0, 4, n).astype(np.uint8), rng.integers(0, 3, n).astype(np.uint8)
+    head = rng.integers(0, n, q), 2**61 + 1, 65535, 4
+    tracks = counts[0], rng.normal(size=(n, 6)), rng.normal(size=(n, 6, 6)), flags[0], rng.normal(size=n)
+    return *head, *tracks, *counts[1:], flags[1], rng.integers(0, 9, (n, m)), _PLACES
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 20), SIZES, st.integers(1, 4), SEEDS)
+def test_tracks_are_told_field_by_field(q, n, m, seed):
+    arguments, records = told(q, n, m, seed), np.zeros(q, UPDATE_DTYPE)
+    records["kind"] = 0.5
+    tell_tracks(*arguments, records.view(np.uint8).reshape(q, UPDATE_DTYPE.itemsize))
+    rows, time, sensor, recent, number, state, covariance, status, score, hits, misses, single, last, _ = arguments
+    wanted = np.zeros(q, UPDATE_DTYPE)
+    wanted["track_id"], wanted["time_ns"], wanted["sensor_id"] = number[rows], time, sensor
+    wanted["position_m"], wanted["velocity_m_s"] = state[rows, :3], state[rows, 3:]
+    wanted["covariance"], wanted["status"], wanted["score"] = covariance[rows], status[rows], score[rows]
+    wanted["hits"], wanted["misses"], wanted["single"] = hits[rows], misses[rows], single[rows] > 0
+    wanted["n_sensors"], wanted["kind"] = np.count_nonzero(last[rows] >= recent, axis=1), 0.5
+    assert records.tobytes() == wanted.tobytes()
 
 
 def changed(arguments, place, value):
@@ -185,25 +332,55 @@ def test_learn_refuses_by_name(place, value, name):
 @pytest.mark.parametrize(
     ("place", "value", "name"),
     [
-        (0, np.zeros((2, 5)), "state"),
-        (1, np.zeros((2, 6, 5)), "covariance"),
-        (2, np.zeros((2, 2)), "last_hit"),
-        (3, np.zeros((2, 3)), "hits"),
-        (4, np.zeros((2, 3), np.bool_), "moved"),
-        (5, np.zeros(0, np.int64), "worth"),
-        (6, np.zeros(2, np.int64), "since"),
-        (7, -1, "enough"),
-        (8, 0.0, "semi_major"),
-        (9, 1.0, "flattening"),
-        (10, np.zeros((2, 3)), "numbers"),
-        (11, np.zeros(2), "newest"),
-        (12, np.zeros((2, 4), np.int64), "counts"),
+        (0, 0.5, "time"),
+        (1, np.zeros((2, 5)), "state"),
+        (2, np.zeros((2, 6, 5)), "covariance"),
+        (3, np.zeros(3), "score"),
+        (4, np.zeros(2), "born"),
+        (5, np.zeros(2, np.int64), "looks"),
+        (6, np.zeros((2, 2)), "last_hit"),
+        (7, np.zeros((2, 3)), "hits"),
+        (8, np.zeros((2, 3), np.bool_), "moved"),
+        (9, np.zeros(2), "plot_of"),
+        (9, np.array([0, 4]), "plot_of"),
+        (10, np.zeros(0, np.int64), "worth"),
+        (11, np.zeros(2, np.int64), "patience"),
+        (12, np.zeros(6, np.int64), "whole"),
+        (13, np.zeros(8), "bounds"),
+        (14, 0.0, "semi_major"),
+        (15, 1.0, "flattening"),
+        (16, np.zeros(3, np.uint8), "status"),
+        (17, np.zeros(2, np.bool_), "single"),
+        (18, np.zeros(2), "best"),
+        (19, np.zeros((2, 3)), "numbers"),
+        (20, np.zeros((2, 3), np.int64), "counts"),
+        (21, np.zeros(2, np.bool_), "verdict"),
     ],
 )
-def test_survey_refuses_by_name(place, value, name):
-    found = np.empty((2, 4)), np.empty(2, np.int64), np.empty((2, 3), np.int64)
+def test_lives_refuse_by_name(place, value, name):
     with pytest.raises(ValueError, match=f"^{name}"):
-        survey(*changed((*surveyed(2, 3, 0), *found), place, value))
+        decide_lives(*changed((*lives(2, 3, 0), *decided(2)), place, value))
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "name"),
+    [
+        (0, np.zeros((2, 5)), "state"),
+        (1, np.zeros((2, 2)), "variance"),
+        (2, np.zeros(2, np.bool_), "status"),
+        (3, np.zeros(3, np.int64), "hits"),
+        (4, -1, "least_hits"),
+        (5, np.nan, "reach"),
+        (6, -1.0, "merge2"),
+        (7, np.array([0, 2]), "order"),
+        (8, np.zeros((2, 3), np.int64), "pairs"),
+    ],
+)
+def test_close_refuses_by_name(place, value, name):
+    counts = np.zeros(2, np.uint8), np.zeros(2, np.int64)
+    arguments = np.zeros((2, 6)), np.ones(2), *counts, 4, 3.0, 9.0, np.arange(2), np.empty((2, 2), np.int64)
+    with pytest.raises(ValueError, match=f"^{name}"):
+        find_close(*changed(arguments, place, value))
 
 
 @pytest.mark.parametrize(
@@ -252,16 +429,75 @@ def test_tally_refuses_by_name(place, value, name):
 @pytest.mark.parametrize(
     ("place", "value", "name"),
     [
-        (0, np.zeros((2, 2)), "position"),
-        (1, np.zeros((3, 3)), "velocity"),
+        (0, np.zeros((2, 9), np.float32), "records"),
+        (0, np.zeros((3, TRACK.itemsize), np.uint8), "records"),
+        (1, np.array([0, 8, TRACK.itemsize - 287]), "places"),
+        (1, np.array([-1, 8, 16]), "places"),
         (2, np.zeros(2), "origin"),
         (3, np.zeros(3, np.float32), "own_velocity"),
         (4, 2.0, "rotation"),
-        (5, np.zeros(3), "rate"),
-        (6, np.zeros(1), "square"),
+        (5, -1.0, "inflation"),
+        (6, np.nan, "floor"),
+        (7, np.array([0, 4]), "rows"),
+        (8, 3, "column"),
+        (9, np.zeros(4), "rates"),
+        (10, np.zeros((4, 2)), "sigmas"),
+        (11, np.zeros(1), "square"),
     ],
 )
 def test_turning_refuses_by_name(place, value, name):
-    arguments = np.ones((2, 3)), np.ones((2, 3)), np.zeros(3), np.zeros(3), 0.0, np.zeros(2), np.zeros(2)
+    records, tables = np.zeros((2, TRACK.itemsize), np.uint8), [np.zeros((4, 3)), np.zeros((4, 3))]
+    own = np.zeros(3), np.zeros(3), 0.0, 1.5, 2e-5
     with pytest.raises(ValueError, match=f"^{name}"):
-        turning(*changed(arguments, place, value))
+        turning(*changed((records, TRACK_PLACES, *own, np.array([0, 3]), 1, *tables, np.zeros(2)), place, value))
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "name"),
+    [
+        (0, np.array([0, 4]), "rows"),
+        (1, np.array([0, 12]), "plots"),
+        (2, 3, "sensor"),
+        (3, np.zeros(2), "origin"),
+        (4, np.zeros((12, 2)), "direction"),
+        (5, np.zeros((11, 2)), "variance"),
+        (6, np.zeros((4, 3, 6)), "anchor"),
+        (7, -1.0, "pointing"),
+        (8, np.nan, "position"),
+        (9, -1.0, "least"),
+        (10, -1.0, "sigmas"),
+        (11, np.zeros(3), "away"),
+        (12, np.zeros((4, 3), np.bool_), "moved"),
+    ],
+)
+def test_standing_refuses_by_name(place, value, name):
+    *given_, moved = stood(4, 2, 3, 0)
+    with pytest.raises(ValueError, match=f"^{name}"):
+        rule_out_standing(*changed((*given_, np.zeros(2), moved), place, value))
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "name"),
+    [
+        (0, np.array([0, 3]), "rows"),
+        (1, 0.5, "time"),
+        (2, 65536, "sensor_id"),
+        (3, 0.5, "recent"),
+        (4, np.zeros(3), "track_id"),
+        (5, np.zeros((3, 5)), "state"),
+        (6, np.zeros((3, 6)), "covariance"),
+        (7, np.zeros(3), "status"),
+        (8, np.zeros(2), "score"),
+        (9, np.zeros(3), "hits"),
+        (10, np.zeros(3), "misses"),
+        (11, np.zeros(3, np.bool_), "single"),
+        (12, np.zeros((2, 2), np.int64), "last_hit"),
+        (13, _PLACES + 30, "places"),
+        (13, _PLACES[:11], "places"),
+        (14, np.zeros((3, UPDATE_DTYPE.itemsize), np.uint8), "records"),
+    ],
+)
+def test_telling_refuses_by_name(place, value, name):
+    records = np.zeros((2, UPDATE_DTYPE.itemsize), np.uint8)
+    with pytest.raises(ValueError, match=f"^{name}"):
+        tell_tracks(*changed((*told(2, 3, 2, 0), records), place, value))

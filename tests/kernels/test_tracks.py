@@ -135,16 +135,19 @@ def test_numbers_that_are_none_or_far_are_in_no_gate():
     assert gated(places, spreads, np.ones(3, np.uint8), plots, noises, 9.0, 0.0)[0] == 0
 
 
-def shared_out(table, rows=None, taken=None):
+def shared_out(table, rows=None, taken=None, sharers=(), missed=0.0):
     n, k = table.shape
     row, col = np.nonzero(np.isfinite(table))
     rows = np.arange(n) if rows is None else rows
     taken = np.zeros(k, np.uint8) if taken is None else taken
-    plot_of = np.full(n, -1, np.int64)
+    plot_of, won = np.full(n, -1, np.int64), np.full(n, -7.0)
     share_out(
-        np.searchsorted(row, np.arange(n + 1)), col.copy(), table[row, col], rows, np.empty(n + 2 * k),
-        np.empty(k, np.uint8), np.empty(3 * k, np.int64), taken, plot_of,
+        np.searchsorted(row, np.arange(n + 1)), col.copy(), table[row, col] + missed, missed, rows,
+        np.array(sharers, np.int64), np.empty(n + 2 * k + len(row)), np.empty(k, np.uint8), np.empty(3 * k, np.int64),
+        taken, plot_of, won,
     )  # fmt: skip
+    paired = plot_of >= 0
+    np.testing.assert_array_equal(won, np.where(paired, table[np.arange(n), plot_of] + missed, -7.0))
     return plot_of, taken
 
 
@@ -169,6 +172,22 @@ def test_taken_plots_are_not_given_and_other_rows_stay():
     assert taken.tolist() == [1, 1]
 
 
+@given(st.integers(1, 14), st.integers(1, 9), st.integers(0, 10**6))
+@settings(max_examples=100, deadline=None)
+def test_sharers_have_the_best_plot_that_is_left_several_the_same(n, k, seed):
+    rng = np.random.default_rng(seed)
+    table = rng.integers(-2, 4, (n, k)).astype(float)
+    table[rng.random((n, k)) > 0.6] = -np.inf
+    rows, sharers = np.split(rng.permutation(n), [n // 2])
+    alone, taken = shared_out(table, rows)
+    both, marked = shared_out(table, rows, sharers=sharers, missed=2.0)
+    np.testing.assert_array_equal(both[rows], alone[rows])
+    np.testing.assert_array_equal(marked, taken)
+    left = np.where(taken > 0, -np.inf, table)[sharers]
+    wanted = np.where((left > 0.0).any(axis=1), left.argmax(axis=1), -1)  # of equal ones the first
+    np.testing.assert_array_equal(both[sharers], wanted)
+
+
 def test_gains_that_are_no_numbers_are_never_made():
     assert shared_out(np.array([[np.nan, 2.0]]))[0].tolist() == [1]
 
@@ -184,6 +203,8 @@ def test_gains_that_are_no_numbers_are_never_made():
         (lambda: gated(np.zeros((1, 2)), np.zeros((1, 2, 2)), np.ones(1, np.uint8), np.zeros((1, 2)),
                        np.zeros((1, 2, 2)), 9.0, 0.0, buckets=3), "heads"),
         (lambda: shared_out(np.ones((2, 2)), np.array([2])), "rows"),
+        (lambda: shared_out(np.ones((2, 2)), sharers=[-1]), "sharers"),
+        (lambda: shared_out(np.ones((2, 2)), missed=np.nan), "missed"),
         (lambda: correct(np.array([9]), np.zeros((1, 2, 6)), -1, np.zeros(1), False, np.zeros((1, 2)),
                          np.zeros((1, 2, 2)), np.zeros((1, 6)), np.zeros((1, 6, 6)), np.zeros((1, 6, 0))), "rows"),
         (lambda: correct(np.array([0]), np.zeros((1, 2, 6)), 1, np.zeros(1), False, np.zeros((1, 2)),
