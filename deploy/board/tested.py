@@ -23,7 +23,9 @@ NOT_EMULATED = {
     "tests/kernels/test_neon.py": "cross-compiles",
     "tests/kernels/test_room.py": "looks at sources alone",
     "tests/kernels/test_thresholds.py": "formulas by SciPy, no compiled code of ours",
+    "tests/kernels/test_unscented.py": "beside Stone Soup, which is not on a board",
     "tests/flight/test_robust.py": "minutes of statistics, no code that others do not run",
+    "tests/flight/test_clips.py::test_a_clip_takes_a_third_of_the_time_in_which_it_was_filmed": "looks at the clock",
     "tests/flight/radar/test_detection.py::test_spiky_clutter_gives_the_wanted_rate_with_k": "statistics, as above",
     "tests/flight/radar/test_detection.py::test_targets_do_not_make_noise_look_spiky": "statistics, as above",
 }

@@ -1,5 +1,6 @@
 """The onboard process over real sockets, a rig before it and a ground behind it, each in a thread of its own."""
 
+import contextlib
 import json
 import os
 import signal
@@ -57,6 +58,10 @@ def make_reporter(rows: int, cols: int) -> Callable[[Frame], PlotReport]:
     return report
 
 
+PATIENCE = 6000
+"""Waits of at most 20 ms for a board: an emulated one takes half a minute to start."""
+
+
 class Outside(threading.Thread):
     """Rig and ground: waits for the board's health, then pushes messages, and stores what comes until the end."""
 
@@ -76,13 +81,19 @@ class Outside(threading.Thread):
         self.start()
 
     def run(self) -> None:
-        context = zmq.Context()
-        allowed = {self._config.sensor_id}
-        receiver = LinkReceiver(context, self._config.ground_endpoint, SystemClock(), allowed, security=self._security)
-        push = context.socket(zmq.PUSH)
-        push.connect(self._config.frames_endpoint)
+        endpoint, allowed = self._config.ground_endpoint, {self._config.sensor_id}
+        with contextlib.ExitStack() as stack:
+            context = stack.enter_context(zmq.Context())
+            receiver = LinkReceiver(context, endpoint, SystemClock(), allowed, security=self._security)
+            stack.callback(receiver.close)
+            push = stack.enter_context(context.socket(zmq.PUSH))
+            push.linger = 0
+            push.connect(self._config.frames_endpoint)
+            self._talk(receiver, push)
+
+    def _talk(self, receiver: LinkReceiver, push: zmq.Socket[bytes]) -> None:
         ready = False
-        for _ in range(1000):
+        for _ in range(PATIENCE):
             self.deliveries += receiver.service(20)
             receiver.commit()
             if receiver.refusals.take():
@@ -97,9 +108,6 @@ class Outside(threading.Thread):
         self.lost = receiver.stats[self._config.sensor_id].lost
         # The last acknowledgement must be on its way before the sockets go.
         receiver.service(200)
-        receiver.close()
-        push.close(linger=0)
-        context.term()
 
     def messages_of(self, kind: type) -> list[Any]:
         self.join(30)
@@ -301,7 +309,7 @@ def test_the_command_flies_the_infrared_chain(tmp_path: Path) -> None:
         messages.append(encode_frame(Frame(3, n, 10**18 + n * 10**8, 0.02, image, STATE), 1))
     outside = Outside(config, [*messages, END], lambda: None)
     command = [sys.executable, "-m", "lookdown.flight", "run", "--config", str(file)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
     assert (done.returncode, done.stderr) == (0, f"lookdown-flight: {UNSECURED}\n")
     reports = outside.messages_of(PlotReport)
     assert [report.frame_id for report in reports] == list(range(1, 31))
