@@ -32,7 +32,7 @@ detection: $(STAMPS)/dev $(STAMPS)/kernels ## the chain beside its peers on reco
 	@$(PY) -m tests.detection.compare
 
 bench-fusion: $(STAMPS)/bench $(STAMPS)/kernels ## fusion beside Stone Soup: docs/fusion-numbers.md (PART=ingest: that table alone)
-	@$(PY) -m tests.fusion.bench build/bench-fusion.json docs/fusion-numbers.md $(PART)
+	@OPENBLAS_NUM_THREADS=1 $(PY) -m tests.fusion.bench build/bench-fusion.json docs/fusion-numbers.md $(PART)
 
 board: $(STAMPS)/dev $(STAMPS)/kernels ## cross-build for aarch64, test under emulation, pack: build/board (BOARD="--no-tests")
 	@deploy/check-tools $(PYTHON) cross

@@ -261,6 +261,8 @@ _COMMANDS = {"run": _run, "fuse": _fuse, "query": _query, "export": _export}
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns the exit status: 0 good, 2 what was given cannot be used."""
     options = _parser().parse_args(argv)
+    # Matrices are small: threads for linear algebra would spin beside each other. NumPy is not loaded yet.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s", stream=sys.stderr)
     try:
         return _COMMANDS[options.command](options)

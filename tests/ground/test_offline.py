@@ -1,6 +1,9 @@
 """A recording in, tracks out: the Python face and the command, on whole, torn and empty recordings."""
 
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -71,3 +74,15 @@ def test_a_recording_without_reports_is_told(tmp_path):
         recorder.append(Delivery(1, 0, 0, b"noise", 1, 2))
     with pytest.raises(WireError, match="wanted plot reports, came a recording without any"):
         fuse(path)
+
+
+def test_the_command_asks_for_one_thread_of_linear_algebra_before_numpy_is_loaded(tmp_path):
+    code = (
+        "import os, sys; from lookdown.ground import __main__ as command; loaded = 'numpy' in sys.modules; "
+        "command.main(['fuse', 'none.ldrec', '--out', '-']); print(loaded, os.environ['OPENBLAS_NUM_THREADS'])"
+    )
+    for given, wanted in (({}, "False 1"), ({"OPENBLAS_NUM_THREADS": "2"}, "False 2")):
+        without = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+        command = [sys.executable, "-c", code]
+        done = subprocess.run(command, env=without | given, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.stdout.strip() == wanted
