@@ -5,6 +5,8 @@ PY := .venv/bin/python
 STAMPS := build/stamps
 KERNEL_SOURCES := $(shell find kernels wire hil -name '*.pyx' -o -name '*.pxd' -o -name '*.h')
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Matrices are small: threads for linear algebra would spin beside each other.
+export OPENBLAS_NUM_THREADS ?= 1
 
 .PHONY: help demo test proof detection bench bench-fusion board machine mca instructions figures sanitize pages fuzz lint clean \
 	check-tools
@@ -32,7 +34,7 @@ detection: $(STAMPS)/dev $(STAMPS)/kernels ## the chain beside its peers on reco
 	@$(PY) -m tests.detection.compare
 
 bench-fusion: $(STAMPS)/bench $(STAMPS)/kernels ## fusion beside Stone Soup: docs/fusion-numbers.md (PART=ingest: that table alone)
-	@OPENBLAS_NUM_THREADS=1 $(PY) -m tests.fusion.bench build/bench-fusion.json docs/fusion-numbers.md $(PART)
+	@$(PY) -m tests.fusion.bench build/bench-fusion.json docs/fusion-numbers.md $(PART)
 
 board: $(STAMPS)/dev $(STAMPS)/kernels ## cross-build for aarch64, test under emulation, pack: build/board (BOARD="--no-tests")
 	@deploy/check-tools $(PYTHON) cross
